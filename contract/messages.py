@@ -1,0 +1,197 @@
+"""What travels beside events and telemetry: receipts, status, alert state, config, commands."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from contract.events import Receiver
+
+MESSAGE_SCHEMA: Final = 1
+
+
+class Outcome(StrEnum):
+    """What became of a message at the far end."""
+
+    STORED = "stored"
+    DUPLICATE = "duplicate"
+    """It was durable already: as good as stored."""
+    REJECTED = "rejected"
+    """It will never be accepted; the sender keeps it as a dead letter and raises a fault."""
+
+
+class Receipt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Proof that messages are durable at the far end (PUBACK is none).
+
+    Either `ids` names events, or `session` and `up_to_sequence` name every telemetry batch
+    of that session up to and with that one.
+    """
+
+    schema: int
+    by: Receiver
+    outcome: Outcome
+    at_us: int
+    ids: list[str] = []
+    session: str | None = None
+    up_to_sequence: int | None = None
+    reason: str | None = None
+    """For `rejected`: why, in words."""
+
+
+class Role(StrEnum):
+    """Who a status is about."""
+
+    GATEWAY = "gateway"
+    INGEST = "ingest"
+    ALERTS = "alerts"
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A heartbeat, retained; as a last will with `online` false.
+
+    A will counts only for the session it names, and within a session the highest sequence
+    wins: a superseded client's will can arrive after its successor's "online".
+    """
+
+    schema: int
+    role: Role
+    name: str
+    session: str
+    sequence: int
+    """Counts within the session; a will carries 2**53 - 1, after everything."""
+    online: bool
+    at_us: int
+    boot: str = ""
+    clock: str = "unsynced"
+    version: str = ""
+    started_at_us: int = 0
+    beds: list[str] = []
+    """Bed labels that this gateway covers: named when it falls silent."""
+    counts: dict[str, float] = {}
+    """Adverts heard, samples decoded, events waiting … since the start unless named so."""
+    faults: list[str] = []
+    """Causes that stand now."""
+
+
+LAST_SEQUENCE: Final = 2**53 - 1
+"""Sequence of a last will: the largest integer that every JSON reader holds exactly."""
+
+
+class Priority(StrEnum):
+    """How soon somebody must come."""
+
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+
+class IncidentState(StrEnum):
+    """Where an incident stands; each stage is timed apart."""
+
+    UNPAGED = "unpaged"
+    """A fall in the making: nobody is called before its deadline."""
+    OPEN = "open"
+    ACKNOWLEDGED = "acknowledged"
+    ARRIVED = "arrived"
+    RESOLVED = "resolved"
+
+
+class AlertStateItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One incident as gateways need to know it."""
+
+    incident: str
+    state: IncidentState
+    priority: Priority
+    kind: str
+    opened_at_us: int
+    event_ids: list[str] = []
+    fall_ids: list[str] = []
+    keys: list[str] = []
+    bed: str | None = None
+    device: str | None = None
+    sound: bool = False
+    """The escalation has reached the sounder: gateways sound until this is false."""
+
+
+class AlertState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Every incident that is not resolved, and those resolved in the last minute; whole each
+    time, so that one message heard is enough. It is also the alert service's heartbeat.
+    """
+
+    schema: int
+    session: str
+    sequence: int
+    at_us: int
+    alerts: list[AlertStateItem] = []
+
+
+class WearableConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One enrolled wearable, as a gateway must know it. No names."""
+
+    device: str
+    address: str
+    """Bluetooth address, upper case with colons."""
+    identity: int
+    """The 32-bit identity in its adverts."""
+    resident: str | None = None
+    bed: str | None = None
+    """Label of the assigned bed, such as ``2/F 212-B``."""
+    zone: str | None = None
+    placement: str = "wrist"
+    streaming: bool = False
+    """A held link with continuous samples, for the few who need it."""
+
+
+class VolumeHours(msgspec.Struct, frozen=True, kw_only=True):
+    """Siren volume from one hour of the day (home's local time) on."""
+
+    from_hour: int
+    volume_percent: int
+
+
+class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a home tells its gateways: who wears what, and how loud to be. Retained."""
+
+    schema: int
+    home: str
+    revision: int
+    """Grows with each change; a gateway keeps the highest it has seen."""
+    time_zone: str = "Asia/Hong_Kong"
+    wearables: list[WearableConfig] = []
+    siren_volume: list[VolumeHours] = []
+    zone: str | None = None
+    """Where the gateway that reads this stands."""
+
+
+class CommandName(StrEnum):
+    """What a service may ask of a gateway."""
+
+    VIBRATE = "vibrate"
+    TEST_SIREN = "test_siren"
+
+
+class Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Asked once, done at most once, and not after `expires_at_us`."""
+
+    schema: int
+    id: str
+    name: CommandName
+    expires_at_us: int
+    device: str | None = None
+
+
+class Presence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one gateway hears, for the other gateways of the home, once a second."""
+
+    schema: int
+    gateway: str
+    session: str
+    sequence: int
+    at_us: int
+    heard: dict[str, float]
+    """Device to smoothed RSSI in dBm, for each heard within the last 10 s (FIELD: an older
+    advert cannot win a room)."""
+    priority: int = 100
+    """For the choice of the lead: the lowest number heard within 5 s leads."""

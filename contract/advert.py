@@ -31,7 +31,6 @@ from __future__ import annotations
 
 import math
 import struct
-from enum import IntFlag
 from typing import Final
 
 import msgspec
@@ -55,17 +54,19 @@ _UINT8: Final = 255
 _BATTERY_UNKNOWN: Final = 255
 
 
-class AdvertFlag(IntFlag):
-    """Bits of the flags byte."""
+class AdvertFlag:
+    """Bits of the flags byte. Plain integers: `enum.IntFlag` would make up half the cost of
+    decoding an advert, and a gateway decodes every one that it hears.
+    """
 
-    WORN = 1
-    WEAR_KNOWN = 2
+    WORN: Final = 1
+    WEAR_KNOWN: Final = 2
     """Without it `WORN` says nothing: this wearable cannot tell."""
-    CHARGING = 4
-    SATURATED = 8
+    CHARGING: Final = 4
+    SATURATED: Final = 8
     """A sample of this second reached the sensor's range."""
-    CANDIDATE_PENDING = 16
-    BUTTON_PENDING = 32
+    CANDIDATE_PENDING: Final = 16
+    BUTTON_PENDING: Final = 32
 
 
 class MalformedPacketError(ValueError):
@@ -98,17 +99,14 @@ class WearableAdvert(msgspec.Struct, frozen=True, kw_only=True):
 
 def encode_manufacturer_data(advert: WearableAdvert) -> bytes:
     """The 24 bytes behind the company id; values beyond a field's range are clipped to it."""
-    flags = AdvertFlag(0)
-    for flag, is_set in (
-        (AdvertFlag.WORN, advert.worn is True),
-        (AdvertFlag.WEAR_KNOWN, advert.worn is not None),
-        (AdvertFlag.CHARGING, advert.charging),
-        (AdvertFlag.SATURATED, advert.saturated),
-        (AdvertFlag.CANDIDATE_PENDING, advert.candidate_pending),
-        (AdvertFlag.BUTTON_PENDING, advert.button_pending),
-    ):
-        if is_set:
-            flags |= flag
+    flags = (
+        AdvertFlag.WORN * (advert.worn is True)
+        + AdvertFlag.WEAR_KNOWN * (advert.worn is not None)
+        + AdvertFlag.CHARGING * advert.charging
+        + AdvertFlag.SATURATED * advert.saturated
+        + AdvertFlag.CANDIDATE_PENDING * advert.candidate_pending
+        + AdvertFlag.BUTTON_PENDING * advert.button_pending
+    )
     battery = advert.battery_percent
     return _LAYOUT.pack(
         ADVERT_VERSION,
@@ -148,13 +146,26 @@ def decode_manufacturer_data(data: bytes) -> WearableAdvert:
         raise MalformedPacketError(f"advert of {len(data)} bytes instead of {MANUFACTURER_BYTES}")
     if data[0] != ADVERT_VERSION:
         raise MalformedPacketError(f"advert of version {data[0]}; known is {ADVERT_VERSION}")
-    (_, identity, boot, second, x, y, z, least, greatest, deviation, battery, bits) = (
-        _LAYOUT.unpack(data)[:12]
-    )
-    candidate, age, peak, button, heart_rate = _LAYOUT.unpack(data)[12:]
+    (
+        _,
+        identity,
+        boot,
+        second,
+        *mean,
+        least,
+        greatest,
+        deviation,
+        battery,
+        flags,
+        candidate,
+        age,
+        peak,
+        button,
+        heart_rate,
+    ) = _LAYOUT.unpack(data)
+    x, y, z = mean
     if battery > 100 and battery != _BATTERY_UNKNOWN:
         raise MalformedPacketError(f"battery of {battery} percent")
-    flags = AdvertFlag(bits)
     return WearableAdvert(
         identity=identity,
         boot_counter=boot,

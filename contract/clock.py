@@ -65,6 +65,30 @@ def now_datetime(clock: Clock) -> datetime:
     return us_to_datetime(now_us(clock))
 
 
+async def within(clock: Clock, seconds: float, work: Coroutine[Any, Any, T]) -> T:
+    """Await `work` for at most `seconds` of `clock`'s time.
+
+    asyncio's own timeouts run on the loop's time, which is the machine's under
+    `ScaledClock`.
+
+    Raises
+    ------
+    TimeoutError
+        If it took longer; `work` is cancelled.
+    """
+    task = asyncio.ensure_future(work)
+    limit = asyncio.ensure_future(clock.sleep(seconds))
+    try:
+        await asyncio.wait((task, limit), return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            return task.result()
+        raise TimeoutError(f"not done within {seconds} s")
+    finally:
+        for one in (task, limit):
+            one.cancel()
+        await asyncio.gather(task, limit, return_exceptions=True)
+
+
 class SystemClock:
     """The machine's own clocks."""
 

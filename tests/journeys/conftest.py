@@ -1,0 +1,137 @@
+"""Homes for journeys: in virtual time with the broker in memory, or ten times faster than
+the wall with the real mosquitto."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from contract.clock import Clock, ScaledClock, VirtualClock
+from contract.ids import seeded_ids
+from contract.protocols import Bus
+from edge import LogSiren
+from firmware_sim import HomePlan, SimulatedHome, demo_home
+from messaging import LocalBroker, LocalBus, MqttBus
+from messaging.mosquitto import Mosquitto
+from wardlight.roster import demo_settings
+from wardlight.running import Parts, RunningHome, background, running_home
+from wardlight.settings import Settings
+from wardlight.stages import FallWatch, Stage
+
+FAST = 10.0
+"""Seconds of home time per second of a test against real servers."""
+
+
+@dataclass
+class Scene:
+    """A home that runs, and what a test does to it."""
+
+    home: RunningHome
+    simulation: SimulatedHome
+    clock: Clock
+    plan: HomePlan
+    watch: FallWatch
+    sirens: dict[str, LogSiren]
+    broker: LocalBroker | Mosquitto
+    stages: dict[Stage, float] = field(default_factory=dict)
+
+    async def until(
+        self, condition: Callable[[], bool], seconds: float, what: str, step_s: float = 0.2
+    ) -> None:
+        """Wait in home time until `condition` holds; fail after `seconds`."""
+        for _ in range(round(seconds / step_s)):
+            if condition():
+                return
+            await self.clock.sleep(step_s)
+        pytest.fail(f"{what}: not within {seconds} s")
+
+
+@asynccontextmanager
+async def _scene(
+    folder: Path,
+    clock: Clock,
+    bus: Callable[[str], Bus],
+    broker: LocalBroker | Mosquitto,
+    resident: str,
+) -> AsyncIterator[Scene]:
+    plan = demo_home()
+    simulation = SimulatedHome(plan, clock, seed=7)
+    sirens = {gateway.name: LogSiren() for gateway in plan.gateways}
+    ids = seeded_ids(clock, 7)
+    parts = Parts(
+        clock=clock,
+        ids=ids,
+        folder=folder,
+        bus=bus,
+        siren=lambda name, _bus: sirens[name],
+        radios={g.name: partial(simulation.radio, g.name) for g in plan.gateways},
+        boot="boot-of-a-test",
+    )
+    stages: dict[Stage, float] = {}
+    watch = FallWatch(
+        plan.home, resident, clock, lambda stage, since_s, _event: stages.update({stage: since_s})
+    )
+    async with (
+        background(bus("watch").run(watch.filters, watch.on_messages)),
+        running_home(demo_settings(plan, Settings()), parts) as home,
+        background(simulation.run()),
+    ):
+        yield Scene(home, simulation, clock, plan, watch, sirens, broker, stages)
+
+
+@pytest.fixture
+def virtual_scene(
+    tmp_path: Path,
+) -> Callable[[Callable[[Scene], Awaitable[None]]], None]:
+    """Runs a journey in virtual time: ``virtual_scene(journey, resident=…)``."""
+
+    def run(journey: Callable[[Scene], Awaitable[None]], resident: str = "resident-3") -> None:
+        clock = VirtualClock()
+        broker = LocalBroker()
+
+        async def main() -> None:
+            def bus(client_id: str) -> Bus:
+                return LocalBus(broker, client_id, clock)
+
+            async with _scene(tmp_path, clock, bus, broker, resident) as scene:
+                await journey(scene)
+
+        clock.run(main())
+
+    return run
+
+
+@pytest.fixture
+def real_scene(
+    tmp_path: Path,
+) -> Callable[[Callable[[Scene], Awaitable[None]]], None]:
+    """Runs a journey against a real mosquitto, `FAST` times faster than the wall."""
+
+    def run(journey: Callable[[Scene], Awaitable[None]], resident: str = "resident-3") -> None:
+        async def main() -> None:
+            clock = ScaledClock(FAST)
+            mosquitto = Mosquitto(tmp_path / "mosquitto", clock)
+            await mosquitto.start()
+
+            def bus(client_id: str) -> Bus:
+                return MqttBus(mosquitto.url, client_id, clock)
+
+            try:
+                async with _scene(tmp_path, clock, bus, mosquitto, resident) as scene:
+                    await journey(scene)
+            finally:
+                mosquitto.stop()
+
+        asyncio.run(main())
+
+    return run
+
+
+SceneRunner = Callable[..., None]
+SceneContext = AbstractAsyncContextManager[Scene]

@@ -1,0 +1,207 @@
+"""The command line. Heavy rooms are imported by the command that needs them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, Literal, NoReturn
+
+import typer
+
+from wardlight import __version__
+
+if TYPE_CHECKING:
+    from contract.protocols import RecordedStream, Recording
+    from wardlight.settings import Settings
+
+app = typer.Typer(
+    name="wardlight",
+    help="Watches over older people in care homes: falls, wandering and silence.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+USAGE_ERROR: Final = 2
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", help="Settings of the home (TOML); see docs/home.example.toml."),
+]
+LogOption = Annotated[str, typer.Option("--log", help="debug, info or warning.")]
+
+
+def _settings(path: Path | None, log: str) -> Settings:
+    """Read the settings and begin to log, or end with what is wrong and what would be right."""
+    from wardlight.logs import LEVELS, set_up_logs
+    from wardlight.settings import SettingsError, load_settings
+
+    if log not in LEVELS:
+        _refuse(f"--log {log}: use one of {', '.join(LEVELS)}")
+    set_up_logs(log)
+    try:
+        return load_settings(path)
+    except SettingsError as error:
+        _refuse(str(error))
+
+
+def _refuse(message: str) -> NoReturn:
+    typer.echo(message, err=True)
+    raise typer.Exit(USAGE_ERROR)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(f"wardlight {__version__}")
+
+
+@app.command()
+def demo(
+    headless: Annotated[bool, typer.Option(help="Do not speak of a browser.")] = False,
+    until_alert: Annotated[
+        bool,
+        typer.Option(
+            "--until-alert",
+            help="Acknowledge the alert through the API and stop; fails if a stage fails.",
+        ),
+    ] = False,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Play a recorded trial instead: a parquet file or folder."),
+    ] = None,
+    trial: Annotated[
+        str | None, typer.Option(help="Which trial of --data; default its first fall.")
+    ] = None,
+    folder: Annotated[Path, typer.Option(help="Where the home keeps its files.")] = Path(
+        "var/demo"
+    ),
+    port: Annotated[int, typer.Option(help="Port of the board; another if it is taken.")] = 8080,
+    seed: Annotated[
+        int | None, typer.Option(help="Of the simulated home; default a new one each time.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON line per stage.")] = False,
+    log: LogOption = "warning",
+) -> None:
+    """Run a complete home on this machine, in which one resident falls."""
+    import asyncio
+
+    settings = _settings(None, log)
+    recording = _first_fall(data, trial) if data is not None else None
+    from wardlight.demo import DemoOptions, run_demo
+
+    options = DemoOptions(
+        folder=folder,
+        port=port,
+        headless=headless,
+        until_alert=until_alert,
+        recording=recording,
+        seed=seed,
+        as_json=as_json,
+    )
+    raise typer.Exit(asyncio.run(run_demo(options, settings)))
+
+
+@app.command()
+def replay(
+    path: Annotated[Path, typer.Argument(help="A parquet file of trials, or a folder of them.")],
+    speed: Annotated[
+        float,
+        typer.Option(help="10 is ten times faster; 0 as fast as it can, the same in every run."),
+    ] = 0.0,
+    trial: Annotated[str | None, typer.Option(help="Only this trial.")] = None,
+    transport: Annotated[
+        Literal["stream", "window"],
+        typer.Option(help="stream: a held link; window: adverts and fetched windows."),
+    ] = "stream",
+    config: ConfigOption = None,
+    resident: Annotated[
+        str | None,
+        typer.Option(help="With --config: whose wearable plays; default the first."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of ids and of the noise between trials.")] = 0,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Each event as it was published, a line each.")
+    ] = False,
+    log: LogOption = "warning",
+) -> None:
+    """Play recorded trials through the gateway: in this process, or with --config to a home."""
+    if speed < 0:
+        _refuse("--speed must be 0 or more")
+    if config is not None and speed == 0:
+        _refuse("--speed 0 runs on a virtual clock; against a running home use 1 or more")
+    settings = _settings(config, log)
+    recording = _recording(path, trial)
+    from wardlight.replay import ReplayError, ReplayOptions
+    from wardlight.replay import replay as run
+
+    options = ReplayOptions(
+        recording=recording,
+        speed=speed,
+        transport=transport,
+        seed=seed,
+        as_json=as_json,
+        resident=resident,
+    )
+    try:
+        run(options, settings if config is not None else None)
+    except ReplayError as error:
+        _refuse(str(error))
+
+
+def _recording(path: Path, trial: str | None) -> Recording:
+    from firmware_sim import ParquetRecording, RecordingError
+
+    try:
+        return ParquetRecording(path, trial)
+    except RecordingError as error:
+        _refuse(str(error))
+
+
+def _first_fall(path: Path, trial: str | None) -> RecordedStream:
+    streams = list(_recording(path, trial).trials())
+    falls = [stream for stream in streams if stream.labels.get("is_fall")]
+    if trial is None and not falls:
+        _refuse(f"{path}: holds no trial marked as a fall; name one with --trial")
+    return (falls if trial is None else streams)[0]
+
+
+def _serve(name: str, config: Path | None, log: str) -> None:
+    settings = _settings(config, log)
+    from wardlight import services
+
+    run = getattr(services, f"run_{name}")
+    raise typer.Exit(services.run_until_stopped(run, settings))
+
+
+@app.command()
+def gateway(config: ConfigOption = None, log: LogOption = "info") -> None:
+    """Run this machine's gateway."""
+    _serve("gateway", config, log)
+
+
+@app.command()
+def ingest(config: ConfigOption = None, log: LogOption = "info") -> None:
+    """Run the ingest service: from the broker into the store."""
+    _serve("ingest", config, log)
+
+
+@app.command()
+def alerts(config: ConfigOption = None, log: LogOption = "info") -> None:
+    """Run the alert service: incidents, escalation, records."""
+    _serve("alerts", config, log)
+
+
+@app.command()
+def web(config: ConfigOption = None, log: LogOption = "info") -> None:
+    """Run the board and the API."""
+    _serve("web", config, log)
+
+
+def main() -> None:
+    """Entry point of the ``wardlight`` command."""
+    sys.exit(app())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""Who lives and works in the home, from the settings into the alert service's records."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from alerts import Directory, StaffRole
+from firmware_sim import HomePlan
+from wardlight.settings import GatewayEntry, HomeSettings, ResidentSettings, Settings, StaffSettings
+
+
+def enrol(settings: Settings, directory: Directory) -> None:
+    """Bring the records to what the settings say; what stands there already stays."""
+    directory.set_home(time_zone=settings.home.time_zone)
+    for entry in settings.gateways:
+        directory.add_gateway(entry.name, zone=entry.zone)
+    for resident in settings.residents:
+        directory.add_resident(
+            resident.id,
+            name=resident.name,
+            bed=resident.bed,
+            zone=resident.zone,
+            floor=resident.floor,
+        )
+        _enrol_wearable(resident, directory)
+    for person in settings.staff:
+        directory.add_staff(
+            person.id,
+            name=person.name,
+            role=StaffRole(person.role),
+            floor=person.floor or None,
+            contact=person.contact,
+        )
+        for resident_id in person.residents:
+            directory.assign(person.id, resident_id)
+
+
+def _enrol_wearable(resident: ResidentSettings, directory: Directory) -> None:
+    if resident.device is None or resident.address is None or resident.identity is None:
+        return
+    directory.add_wearable(
+        resident.device,
+        address=resident.address,
+        identity=resident.identity,
+        resident=resident.id,
+        placement=resident.placement,
+        streaming=resident.streaming,
+    )
+
+
+DEMO_NAMES: Final = (
+    "陳美玲 Mrs Chan",
+    "黃志強 Mr Wong",
+    "李鳳英 Mrs Lee",
+    "張國華 Mr Cheung",
+    "何秀珍 Mrs Ho",
+    "林桂芳 Mrs Lam",
+)
+"""Invented; any likeness is by chance."""
+
+DEMO_STAFF: Final = (
+    StaffSettings(id="mei", name="Mei 美儀", role="care_worker", floor="2/F"),
+    StaffSettings(id="kin", name="Kin 健明", role="health_worker", floor="2/F"),
+    StaffSettings(id="siu", name="Siu 小蓮", role="manager", floor=""),
+)
+
+
+def demo_settings(plan: HomePlan, base: Settings) -> Settings:
+    """Settings of the simulated home: its plan, with people's names added."""
+    residents = tuple(
+        ResidentSettings(
+            id=wearable.resident,
+            name=name,
+            bed=wearable.bed,
+            zone=wearable.zone,
+            floor=wearable.bed.split(" ")[0],
+            device=wearable.device,
+            address=wearable.address,
+            identity=wearable.identity,
+            placement="wrist",
+            streaming=wearable.streaming,
+        )
+        for wearable, name in zip(plan.wearables, DEMO_NAMES, strict=False)
+    )
+    first, *others = DEMO_STAFF
+    half = len(residents) // 2
+    ids = tuple(resident.id for resident in residents)
+    staff = (
+        first.model_copy(update={"residents": ids[:half]}),
+        others[0].model_copy(update={"residents": ids[half:]}),
+        *others[1:],
+    )
+    return base.model_copy(
+        update={
+            "home": HomeSettings(
+                id=plan.home, name="Wardlight demo home", time_zone=base.home.time_zone
+            ),
+            "residents": residents,
+            "staff": staff,
+            "gateways": tuple(
+                GatewayEntry(name=gateway.name, zone=gateway.zone) for gateway in plan.gateways
+            ),
+        }
+    )

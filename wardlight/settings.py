@@ -1,0 +1,256 @@
+"""Settings: one TOML file, overridden by the environment, checked whole before anything runs.
+
+``WARDLIGHT_BROKER__URL`` in the environment overrides ``url`` in the table ``[broker]``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from contract.ids import IDENTIFIER_PATTERN, SERVICE_NAMES
+
+Identifier = Annotated[str, Field(pattern=IDENTIFIER_PATTERN)]
+
+
+class SettingsError(ValueError):
+    """Settings that cannot be used; the message names each fault and what would be right."""
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class HomeSettings(_Table):
+    """``[home]``: which home this is."""
+
+    id: Identifier = Field("home", description="identifier of the home in every topic")
+    name: str = Field("Home", description="its name, as the board shows it")
+    time_zone: str = Field("Asia/Hong_Kong", description="IANA name of its time zone")
+
+
+class ClockSettings(_Table):
+    """``[clock]``: for engineers; a home leaves it alone."""
+
+    rate: float = Field(1.0, gt=0, description="seconds of product time per second")
+    origin_us: int | None = Field(
+        None, ge=0, description="microseconds since 1970 at which a scaled clock is right"
+    )
+
+
+class BrokerSettings(_Table):
+    """``[broker]``: where the MQTT broker is."""
+
+    url: str = Field("mqtt://127.0.0.1:1883", description="mqtt://host:port")
+    username: str | None = Field(None, description="user name, if the broker wants one")
+    password_file: Path | None = Field(
+        None, description="file that holds the password and nothing else"
+    )
+
+
+class GatewaySettings(_Table):
+    """``[gateway]``: this machine, when it is a gateway."""
+
+    name: Identifier = Field("gateway-a", description="name of this gateway in every topic")
+    folder: Path = Field(Path("var/gateway"), description="folder for outbox and cache")
+    priority: int = Field(100, ge=0, description="the lowest number of the home leads")
+    radio: Literal["simulated"] = Field(
+        "simulated", description="where adverts come from; real radios come in a later version"
+    )
+    seed: int = Field(0, description="of the simulated residents' motion")
+    fall_after_s: float | None = Field(
+        None, ge=0, description="seconds after the start at which a simulated resident falls"
+    )
+    faller: Identifier = Field("resident-3", description="the resident that falls then")
+
+
+class IngestSettings(_Table):
+    """``[ingest]``: where telemetry and events are kept."""
+
+    store: Path = Field(Path("var/store.sqlite"), description="SQLite file of the time series")
+
+
+class AlertsSettings(_Table):
+    """``[alerts]``: the alert service."""
+
+    database: str = Field(
+        "sqlite:///var/records.sqlite", description="SQLAlchemy URL of the records"
+    )
+    board_url: str = Field(
+        "http://127.0.0.1:8080/", description="address of the board, sent in notifications"
+    )
+
+
+class WebSettings(_Table):
+    """``[web]``: the board and the API."""
+
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(8080, ge=0, le=65535, description="port; 0 takes a free one")
+
+
+class ResidentSettings(_Table):
+    """``[[residents]]``: one resident and her wearable."""
+
+    id: Identifier
+    name: str = Field(description="as staff call her; stays in the alert service")
+    bed: str = Field(description="label of the bed, such as 2/F 212-B")
+    zone: Identifier = Field(description="zone of the bed")
+    floor: str = Field("", description="floor, for the escalation's second step")
+    device: Identifier | None = Field(None, description="her wearable, if she wears one")
+    address: str | None = Field(
+        None,
+        pattern=r"^([0-9A-F]{2}:){5}[0-9A-F]{2}$",
+        description="its Bluetooth address, upper case with colons",
+    )
+    identity: int | None = Field(None, ge=0, lt=2**32, description="the identity it advertises")
+    placement: str = Field("wrist", description="where worn: wrist, waist or pendant")
+    streaming: bool = Field(False, description="hold a link with continuous samples")
+
+
+class StaffSettings(_Table):
+    """``[[staff]]``: one person who may be called."""
+
+    id: Identifier
+    name: str
+    role: Literal["care_worker", "health_worker", "nurse", "manager"] = "care_worker"
+    floor: str = ""
+    contact: str | None = Field(None, description="Apprise URL that reaches her phone")
+    residents: tuple[Identifier, ...] = Field((), description="residents assigned to her")
+
+
+class GatewayEntry(_Table):
+    """``[[gateways]]``: one gateway of the home."""
+
+    name: Identifier
+    zone: Identifier
+
+
+class Settings(BaseSettings):
+    """Everything that can be set; see `load_settings`."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", env_prefix="WARDLIGHT_", env_nested_delimiter="__"
+    )
+
+    home: HomeSettings = HomeSettings()
+    clock: ClockSettings = ClockSettings()
+    broker: BrokerSettings = BrokerSettings()
+    gateway: GatewaySettings = GatewaySettings()
+    ingest: IngestSettings = IngestSettings()
+    alerts: AlertsSettings = AlertsSettings()
+    web: WebSettings = WebSettings()
+    residents: tuple[ResidentSettings, ...] = ()
+    staff: tuple[StaffSettings, ...] = ()
+    gateways: tuple[GatewayEntry, ...] = ()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment first, then what the file gave."""
+        return env_settings, init_settings
+
+
+def load_settings(path: Path | None) -> Settings:
+    """Read the file (if any) and the environment.
+
+    Raises
+    ------
+    SettingsError
+        If the file cannot be read, a key is unknown (with the nearest known name), or a value
+        is wrong.
+    """
+    values: dict[str, Any] = {}
+    if path is not None:
+        try:
+            values = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise SettingsError(f"{path}: cannot be read: {error.strerror}") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise SettingsError(f"{path}: no valid TOML: {error}") from error
+    where = str(path) if path is not None else "environment"
+    try:
+        settings = Settings(**values)
+    except ValidationError as error:
+        raise SettingsError("\n".join(_explain(where, error))) from error
+    faults = list(_contradictions(settings))
+    if faults:
+        raise SettingsError("\n".join(f"{where}: {fault}" for fault in faults))
+    return settings
+
+
+def _explain(where: str, error: ValidationError) -> Iterator[str]:
+    for fault in error.errors():
+        location = ".".join(str(part) for part in fault["loc"])
+        if fault["type"] == "extra_forbidden":
+            yield f"{where}: unknown key {location!r}{_nearest(fault['loc'])}"
+        else:
+            yield f"{where}: {location}: {fault['msg']} (given: {fault['input']!r})"
+
+
+def _nearest(location: tuple[int | str, ...]) -> str:
+    model: type[BaseModel] = Settings
+    for part in location[:-1]:
+        if isinstance(part, int):
+            continue
+        inner = _TABLES.get(part)
+        if inner is None:
+            return ""
+        model = inner
+    close = difflib.get_close_matches(str(location[-1]), list(model.model_fields), n=1, cutoff=0.5)
+    known = ", ".join(model.model_fields)
+    return f"; did you mean {close[0]!r}?" if close else f"; known here: {known}"
+
+
+_TABLES: Mapping[str, type[BaseModel]] = {
+    "home": HomeSettings,
+    "clock": ClockSettings,
+    "broker": BrokerSettings,
+    "gateway": GatewaySettings,
+    "ingest": IngestSettings,
+    "alerts": AlertsSettings,
+    "web": WebSettings,
+    "residents": ResidentSettings,
+    "staff": StaffSettings,
+    "gateways": GatewayEntry,
+}
+
+
+def _contradictions(settings: Settings) -> Iterator[str]:
+    """Faults that no single value shows: somebody would not be called, or a bed not covered."""
+    for what, ids in (
+        ("residents", [resident.id for resident in settings.residents]),
+        ("staff", [person.id for person in settings.staff]),
+        ("gateways", [gateway.name for gateway in settings.gateways]),
+        ("wearables", [r.device for r in settings.residents if r.device]),
+        ("wearable addresses", [r.address for r in settings.residents if r.address]),
+    ):
+        for repeated in sorted({value for value in ids if ids.count(value) > 1}):
+            yield f"{what}: {repeated!r} stands twice"
+    known = {resident.id for resident in settings.residents}
+    for person in settings.staff:
+        for assigned in person.residents:
+            if assigned not in known:
+                yield f"staff {person.id!r}: unknown resident {assigned!r}"
+    for name in {settings.gateway.name, *(entry.name for entry in settings.gateways)}:
+        if name in SERVICE_NAMES:
+            yield f"gateway {name!r}: this name belongs to a service"
+    for resident in settings.residents:
+        given = (resident.device, resident.address, resident.identity)
+        if any(value is not None for value in given) and None in given:
+            yield f"resident {resident.id!r}: device, address and identity go together"

@@ -149,6 +149,41 @@ def replay(
         _refuse(str(error))
 
 
+@app.command("import")
+def import_(
+    folder: Annotated[Path, typer.Argument(help="The set's folder, as its authors publish it.")],
+    out: Annotated[Path, typer.Option("--out", help="The parquet file to write.")],
+    layout: Annotated[
+        str | None, typer.Option(help="Its layout by name; default: found out.")
+    ] = None,
+    placement: Annotated[
+        str | None, typer.Option(help="Only what was worn here: wrist, waist …")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The report as JSON.")] = False,
+    log: LogOption = "warning",
+) -> None:
+    """Make a public data set, as you downloaded it, one file that replay and evaluation read.
+
+    Reads WEDA-FALL, SisFall, SmartFallMM, UMAFall and SPHERE Challenge; see docs/recordings.md.
+    Exit status 1: some files could not be read, the others are written.
+    """
+    _settings(None, log)
+    from firmware_sim.layouts import LayoutError, import_motion
+    from wardlight.reports import Progress, import_report
+
+    progress = Progress(f"Reading {folder}")
+    try:
+        report = import_motion(
+            folder, out, layout=layout, placement=placement, progress=progress.show
+        )
+    except (LayoutError, OSError) as error:
+        progress.end()
+        _refuse(str(error))
+    progress.end()
+    typer.echo(import_report(report, as_json=as_json))
+    raise typer.Exit(report.exit_status)
+
+
 def _recording(path: Path, trial: str | None) -> Recording:
     from firmware_sim import ParquetRecording, RecordingError
 

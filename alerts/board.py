@@ -1,0 +1,284 @@
+"""Building the views from the records."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from alerts.policy import PRIORITY_ORDER, SILENT_AFTER_S, LogKind
+from alerts.records.models import (
+    EscalationStep,
+    Fault,
+    Home,
+    Incident,
+    IncidentEvent,
+    IncidentLog,
+    Resident,
+    Service,
+    Staff,
+    Wearable,
+)
+from alerts.views import (
+    Board,
+    EventLine,
+    FaultView,
+    IncidentView,
+    LogLine,
+    ResidentState,
+    ResidentView,
+    ResolutionOutcome,
+    ServiceView,
+    StaffRole,
+    StaffView,
+)
+from contract.messages import IncidentState, Priority, Role
+from contract.units import US_PER_S
+
+RECENT_S: Final = 12 * 3_600
+"""How long a resolved incident stays on the board: a shift."""
+
+AGES_LAG_S: Final = 30
+"""Ages of heartbeats are written this often (`alerts.service.AGES_WRITTEN_S`)."""
+
+_STATE_ORDER: Final = (
+    IncidentState.OPEN,
+    IncidentState.ACKNOWLEDGED,
+    IncidentState.ARRIVED,
+    IncidentState.UNPAGED,
+    IncidentState.RESOLVED,
+)
+
+
+def read_board(session: Session, home: str, moment_us: int) -> Board:
+    """Everything at a glance."""
+    record = session.get(Home, home)
+    incidents = session.scalars(
+        select(Incident).where(
+            Incident.home == home,
+            or_(
+                Incident.state != IncidentState.RESOLVED,
+                Incident.resolved_at_us >= moment_us - RECENT_S * US_PER_S,
+            ),
+        )
+    ).all()
+    views = read_incidents(session, home, incidents)
+    paged = [
+        view for view in views if view.state not in (IncidentState.UNPAGED, IncidentState.RESOLVED)
+    ]
+    resolved = [view for view in views if view.state is IncidentState.RESOLVED]
+    faults = _read_faults(session, home)
+    services = _read_services(session, home, moment_us)
+    return Board(
+        home=home,
+        revision=0 if record is None else record.revision,
+        at_us=moment_us,
+        incidents=sorted(paged, key=_urgency),
+        watching=sorted(
+            (view for view in views if view.state is IncidentState.UNPAGED),
+            key=lambda view: view.opened_at_us,
+        ),
+        recent=sorted(resolved, key=lambda view: -(view.resolved_at_us or 0)),
+        faults=faults,
+        residents=_read_residents(session, home, incidents, services),
+        services=services,
+    )
+
+
+def read_incidents(
+    session: Session, home: str, incidents: Sequence[Incident]
+) -> list[IncidentView]:
+    """The whole of each of `incidents`, with a handful of queries however many they are."""
+    ids = [incident.id for incident in incidents]
+    if not ids:
+        return []
+    names = {row.id: row.name for row in session.scalars(select(Staff).where(Staff.home == home))}
+    residents = {
+        row.id: row.name for row in session.scalars(select(Resident).where(Resident.home == home))
+    }
+    events: defaultdict[str, list[IncidentEvent]] = defaultdict(list)
+    for event in session.scalars(
+        select(IncidentEvent)
+        .where(IncidentEvent.incident_id.in_(ids))
+        .order_by(IncidentEvent.at_us, IncidentEvent.event)
+    ):
+        events[event.incident_id].append(event)
+    lines: defaultdict[str, list[IncidentLog]] = defaultdict(list)
+    for line in session.scalars(
+        select(IncidentLog).where(IncidentLog.incident_id.in_(ids)).order_by(IncidentLog.id)
+    ):
+        lines[line.incident_id].append(line)
+    pending: defaultdict[str, list[int]] = defaultdict(list)
+    for incident_id, at_us in session.execute(
+        select(EscalationStep.incident_id, EscalationStep.next_at_us).where(
+            EscalationStep.incident_id.in_(ids), EscalationStep.done_at_us.is_(None)
+        )
+    ):
+        pending[incident_id].append(at_us)
+    return [
+        _incident_view(
+            incident,
+            events[incident.id],
+            lines[incident.id],
+            next_step_at_us=min(pending[incident.id], default=None),
+            names=names,
+            resident_name=None if incident.resident is None else residents.get(incident.resident),
+        )
+        for incident in incidents
+    ]
+
+
+def read_staff(session: Session, home: str) -> list[StaffView]:
+    """Everyone who may answer, by name."""
+    rows = session.scalars(select(Staff).where(Staff.home == home).order_by(Staff.name, Staff.id))
+    return [
+        StaffView(id=row.id, name=row.name, role=StaffRole(row.role), floor=row.floor)
+        for row in rows
+    ]
+
+
+def _incident_view(
+    incident: Incident,
+    events: Iterable[IncidentEvent],
+    lines: Sequence[IncidentLog],
+    *,
+    next_step_at_us: int | None,
+    names: dict[str, str],
+    resident_name: str | None,
+) -> IncidentView:
+    def name(who: str | None) -> str | None:
+        return None if who is None else names.get(who, who)
+
+    reached = [line.detail or "" for line in lines if line.what == LogKind.STEP_REACHED]
+    return IncidentView(
+        id=incident.id,
+        case_id=incident.case_id,
+        state=IncidentState(incident.state),
+        priority=Priority(incident.priority),
+        kind=incident.kind,
+        resident_id=incident.resident,
+        resident_name=resident_name,
+        bed=incident.bed,
+        zone=incident.zone,
+        zone_heard_at_us=incident.zone_heard_at_us,
+        at_us=incident.at_us,
+        opened_at_us=incident.opened_at_us,
+        deadline_at_us=incident.deadline_at_us,
+        paged_at_us=incident.paged_at_us,
+        acknowledged_at_us=incident.acknowledged_at_us,
+        acknowledged_by=name(incident.acknowledged_by),
+        arrived_at_us=incident.arrived_at_us,
+        arrived_by=name(incident.arrived_by),
+        resolved_at_us=incident.resolved_at_us,
+        resolved_by=name(incident.resolved_by),
+        outcome=None if incident.outcome is None else ResolutionOutcome(incident.outcome),
+        note=incident.note,
+        escalation_step=reached[-1].partition(":")[0] if reached else None,
+        next_step_at_us=next_step_at_us,
+        sound=incident.sound,
+        events=[
+            EventLine(kind=event.kind, at_us=event.at_us, detail=event.detail) for event in events
+        ],
+        log=[
+            LogLine(at_us=line.at_us, what=line.what, by=name(line.by), detail=line.detail)
+            for line in lines
+        ],
+        device=incident.device,
+    )
+
+
+def _urgency(view: IncidentView) -> tuple[int, int, int]:
+    return (
+        _STATE_ORDER.index(view.state),
+        -PRIORITY_ORDER.index(view.priority),
+        view.opened_at_us,
+    )
+
+
+def _read_faults(session: Session, home: str) -> list[FaultView]:
+    rows = session.execute(
+        select(Fault, Resident)
+        .outerjoin(Resident, (Resident.home == Fault.home) & (Resident.id == Fault.resident))
+        .where(Fault.home == home, Fault.cleared_at_us.is_(None))
+        .order_by(Fault.opened_at_us, Fault.id)
+    )
+    return [
+        FaultView(
+            id=fault.id,
+            cause=fault.cause,
+            detail=fault.detail,
+            device=fault.device,
+            resident_name=None if resident is None else resident.name,
+            bed=None if resident is None else resident.bed,
+            gateway=fault.gateway,
+            since_us=fault.opened_at_us,
+        )
+        for fault, resident in rows
+    ]
+
+
+def _read_services(session: Session, home: str, moment_us: int) -> list[ServiceView]:
+    """Everyone's heartbeat as the alert service wrote it; its own is judged here, because a
+    service that has died cannot say so.
+    """
+    oldest_us = moment_us - (SILENT_AFTER_S + AGES_LAG_S) * US_PER_S
+    rows = session.scalars(
+        select(Service).where(Service.home == home).order_by(Service.role, Service.name)
+    )
+    return [
+        ServiceView(
+            name=row.name,
+            role=row.role,
+            online=row.online
+            and not (row.role == Role.ALERTS and (row.heard_at_us or 0) < oldest_us),
+            heard_at_us=row.heard_at_us,
+            beds=list(row.beds),
+        )
+        for row in rows
+    ]
+
+
+def _read_residents(
+    session: Session, home: str, incidents: Iterable[Incident], services: list[ServiceView]
+) -> list[ResidentView]:
+    alarmed = {
+        incident.resident for incident in incidents if incident.state != IncidentState.RESOLVED
+    }
+    faulty = set(
+        session.scalars(
+            select(Fault.resident).where(Fault.home == home, Fault.cleared_at_us.is_(None))
+        )
+    )
+    worn = set(session.scalars(select(Wearable.resident).where(Wearable.home == home)))
+    watched = any(each.online for each in services if each.role == Role.ALERTS)
+    gateways = [each for each in services if each.role == Role.GATEWAY]
+
+    def state(resident: Resident) -> ResidentState:
+        if resident.id in alarmed:
+            return ResidentState.ALERT
+        if resident.id in faulty:
+            return ResidentState.FAULT
+        covering = [each for each in gateways if resident.bed in each.beds] or [
+            each for each in gateways if not each.beds
+        ]
+        if watched and resident.id in worn and any(each.online for each in covering):
+            return ResidentState.OK
+        return ResidentState.UNKNOWN
+
+    return [
+        ResidentView(
+            id=row.id,
+            name=row.name,
+            bed=row.bed,
+            zone=row.zone,
+            floor=row.floor,
+            state=state(row),
+            last_heard_us=row.last_heard_us,
+        )
+        for row in session.scalars(
+            select(Resident).where(Resident.home == home).order_by(Resident.bed, Resident.id)
+        )
+    ]

@@ -1,0 +1,182 @@
+"""The desk: what people see and do, from the web pages, the API or any other process.
+
+Each action is one transaction with a line in the audit log, and doing it twice is the same as
+doing it once. Of two people at once the first acts; the second is shown that she did.
+"""
+
+from __future__ import annotations
+
+import structlog
+from sqlalchemy.orm import Session
+
+from alerts import transitions
+from alerts.board import read_board, read_incidents, read_staff
+from alerts.errors import (
+    DeskError,
+    UnknownHomeError,
+    UnknownIncidentError,
+    UnknownStaffError,
+    WrongStateError,
+)
+from alerts.records.database import Database
+from alerts.records.models import Incident, Staff
+from alerts.views import Board, IncidentView, ResolutionOutcome, StaffView
+from contract.clock import Clock, now_us
+from contract.ids import IdSource
+from contract.messages import IncidentState
+
+__all__ = [
+    "Desk",
+    "DeskError",
+    "UnknownHomeError",
+    "UnknownIncidentError",
+    "UnknownStaffError",
+    "WrongStateError",
+]
+
+log = structlog.get_logger(__name__)
+
+
+class Desk:
+    """The desk of one home; safe from several threads and processes at once.
+
+    Parameters
+    ----------
+    database, clock
+        Collaborators; the database is upgraded already.
+    ids
+        Source of new ids.
+    home
+        Its identifier; may be left out where the records hold exactly one home.
+    """
+
+    def __init__(
+        self, database: Database, clock: Clock, ids: IdSource, home: str | None = None
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._ids = ids
+        self._named_home = home
+
+    def board(self) -> Board:
+        """Everything that staff see at a glance."""
+        with self._database.session() as session:
+            return read_board(session, self._home, now_us(self._clock))
+
+    def incident(self, incident_id: str) -> IncidentView:
+        """One incident, whole.
+
+        Raises
+        ------
+        UnknownIncidentError
+            If there is none with this id.
+        """
+        with self._database.session() as session:
+            return self._view(session, self._find(session, incident_id))
+
+    def acknowledge(self, incident_id: str, staff_id: str) -> IncidentView:
+        """「我去處理」: somebody is on her way. Calls and sounders stop, the arrival clock runs.
+
+        Also for an incident that has not been paged yet. If somebody else was first, nothing
+        changes and the view says who.
+
+        Raises
+        ------
+        UnknownIncidentError, UnknownStaffError
+            If there is no such incident or person.
+        WrongStateError
+            If it is resolved.
+        """
+        with self._database.transaction(self._home) as session:
+            incident = self._find_unresolved(session, incident_id, staff_id)
+            if incident.state in (IncidentState.UNPAGED, IncidentState.OPEN):
+                transitions.acknowledge(session, incident, staff_id, now_us(self._clock))
+                log.info("acknowledged", incident=incident_id, by=staff_id)
+            return self._view(session, incident)
+
+    def arrive(self, incident_id: str, staff_id: str) -> IncidentView:
+        """Somebody is there; on her way too, if nobody had said so.
+
+        Raises
+        ------
+        UnknownIncidentError, UnknownStaffError
+            If there is no such incident or person.
+        WrongStateError
+            If it is resolved.
+        """
+        with self._database.transaction(self._home) as session:
+            incident = self._find_unresolved(session, incident_id, staff_id)
+            if incident.state != IncidentState.ARRIVED:
+                transitions.arrive(session, incident, staff_id, now_us(self._clock))
+                log.info("arrived", incident=incident_id, by=staff_id)
+            return self._view(session, incident)
+
+    def resolve(
+        self, incident_id: str, staff_id: str, outcome: ResolutionOutcome, note: str = ""
+    ) -> IncidentView:
+        """A person says what it was, after somebody answered.
+
+        Raises
+        ------
+        UnknownIncidentError, UnknownStaffError
+            If there is no such incident or person.
+        WrongStateError
+            If nobody has acknowledged it, or it was resolved with another outcome.
+        """
+        outcome = ResolutionOutcome(outcome)
+        with self._database.transaction(self._home) as session:
+            incident = self._find(session, incident_id)
+            self._check_staff(session, staff_id)
+            if incident.state == IncidentState.RESOLVED:
+                if incident.outcome != outcome:
+                    raise WrongStateError(
+                        f"this was resolved already, as {incident.outcome}, by "
+                        f"{self._view(session, incident).resolved_by}"
+                    )
+                return self._view(session, incident)
+            if incident.state in (IncidentState.UNPAGED, IncidentState.OPEN):
+                raise WrongStateError("nobody has answered this yet: acknowledge it and go there")
+            transitions.resolve(
+                session, incident, staff_id, now_us(self._clock), outcome=outcome, note=note
+            )
+            log.info("resolved", incident=incident_id, by=staff_id, outcome=outcome)
+            return self._view(session, incident)
+
+    def revision(self) -> int:
+        """Grows with every change that the board would show; cheap enough to ask often."""
+        return self._database.revision(self._home)
+
+    def staff(self) -> list[StaffView]:
+        """Everyone who may answer, by name."""
+        with self._database.session() as session:
+            return read_staff(session, self._home)
+
+    @property
+    def _home(self) -> str:
+        if self._named_home is None:
+            homes = self._database.homes()
+            if len(homes) != 1:
+                raise UnknownHomeError(f"name the home: these records hold {homes or 'none'}")
+            self._named_home = homes[0]
+        return self._named_home
+
+    def _find(self, session: Session, incident_id: str) -> Incident:
+        incident = session.get(Incident, incident_id)
+        if incident is None or incident.home != self._home:
+            raise UnknownIncidentError(f"there is no incident {incident_id!r}")
+        return incident
+
+    def _find_unresolved(self, session: Session, incident_id: str, staff_id: str) -> Incident:
+        incident = self._find(session, incident_id)
+        self._check_staff(session, staff_id)
+        if incident.state == IncidentState.RESOLVED:
+            raise WrongStateError("this is resolved already")
+        return incident
+
+    def _check_staff(self, session: Session, staff_id: str) -> None:
+        if session.get(Staff, (self._home, staff_id)) is None:
+            raise UnknownStaffError(f"there is nobody with the id {staff_id!r}")
+
+    def _view(self, session: Session, incident: Incident) -> IncidentView:
+        session.flush()
+        return read_incidents(session, incident.home, [incident])[0]

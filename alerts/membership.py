@@ -1,0 +1,130 @@
+"""Which incident an event belongs to, and since when it was known there.
+
+Everything here works inside the caller's transaction.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from alerts.policy import JOIN_WINDOW_S, Family
+from alerts.records.models import Incident, IncidentEvent
+from contract.events import Event
+from contract.messages import IncidentState
+from contract.units import US_PER_S
+
+ANSWERED: Final = frozenset({IncidentState.ACKNOWLEDGED, IncidentState.ARRIVED})
+"""Somebody has taken it on."""
+
+_US_PER_MS: Final = 1_000
+
+
+class Timing(NamedTuple):
+    """When an event happened and was made, on our own wall clock, by its age."""
+
+    happened_us: int
+    emitted_us: int
+
+
+def timing_of(event: Event, now_us: int) -> Timing:
+    """Place an event on our clock; one of unknown age is treated as now."""
+    if event.age_ms is None:
+        return Timing(now_us, now_us)
+    happened_us = now_us - event.age_ms * _US_PER_MS
+    took_us = max(0, event.emitted_at_us - event.at_us)
+    return Timing(happened_us, min(now_us, happened_us + took_us))
+
+
+def find_unresolved(
+    session: Session, event: Event, family: Family, subject: str, now_us: int
+) -> Incident | None:
+    """The unresolved incident that this event belongs to, if there is one."""
+    unresolved = (Incident.home == event.home, Incident.state != IncidentState.RESOLVED)
+    for column, value in _happening(event):
+        found = session.scalars(
+            select(Incident)
+            .join(IncidentEvent, IncidentEvent.incident_id == Incident.id)
+            .where(*unresolved, IncidentEvent.home == event.home, column == value)
+            .order_by(Incident.opened_at_us.desc(), Incident.id.desc())
+            .limit(1)
+        ).first()
+        if found is not None:
+            return found
+    return session.scalars(
+        select(Incident)
+        .where(
+            *unresolved,
+            Incident.subject == subject,
+            Incident.family == family,
+            Incident.last_event_at_us >= now_us - JOIN_WINDOW_S * US_PER_S,
+        )
+        .order_by(Incident.opened_at_us.desc(), Incident.id.desc())
+        .limit(1)
+    ).first()
+
+
+def find_settled(session: Session, event: Event, timing: Timing) -> Incident | None:
+    """The resolved incident of the very same happening, if a person settled it after this
+    event was made: it was late on its way, and nobody is called a second time.
+    """
+    for column, value in _happening(event):
+        found = session.scalars(
+            select(Incident)
+            .join(IncidentEvent, IncidentEvent.incident_id == Incident.id)
+            .where(
+                Incident.home == event.home,
+                IncidentEvent.home == event.home,
+                Incident.settled_at_us >= timing.emitted_us,
+                column == value,
+            )
+            .limit(1)
+        ).first()
+        if found is not None:
+            return found
+    return None
+
+
+def _happening(event: Event) -> list[tuple[InstrumentedAttribute[str | None], str]]:
+    known = ((IncidentEvent.fall, event.fall_id), (IncidentEvent.key, event.key))
+    return [(column, value) for column, value in known if value is not None]
+
+
+def was_known(session: Session, incident: Incident, event: Event) -> bool:
+    """Whether whoever answered the incident last had heard of this happening by then."""
+    same = [column == value for column, value in _happening(event)]
+    if not same:
+        return False
+    return (
+        session.scalars(
+            select(IncidentEvent.event)
+            .where(
+                IncidentEvent.home == incident.home,
+                IncidentEvent.incident_id == incident.id,
+                or_(*same),
+                or_(IncidentEvent.after_answer.is_(False), IncidentEvent.round < incident.round),
+            )
+            .limit(1)
+        ).first()
+        is not None
+    )
+
+
+def attach(session: Session, incident: Incident, event: Event) -> None:
+    """Enter an event into an incident."""
+    session.add(
+        IncidentEvent(
+            home=event.home,
+            event=event.id,
+            incident_id=incident.id,
+            kind=event.kind,
+            at_us=event.at_us,
+            fall=event.fall_id,
+            key=event.key,
+            detail=event.detail,
+            round=incident.round,
+            after_answer=incident.state in ANSWERED,
+        )
+    )

@@ -169,7 +169,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     fall_id: str | None = None
     """Same for all events about one fall."""
     incident: str | None = None
-    """For an acknowledgement: the incident that it answers."""
+    """For an acknowledgement: the incident that it answers; from a gateway that has not
+    heard of the incident yet, the id or key of one of its events, or its fall's id."""
     by: str | None = None
     """For an acknowledgement: who or what gave it (a staff id, ``siren-button``)."""
     cause: FaultCause | None = None

@@ -32,7 +32,7 @@ def check_identifier(value: str, what: str) -> str:
     ValueError
         Naming `what` and the rule that was broken.
     """
-    if not _IDENTIFIER.match(value):
+    if not _IDENTIFIER.fullmatch(value):
         raise ValueError(
             f"{what} {value!r}: use 1 to 32 lower-case letters, digits and hyphens, "
             "beginning with a letter or digit"

@@ -26,7 +26,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Proof that messages are durable at the far end (PUBACK is none).
 
     Either `ids` names events, or `session` and `up_to_sequence` name every telemetry batch
-    of that session up to and with that one.
+    of that session up to and with that one; with `rejected` that one alone.
     """
 
     schema: int

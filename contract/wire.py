@@ -45,6 +45,10 @@ _ENCODER = msgspec.json.Encoder()
 _DECODERS: Final = {kind: msgspec.json.Decoder(kind) for kind in SCHEMA_VERSIONS}
 
 
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises on a stranger's bytes; the last on JSON nested thousands deep."""
+
+
 class _Peek(msgspec.Struct):
     schema: int
     id: str | None = None
@@ -102,7 +106,7 @@ def decode(payload: bytes, kind: type[T]) -> T:
         )
     try:
         peek = _PEEK.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         raise RejectedMessageError(f"not a message with a schema version: {error}") from error
     where = {"message_id": peek.id, "session": peek.session, "sequence": peek.sequence}
     known = SCHEMA_VERSIONS[kind]
@@ -113,7 +117,7 @@ def decode(payload: bytes, kind: type[T]) -> T:
         )
     try:
         message = _DECODERS[kind].decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         raise RejectedMessageError(str(error), **where) from error  # type: ignore[arg-type]
     assert isinstance(message, kind)
     if isinstance(message, Event):

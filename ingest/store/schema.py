@@ -1,0 +1,126 @@
+"""Tables of the SQLite store, and how an older file becomes a newer one."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Final
+
+from contract.protocols import StoreUnavailableError
+
+_FIRST: Final = (
+    # One event each; `body` is the whole of it as it came, the columns are for finding it.
+    """
+    CREATE TABLE event (
+        id TEXT PRIMARY KEY,
+        home TEXT NOT NULL,
+        gateway TEXT NOT NULL,
+        session TEXT NOT NULL,
+        sequence INTEGER NOT NULL,
+        kind TEXT NOT NULL,
+        at_us INTEGER NOT NULL,
+        received_at_us INTEGER NOT NULL,
+        late INTEGER NOT NULL,
+        resident TEXT,
+        device TEXT,
+        body BLOB NOT NULL
+    ) STRICT
+    """,
+    "CREATE INDEX event_by_time ON event (at_us)",
+    "CREATE INDEX event_by_resident ON event (resident, at_us) WHERE resident IS NOT NULL",
+    # A gateway's run. `up_to` settles every batch from 1 on; see `ingest.store.prefix`.
+    """
+    CREATE TABLE session (
+        id INTEGER PRIMARY KEY,
+        home TEXT NOT NULL,
+        gateway TEXT NOT NULL,
+        session TEXT NOT NULL,
+        boot TEXT NOT NULL,
+        up_to INTEGER NOT NULL,
+        UNIQUE (home, gateway, session)
+    ) STRICT
+    """,
+    """
+    CREATE TABLE batch_ahead (
+        session_id INTEGER NOT NULL REFERENCES session (id),
+        sequence INTEGER NOT NULL,
+        PRIMARY KEY (session_id, sequence)
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE batch_refused (
+        session_id INTEGER NOT NULL REFERENCES session (id),
+        sequence INTEGER NOT NULL,
+        PRIMARY KEY (session_id, sequence)
+    ) STRICT, WITHOUT ROWID
+    """,
+    # No uniqueness: two gateways hear one wearable, and a clock that jumps back measures a
+    # second twice. Batches are what is idempotent.
+    """
+    CREATE TABLE point (
+        session_id INTEGER NOT NULL REFERENCES session (id),
+        at_us INTEGER NOT NULL,
+        device TEXT NOT NULL,
+        resident TEXT,
+        zone TEXT,
+        late INTEGER NOT NULL,
+        synced INTEGER NOT NULL,
+        mean_x_g REAL,
+        mean_y_g REAL,
+        mean_z_g REAL,
+        min_g REAL,
+        max_g REAL,
+        deviation_g REAL,
+        worn INTEGER,
+        battery_percent INTEGER,
+        rssi_dbm INTEGER,
+        heart_rate_bpm INTEGER
+    ) STRICT
+    """,
+    "CREATE INDEX point_by_device ON point (device, at_us)",
+    "CREATE INDEX point_by_resident ON point (resident, at_us) WHERE resident IS NOT NULL",
+    # Who wears what, so that the latest point of each is found without reading them all.
+    "CREATE TABLE wearable (device TEXT PRIMARY KEY, resident TEXT) STRICT, WITHOUT ROWID",
+    """
+    CREATE TABLE dead_letter (
+        id INTEGER PRIMARY KEY,
+        topic TEXT NOT NULL,
+        message TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        first_at_us INTEGER NOT NULL,
+        last_at_us INTEGER NOT NULL,
+        times INTEGER NOT NULL,
+        payload_bytes INTEGER NOT NULL,
+        payload BLOB NOT NULL,
+        UNIQUE (topic, message, reason)
+    ) STRICT
+    """,
+    "CREATE TABLE written (only INTEGER PRIMARY KEY CHECK (only = 1), at_us INTEGER) STRICT",
+)
+
+MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST,)
+"""Statements that lead from each version to the next; never changed once released."""
+
+SCHEMA_VERSION: Final = len(MIGRATIONS)
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring the file to `SCHEMA_VERSION`, all or nothing.
+
+    Raises
+    ------
+    StoreUnavailableError
+        If a newer Wardlight wrote it: an older one must not guess.
+    """
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if version > SCHEMA_VERSION:
+        raise StoreUnavailableError(
+            f"the store has version {version}, this program knows {SCHEMA_VERSION}: update it"
+        )
+    if version == SCHEMA_VERSION:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    for statements in MIGRATIONS[version:]:
+        for statement in statements:
+            connection.execute(statement)
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    connection.execute("COMMIT")

@@ -1,0 +1,28 @@
+"""The gateway: listens to the radios, decodes, runs the detectors on the spot, keeps what they
+find in an outbox until every receipt has come, and sounds the siren when nobody answers. It
+knows no simulator, no server and no broker client: `Radio`, `Bus` and `Siren` are handed in.
+"""
+
+from __future__ import annotations
+
+from edge.gateway import Gateway
+from edge.siren import (
+    LogSiren,
+    MqttSiren,
+    Siren,
+    SirenMessage,
+    SpeakerSiren,
+    Tone,
+    combined_siren,
+)
+
+__all__ = [
+    "Gateway",
+    "LogSiren",
+    "MqttSiren",
+    "Siren",
+    "SirenMessage",
+    "SpeakerSiren",
+    "Tone",
+    "combined_siren",
+]

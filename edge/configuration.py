@@ -1,0 +1,140 @@
+"""The gateway's configuration: the highest revision that it has seen, kept over restarts."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import structlog
+
+from contract import wire
+from contract.ids import check_identifier
+from contract.messages import GatewayConfig, VolumeHours
+
+_log = structlog.get_logger(__name__)
+
+CONFIG_FILE: Final = "config.json"
+_HOURS: Final = 24
+
+
+class RejectedConfigError(ValueError):
+    """A configuration that cannot be followed; the reason is the message."""
+
+
+def check_config(config: GatewayConfig, home: str) -> GatewayConfig:
+    """Return `config` if it can be followed.
+
+    Raises
+    ------
+    RejectedConfigError
+        If it is another home's, a name is malformed, two wearables share a device name, an
+        address or an identity, or an hour or the time zone does not exist.
+    """
+    if config.home != home:
+        raise RejectedConfigError(f"it is for home {config.home!r}, this is {home!r}")
+    try:
+        for wearable in config.wearables:
+            check_identifier(wearable.device, "device")
+        ZoneInfo(config.time_zone)
+    except (ValueError, ZoneInfoNotFoundError, OSError) as error:
+        raise RejectedConfigError(str(error)) from error
+    for what, values in (
+        ("device", [each.device for each in config.wearables]),
+        ("address", [each.address for each in config.wearables]),
+        ("identity", [each.identity for each in config.wearables]),
+    ):
+        twice = [value for value, count in Counter(values).items() if count > 1]
+        if twice:
+            raise RejectedConfigError(f"two wearables have the {what} {twice[0]}")
+    _check_hours(config.siren_volume)
+    return config
+
+
+def _check_hours(volumes: list[VolumeHours]) -> None:
+    for volume in volumes:
+        if not 0 <= volume.from_hour < _HOURS:
+            raise RejectedConfigError(f"there is no hour {volume.from_hour}")
+
+
+class ConfigKeeper:
+    """Holds the configuration in force.
+
+    Parameters
+    ----------
+    folder
+        Where it is kept over restarts.
+    home
+        Whose configurations are accepted.
+    """
+
+    def __init__(self, folder: Path, home: str) -> None:
+        self._path = folder / CONFIG_FILE
+        self._home = home
+        self.current: GatewayConfig | None = None
+
+    def begin(self, given: GatewayConfig | None) -> list[str]:
+        """Take the newest of what was given and what was kept; returns what was wrong."""
+        problems = []
+        try:
+            kept = self._path.read_bytes()
+        except FileNotFoundError:
+            kept = None
+        except OSError as error:
+            kept = None
+            problems.append(f"the kept configuration cannot be read: {error}")
+        if kept is not None:
+            try:
+                self.current = check_config(wire.decode(kept, GatewayConfig), self._home)
+            except (wire.RejectedMessageError, RejectedConfigError) as error:
+                problems.append(f"the kept configuration was rejected: {error}")
+        if given is not None:
+            try:
+                self.offer(given)
+            except RejectedConfigError as error:
+                problems.append(f"the given configuration was rejected: {error}")
+        return problems
+
+    def receive(self, payload: bytes) -> bool:
+        """A configuration came over the broker; whether it is now in force.
+
+        Raises
+        ------
+        RejectedConfigError
+            If it cannot be followed; the one in force stays.
+        """
+        try:
+            config = wire.decode(payload, GatewayConfig)
+        except wire.RejectedMessageError as error:
+            raise RejectedConfigError(error.reason) from error
+        return self.offer(config)
+
+    def offer(self, config: GatewayConfig) -> bool:
+        """Put `config` in force if its revision is higher; whether it was.
+
+        Raises
+        ------
+        RejectedConfigError
+            If it cannot be followed; the one in force stays.
+        """
+        check_config(config, self._home)
+        if self.current is not None and config.revision <= self.current.revision:
+            return False
+        self.current = config
+        self._keep(config)
+        return True
+
+    def _keep(self, config: GatewayConfig) -> None:
+        """Write it whole or not at all; if that fails it is still in force until the end."""
+        beside = self._path.with_suffix(".new")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with beside.open("wb") as file:
+                file.write(wire.encode(config))
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(self._path)
+        except OSError as error:
+            _log.error("config_not_kept", revision=config.revision, reason=str(error))

@@ -1,0 +1,200 @@
+"""From detections to fall events: one id for one fall, whoever saw it and however often."""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contract.events import Event, EventKind, Evidence, Waveform
+from contract.screen import MOTION_HZ, SCREEN_REFRACTORY_S
+from contract.units import NS_PER_S, US_PER_S, seconds_to_ns
+from detectors.detection import Detection
+from detectors.fall import DETECTOR, ONE_FALL_S
+from edge.outbox_rows import Counter
+from edge.pipeline import Pipeline
+from edge.reporter import About, Reporter
+from edge.timebase import SessionTime
+from edge.wearables import Wearable
+
+CONFIRMATION_DETECTOR: Final = "fall_confirmation/1"
+ADVERT_DETECTOR: Final = "advert_screen/1"
+"""The wearable's own screen, when nothing else could be had."""
+
+ONE_FALL_NS: Final = seconds_to_ns(ONE_FALL_S)
+"""Impacts of one wearable nearer than this are one fall: overlapping windows of two candidates,
+or a stream and a window, show the same impact."""
+
+CANDIDATE: Final = "candidate"
+"""What a wearable's screen raises; in `edge.outbox.Counter`."""
+
+AGE_UNKNOWN_S: Final = 255
+"""An advert's candidate that is so old or older has no age."""
+
+REMEMBERED_NS: Final = seconds_to_ns(3_600)
+"""How long a fall's id is kept for what is still to be said of it; the last long-lie timer is
+at an hour (SAFETY)."""
+
+WAVEFORM_COUNTS_PER_G: Final = 2_048
+"""int16 then reaches ±16 g, what a wearable's sensor does, in steps of half a milli-g."""
+
+
+class _Fall(NamedTuple):
+    fall_id: str
+    impact_ns: int
+    """Grid time."""
+
+
+class Falls:
+    """Knows the falls of the last hour and reports what is said about them."""
+
+    def __init__(self, reporter: Reporter, time: SessionTime, pipeline: Pipeline) -> None:
+        self._reporter = reporter
+        self._time = time
+        self._pipeline = pipeline
+        self._known: dict[str, list[_Fall]] = {}
+        self.repeated = 0
+        """Suspicions of a fall that was suspected already."""
+
+    async def report(
+        self,
+        wearable: Wearable,
+        detection: Detection,
+        *,
+        candidate: Counter | None = None,
+    ) -> Event | None:
+        """Turn a detection into an event.
+
+        Parameters
+        ----------
+        candidate
+            The candidate in whose window it was seen; none for a stream or a confirmation.
+
+        Returns
+        -------
+        Event or None
+            None if this fall was suspected already.
+        """
+        if detection.kind is EventKind.FALL_SUSPECTED:
+            return await self._suspected(wearable, detection, candidate)
+        fall = self._find(wearable, detection.impact_ns)
+        if fall is None:
+            fall = self._remember(wearable, detection.impact_ns, None)
+        return await self._emit(wearable, detection, fall, CONFIRMATION_DETECTOR, None)
+
+    async def from_advert(
+        self, wearable: Wearable, candidate: Counter, peak_g: float, impact_ns: int
+    ) -> Event | None:
+        """Suspect a fall on the wearable's word alone, when its window cannot be had."""
+        detection = Detection(
+            row=wearable.row,
+            kind=EventKind.FALL_SUSPECTED,
+            impact_ns=impact_ns,
+            emitted_ns=impact_ns,
+            score=None,
+            features={"peak_g": peak_g},
+            waveform=None,
+        )
+        return await self._suspected(wearable, detection, candidate, ADVERT_DETECTOR)
+
+    async def _suspected(
+        self,
+        wearable: Wearable,
+        detection: Detection,
+        candidate: Counter | None,
+        detector: str = DETECTOR,
+    ) -> Event | None:
+        if self._find(wearable, detection.impact_ns) is not None:
+            self.repeated += 1
+            return None
+        fall = self._remember(wearable, detection.impact_ns, candidate)
+        self._pipeline.suspect(wearable, detection.impact_ns)
+        return await self._emit(wearable, detection, fall, detector, candidate)
+
+    async def _emit(
+        self,
+        wearable: Wearable,
+        detection: Detection,
+        fall: _Fall,
+        detector: str,
+        result: Counter | None,
+    ) -> Event:
+        waveform = None
+        if detection.waveform is not None:
+            start_ns, samples_g = detection.waveform
+            start_us = self._time.wall_us(self._time.monotonic_ns(start_ns))
+            waveform = encode_waveform(start_us, samples_g)
+        evidence = Evidence(
+            detector=detector,
+            score=detection.score,
+            features=detection.features,
+            waveform=waveform,
+        )
+        who = wearable.config.resident or wearable.device
+        about = About(
+            wearable=wearable,
+            key=f"{who}:fall:{fall.fall_id}",
+            fall_id=fall.fall_id,
+            evidence=evidence,
+        )
+        return await self._reporter.emit(
+            detection.kind,
+            about,
+            at_monotonic_ns=self._time.monotonic_ns(detection.impact_ns),
+            result=result,
+        )
+
+    def _find(self, wearable: Wearable, impact_ns: int) -> _Fall | None:
+        near = [
+            fall
+            for fall in self._known.get(wearable.device, ())
+            if abs(fall.impact_ns - impact_ns) <= ONE_FALL_NS
+        ]
+        return min(near, key=lambda fall: abs(fall.impact_ns - impact_ns), default=None)
+
+    def _remember(self, wearable: Wearable, impact_ns: int, candidate: Counter | None) -> _Fall:
+        if candidate is None:
+            candidate = self._screened(wearable, impact_ns)
+        if candidate is not None:
+            fall_id = f"{candidate.device}:{candidate.boot}:{candidate.counter}"
+        else:
+            # In wall time, so that it stays the only one after a restart.
+            impact_us = self._time.wall_us(self._time.monotonic_ns(impact_ns))
+            fall_id = f"{wearable.device}:{impact_us // US_PER_S}"
+        fall = _Fall(fall_id, impact_ns)
+        kept = [
+            known
+            for known in self._known.get(wearable.device, ())
+            if impact_ns - known.impact_ns < REMEMBERED_NS
+        ]
+        self._known[wearable.device] = [*kept, fall]
+        return fall
+
+    def _screened(self, wearable: Wearable, impact_ns: int) -> Counter | None:
+        """The candidate that the wearable made of this impact: another gateway, which fetches
+        its window, calls the fall by it.
+        """
+        advert = wearable.advert
+        if advert is None or advert.candidate_age_s >= AGE_UNKNOWN_S:
+            return None
+        told_ns = wearable.time.monotonic_ns(wearable.latest_second * NS_PER_S)
+        candidate_ns = self._time.grid_ns(told_ns - seconds_to_ns(advert.candidate_age_s))
+        if abs(candidate_ns - impact_ns) > seconds_to_ns(SCREEN_REFRACTORY_S):
+            return None
+        return Counter(wearable.device, CANDIDATE, advert.boot_counter, advert.candidate_counter)
+
+
+def encode_waveform(start_us: int, samples_g: NDArray[np.float32]) -> Waveform:
+    """Motion of shape (3, n) in g as it travels in an event; what is missing is told as 0 g."""
+    counts = np.rint(np.nan_to_num(samples_g.T) * WAVEFORM_COUNTS_PER_G)
+    limits = np.iinfo(np.int16)
+    data = np.clip(counts, limits.min, limits.max).astype("<i2").tobytes()
+    return Waveform(
+        start_us=start_us,
+        rate_hz=float(MOTION_HZ),
+        counts_per_g=WAVEFORM_COUNTS_PER_G,
+        samples=base64.b64encode(zlib.compress(data, 6)).decode("ascii"),
+    )

@@ -1,0 +1,127 @@
+"""Faults: what is not being monitored, raised once and cleared when it ends."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from contract.clock import Clock
+from contract.events import Event, EventKind, FaultCause
+from contract.units import seconds_to_ns
+from edge.outbox_rows import Standing
+from edge.reporter import About, Reporter
+from edge.wearables import Wearable
+
+QUIET_S: Final = 600.0
+"""A fault that is a happening and not a state (a rejected packet, a jump of the clock) ends
+when it has not happened again for ten minutes: long enough that one that comes back every
+few minutes stays one fault, and does not knock at each return."""
+
+
+class FaultKey(NamedTuple):
+    """What a fault is about; the same one is raised only once until it is cleared."""
+
+    cause: FaultCause
+    subject: str
+    """A device, or the gateway's name."""
+
+    @property
+    def text(self) -> str:
+        """As in `Event.key`."""
+        return f"{self.subject}:fault:{self.cause.value}"
+
+
+class FaultBook:
+    """The faults that stand.
+
+    They outlive a lost connection and a restart: what an earlier session raised is known
+    again, and is cleared by this one when it ends.
+    """
+
+    def __init__(self, reporter: Reporter, clock: Clock) -> None:
+        self._reporter = reporter
+        self._clock = clock
+        self._standing: dict[FaultKey, int | None] = {}
+        """To when it ends by itself, monotonic ns; None: when somebody clears it."""
+
+    def restore(self, events: list[Event]) -> None:
+        """Take over what stood when the last session ended."""
+        for event in events:
+            if event.cause is not None:
+                key = FaultKey(event.cause, event.device or event.gateway)
+                ends_ns = None
+                if event.cause in _HAPPENINGS:
+                    ends_ns = self._clock.monotonic_ns() + seconds_to_ns(QUIET_S)
+                self._standing[key] = ends_ns
+
+    def stands(self, cause: FaultCause, subject: str) -> bool:
+        """Whether this fault has been raised and not cleared."""
+        return FaultKey(cause, subject) in self._standing
+
+    def causes(self) -> list[str]:
+        """Causes that stand now, each once."""
+        return sorted({key.cause.value for key in self._standing})
+
+    async def raise_fault(
+        self, cause: FaultCause, detail: str, wearable: Wearable | None = None
+    ) -> None:
+        """Say that something is wrong, unless it has been said."""
+        key = FaultKey(cause, self._subject(wearable))
+        is_new = key not in self._standing
+        ends_ns = None
+        if cause in _HAPPENINGS:
+            ends_ns = self._clock.monotonic_ns() + seconds_to_ns(QUIET_S)
+        # Before the report, which may find a fault itself: it must not be told twice.
+        self._standing[key] = ends_ns
+        if is_new:
+            await self._report(EventKind.FAULT, key, detail, wearable)
+
+    async def clear(self, cause: FaultCause, detail: str, wearable: Wearable | None = None) -> None:
+        """Say that it is over, if it was raised."""
+        key = FaultKey(cause, self._subject(wearable))
+        if key in self._standing:
+            del self._standing[key]
+            await self._report(EventKind.FAULT_CLEARED, key, detail, wearable)
+
+    async def expire(self, by_device: dict[str, Wearable]) -> None:
+        """End what has not happened again, and what concerned a wearable that is gone."""
+        now_ns = self._clock.monotonic_ns()
+        for key, ends_ns in list(self._standing.items()):
+            # Without anyone enrolled the configuration has not come yet.
+            is_gone = (
+                bool(by_device)
+                and key.subject != self._reporter.sender.gateway
+                and key.subject not in by_device
+            )
+            if is_gone or (ends_ns is not None and ends_ns <= now_ns):
+                del self._standing[key]
+                detail = "it is no longer enrolled" if is_gone else "it has not happened again"
+                await self._report(EventKind.FAULT_CLEARED, key, detail, by_device.get(key.subject))
+
+    async def _report(
+        self, kind: EventKind, key: FaultKey, detail: str, wearable: Wearable | None
+    ) -> None:
+        device = key.subject if key.subject != self._reporter.sender.gateway else None
+        about = About(
+            wearable=wearable, key=key.text, cause=key.cause, detail=detail, device=device
+        )
+        await self._reporter.emit(
+            kind, about, standing=Standing(key.text, raised=kind is EventKind.FAULT)
+        )
+
+    def _subject(self, wearable: Wearable | None) -> str:
+        return wearable.device if wearable is not None else self._reporter.sender.gateway
+
+
+_HAPPENINGS: Final = frozenset(
+    {
+        FaultCause.ADDRESS_CONFLICT,
+        FaultCause.CLOCK_JUMPED,
+        FaultCause.EVENT_REJECTED,
+        FaultCause.PACKET_REJECTED,
+        FaultCause.PUBLISH_REFUSED,
+        FaultCause.SAMPLES_LATE,
+        FaultCause.TELEMETRY_DROPPED,
+        FaultCause.WEARABLE_REBOOTED,
+    }
+)
+"""Faults that happen at a moment; the others are states that somebody sees end."""

@@ -1,0 +1,208 @@
+"""Reading a candidate's window: over as many links as it takes, from where the last one broke."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from typing import Final, NamedTuple
+
+import structlog
+
+from contract.advert import MalformedPacketError, WearableAdvert
+from contract.clock import Clock
+from contract.gatt import WINDOW_UUID, Operation
+from contract.packets import decode_packet
+from contract.protocols import LinkLostError, RadioLink
+from contract.units import seconds_to_ns
+from detectors.detection import Detection
+from edge.counters import Counts
+from edge.decode import WearableDecoder
+from edge.falls import Falls
+from edge.links import LinkPool, asked
+from edge.outbox_rows import Counter
+from edge.timebase import SessionTime
+from edge.waiting import Backoff, WaitedTooLongError, within
+from edge.wearables import Wearable
+from edge.window import Window
+
+_log = structlog.get_logger(__name__)
+
+ATTEMPTS: Final = 6
+FIRST_RETRY_S: Final = 0.5
+LONGEST_RETRY_S: Final = 8.0
+"""Attempts at one window: 0.5 + 1 + 2 + 4 + 8 s of waiting, and up to `CONNECT_LIMIT_S` each; a
+neighbour that holds the wearable's only link is done with its window by then."""
+
+ATTEMPTS_AT_OLDER: Final = 2
+"""For a candidate that is not the newest: the wearable may have forgotten it, and the newest,
+whose window overlaps, must not wait."""
+
+FETCH_LIMIT_NS: Final = seconds_to_ns(25)
+"""No new attempt after this, if nothing of the window has come: a suspicion on the advert alone
+must reach alerts before a minute has passed since the impact."""
+
+ASKS_PER_LINK: Final = 3
+"""A packet that does not come when asked for so often on one link is not there: the wearable
+measured nothing, or its ring has moved on."""
+
+PACKET_LIMIT_S: Final = 5.0
+"""Packets come each 0.5 to 0.76 s, also while the window is still being measured."""
+
+
+class Candidate(NamedTuple):
+    """A candidate that this gateway looks after."""
+
+    wearable: Wearable
+    counter: Counter
+    advert: WearableAdvert
+    """The advert that told it first."""
+    impact_ns: int
+    """Monotonic, to about a second."""
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether the wearable, as last heard, still asks about this or a later candidate."""
+        advert = self.wearable.advert
+        return (
+            advert is not None
+            and advert.candidate_pending
+            and advert.boot_counter == self.counter.boot
+        )
+
+
+class WindowFetcher:
+    """Reads windows and reports what their detector sees, as it sees it."""
+
+    def __init__(
+        self,
+        *,
+        pool: LinkPool,
+        clock: Clock,
+        time: SessionTime,
+        decoder: WearableDecoder,
+        falls: Falls,
+        counts: Counts,
+    ) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._time = time
+        self._decoder = decoder
+        self._falls = falls
+        self._counts = counts
+
+    async def fetch(
+        self,
+        candidate: Candidate,
+        *,
+        is_newest: bool,
+        settle: Callable[[RadioLink], Awaitable[None]],
+    ) -> bool:
+        """Read the window of `candidate`.
+
+        Parameters
+        ----------
+        is_newest
+            Whether the wearable has made no candidate since.
+        settle
+            Called once there is a verdict, with the link that still stands.
+
+        Returns
+        -------
+        bool
+            Whether there is a verdict: a fall was suspected, or all of the window that exists
+            was looked at.
+        """
+        window = Window(candidate.impact_ns)
+        backoff = Backoff(FIRST_RETRY_S, LONGEST_RETRY_S)
+        begun_ns = self._clock.monotonic_ns()
+        for attempt in range(ATTEMPTS if is_newest else ATTEMPTS_AT_OLDER):
+            if attempt > 0:
+                await self._clock.sleep(backoff.next_s())
+                tried_ns = self._clock.monotonic_ns() - begun_ns
+                is_too_late = tried_ns > FETCH_LIMIT_NS and not window.received
+                if is_too_late or not candidate.is_pending:
+                    break
+            try:
+                if await self._over_one_link(candidate, window, settle):
+                    return True
+            except LinkLostError as error:
+                self._counts["windows_interrupted"] += 1
+                _log.info(
+                    "window_interrupted",
+                    device=candidate.wearable.device,
+                    counter=candidate.counter.counter,
+                    have=window.received,
+                    reason=str(error),
+                )
+        # A fall was seen, and only the link was lost after it.
+        return window.suspected
+
+    async def _over_one_link(
+        self,
+        candidate: Candidate,
+        window: Window,
+        settle: Callable[[RadioLink], Awaitable[None]],
+    ) -> bool:
+        async with self._pool.link(candidate.wearable.config.address) as link:
+            for _ in range(ASKS_PER_LINK):
+                if window.suspected or await self._ask(candidate, window, link):
+                    break
+            else:
+                if not window.received:
+                    return False
+                # Asked for again and again over a link that stands: the rest does not exist.
+                await self._look(candidate, window, window.finish())
+            await settle(link)
+            return True
+
+    async def _ask(self, candidate: Candidate, window: Window, link: RadioLink) -> bool:
+        """Ask for what is missing and take what comes; whether there is a verdict."""
+        packets = asked(
+            self._clock,
+            link,
+            WINDOW_UUID,
+            lambda: self._pool.write_on(
+                link, Operation.REQUEST_WINDOW, candidate.counter.counter, window.first_missing
+            ),
+        )
+        async with aclosing(packets):
+            # A fall that is suspected is suspected: the rest of the window adds nothing.
+            while not window.complete and not window.suspected:
+                try:
+                    payload, arrival_ns = await within(
+                        self._clock, PACKET_LIMIT_S, anext(packets), "a window packet"
+                    )
+                except StopAsyncIteration as error:
+                    raise LinkLostError("the window ended early") from error
+                except WaitedTooLongError:
+                    return False
+                if await self._take(candidate, window, payload, arrival_ns):
+                    break
+        if window.complete and not window.suspected:
+            await self._look(candidate, window, window.finish())
+        return window.complete or window.suspected
+
+    async def _take(
+        self, candidate: Candidate, window: Window, payload: bytes, arrival_ns: int
+    ) -> bool:
+        """One packet of the window; whether it was the last that this request brings."""
+        wearable = candidate.wearable
+        try:
+            packet = decode_packet(payload)
+            if packet.candidate_counter != candidate.counter.counter:
+                raise MalformedPacketError("a window packet of another candidate")
+            is_new = window.add(packet, wearable.time, self._time)
+        except MalformedPacketError as error:
+            self._decoder.reject_packet(wearable, str(error), arrival_ns)
+            return False
+        if is_new:
+            await self._look(candidate, window, window.advance())
+        return packet.number == packet.total - 1
+
+    async def _look(
+        self, candidate: Candidate, window: Window, detections: list[Detection]
+    ) -> None:
+        """Report what the window's detector has found so far."""
+        for detection in detections:
+            window.suspected = True
+            await self._falls.report(candidate.wearable, detection, candidate=candidate.counter)

@@ -1,0 +1,397 @@
+"""The gateway: its parts put together, and its life from start to end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+
+from contract.clock import Clock
+from contract.events import Event, EventClass, EventKind, FaultCause
+from contract.ids import IdSource, check_gateway, check_identifier
+from contract.messages import GatewayConfig
+from contract.protocols import Bus, Radio
+from contract.units import NS_PER_S, seconds_to_ns
+from edge.buttons import ButtonKeeper
+from edge.candidates import CandidateKeeper
+from edge.configuration import ConfigKeeper
+from edge.counters import Counts
+from edge.decode import WearableDecoder
+from edge.downlink import Downlink
+from edge.falls import Falls
+from edge.faults import FaultBook
+from edge.fetcher import WindowFetcher
+from edge.health import Health
+from edge.heartbeat import Heartbeat
+from edge.inbox import Inbox
+from edge.links import LinkPool, StreamKeeper
+from edge.listener import Listener
+from edge.outbox import EventOutbox
+from edge.pipeline import Pipeline
+from edge.presence import Neighbours
+from edge.reporter import About, Reporter, Sender
+from edge.siren import Siren
+from edge.siren_control import SirenControl
+from edge.storage import UnwritableError
+from edge.telemetry import Telemetry
+from edge.telemetry_outbox import TelemetryOutbox
+from edge.timebase import SessionTime
+from edge.uplink import Uplink
+from edge.waiting import within_or_not
+from edge.wearables import Roster
+
+_log = structlog.get_logger(__name__)
+
+FAREWELL_LIMIT_S: Final = 0.5
+"""For the last word, for the siren and for the radio: all within the 2 s of Ctrl-C."""
+
+TICK_PHASE_NS: Final = seconds_to_ns(0.05)
+"""The tick comes this much after each full grid second: what arrives with the second is in."""
+
+
+class Gateway:
+    """One gateway of a home.
+
+    Parameters
+    ----------
+    home, name
+        Its home and its own name, as in topics.
+    folder
+        What survives a restart: outboxes and configuration. One gateway has one folder.
+    clock, ids, radio, bus, siren
+        What it works with.
+    boot
+        Id of the machine's boot; monotonic times are comparable within one.
+    session
+        Id of this run; a new one at each start.
+    config
+        Used if it is newer than what is in the folder; a newer one may come over the broker.
+    priority
+        For the choice of the lead: the lowest number leads.
+
+    Raises
+    ------
+    ValueError
+        If `home` or `name` is no identifier.
+    """
+
+    def __init__(
+        self,
+        *,
+        home: str,
+        name: str,
+        folder: Path,
+        clock: Clock,
+        ids: IdSource,
+        radio: Radio,
+        bus: Bus,
+        siren: Siren,
+        boot: str,
+        session: str,
+        config: GatewayConfig | None = None,
+        priority: int = 100,
+    ) -> None:
+        check_identifier(home, "home")
+        check_gateway(name)
+        self.sender = Sender(home, name, session, boot)
+        self.counts = Counts()
+        self._clock = clock
+        self._radio = radio
+        self._bus = bus
+        self._given_config = config
+        self._tasks: asyncio.TaskGroup | None = None
+        self._acknowledged: dict[str, Event] = {}
+
+        self.time = SessionTime(clock)
+        self.roster = Roster()
+        self.configs = ConfigKeeper(folder, home)
+        self.outbox = EventOutbox(folder, boot)
+        self.telemetry_outbox = TelemetryOutbox(
+            folder, home, name, may_write=lambda: self.outbox.ballast.there
+        )
+        self.uplink = Uplink(
+            bus=bus,
+            clock=clock,
+            events=self.outbox,
+            telemetry=self.telemetry_outbox,
+            on_refused=self._refused,
+        )
+        self.reporter = Reporter(
+            sender=self.sender,
+            clock=clock,
+            time=self.time,
+            ids=ids,
+            outbox=self.outbox,
+            wake=self.uplink.wake,
+            on_unwritable=self._unwritable,
+        )
+        self.faults = FaultBook(self.reporter, clock)
+        self.decoder = WearableDecoder(self.roster, self.counts)
+        self.pipeline = Pipeline(self.roster, self.time, self.counts)
+        self.falls = Falls(self.reporter, self.time, self.pipeline)
+        self.neighbours = Neighbours(self.sender, priority, self.roster, clock)
+        self.siren = SirenControl(siren, clock, self.outbox)
+        self.telemetry = Telemetry(
+            sender=self.sender,
+            clock=clock,
+            time=self.time,
+            roster=self.roster,
+            neighbours=self.neighbours,
+            outbox=self.telemetry_outbox,
+            wake=lambda: self.uplink.wake(None),
+        )
+        self._make_keepers()
+        self.health = Health(
+            clock=clock,
+            time=self.time,
+            roster=self.roster,
+            counts=self.counts,
+            faults=self.faults,
+            neighbours=self.neighbours,
+            bus=bus,
+            outbox=self.outbox,
+            telemetry=self.telemetry_outbox,
+            pipeline=self.pipeline,
+        )
+        self._make_talkers()
+
+    def _make_keepers(self) -> None:
+        """Those who use the radio."""
+        self.pool = LinkPool(self._radio, self._clock)
+        self.streams = StreamKeeper(
+            pool=self.pool,
+            clock=self._clock,
+            pipeline=self.pipeline,
+            decoder=self.decoder,
+            neighbours=self.neighbours,
+            counts=self.counts,
+        )
+        fetcher = WindowFetcher(
+            pool=self.pool,
+            clock=self._clock,
+            time=self.time,
+            decoder=self.decoder,
+            falls=self.falls,
+            counts=self.counts,
+        )
+        self.candidates = CandidateKeeper(
+            pool=self.pool,
+            fetcher=fetcher,
+            clock=self._clock,
+            time=self.time,
+            pipeline=self.pipeline,
+            neighbours=self.neighbours,
+            outbox=self.outbox,
+            falls=self.falls,
+            faults=self.faults,
+            counts=self.counts,
+        )
+        self.buttons = ButtonKeeper(
+            pool=self.pool,
+            clock=self._clock,
+            outbox=self.outbox,
+            reporter=self.reporter,
+            counts=self.counts,
+        )
+
+        self.listener = Listener(
+            radio=self._radio,
+            clock=self._clock,
+            decoder=self.decoder,
+            pipeline=self.pipeline,
+            candidates=self.candidates,
+            buttons=self.buttons,
+            faults=self.faults,
+            counts=self.counts,
+        )
+
+    def _make_talkers(self) -> None:
+        """Those who speak with the broker, beside the uplink."""
+        self.heartbeat = Heartbeat(
+            sender=self.sender,
+            clock=self._clock,
+            bus=self._bus,
+            roster=self.roster,
+            neighbours=self.neighbours,
+            health=self.health,
+            faults=self.faults,
+            counts=self.counts,
+            on_refused=self._refused,
+        )
+        downlink = Downlink(
+            clock=self._clock,
+            counts=self.counts,
+            roster=self.roster,
+            outbox=self.outbox,
+            telemetry=self.telemetry_outbox,
+            uplink=self.uplink,
+            siren=self.siren,
+            faults=self.faults,
+            neighbours=self.neighbours,
+            pool=self.pool,
+            configs=self.configs,
+            apply_config=self._apply_config,
+            spawn=self._spawn,
+        )
+        self.inbox = Inbox(
+            self.sender,
+            self.counts,
+            on_receipt=downlink.receipt,
+            on_alert_state=downlink.alert_state,
+            on_config=downlink.config,
+            on_command=downlink.command,
+            on_presence=self.neighbours.hear,
+        )
+
+    async def run(self) -> None:
+        """Work until cancelled; then finish what is in hand and say goodbye."""
+        await self._open()
+        bus = asyncio.create_task(
+            self._bus.run(self.inbox.filters, self.inbox.take, self._connected, self.heartbeat.will)
+        )
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
+                tasks.create_task(self._watch_bus(bus))
+                tasks.create_task(self.uplink.run())
+                tasks.create_task(self.listener.run(tasks))
+                tasks.create_task(self._tick_forever())
+                tasks.create_task(self.heartbeat.run())
+        finally:
+            self._tasks = None
+            await self._goodbye(bus)
+
+    async def _open(self) -> None:
+        """Load what survived; a folder that cannot be used is a fault and no reason to stop."""
+        now_ns = self._clock.monotonic_ns()
+        try:
+            self.faults.restore(await self.outbox.open(now_ns))
+        except UnwritableError as error:
+            await self._storage_failed(str(error))
+        try:
+            await self.telemetry_outbox.open(now_ns)
+        except UnwritableError as error:
+            _log.error("telemetry_unusable", reason=str(error))
+        for damaged in self.outbox.damaged_files:
+            await self._storage_failed(f"a damaged outbox was kept as {damaged.name}")
+        problems = self.configs.begin(self._given_config)
+        if self.configs.current is not None:
+            self._apply_config(self.configs.current)
+        for problem in problems:
+            await self.faults.raise_fault(FaultCause.CONFIG_REJECTED, problem)
+        _log.info(
+            "gateway_started",
+            gateway=self.sender.gateway,
+            session=self.sender.session,
+            wearables=len(self.roster),
+            waiting=len(self.outbox.pending),
+        )
+
+    async def _watch_bus(self, bus: asyncio.Task[None]) -> None:
+        """The bus ends only by an error; that is ours, too."""
+        await asyncio.wait((bus,))
+        if not bus.cancelled():
+            bus.result()
+
+    async def _goodbye(self, bus: asyncio.Task[None]) -> None:
+        """Everything to the disk, "offline" to the broker, links and files closed."""
+        await self.telemetry.flush(self._clock.monotonic_ns(), everything=True)
+        last_word = self.heartbeat.say_status(online=False)
+        await within_or_not(self._clock, FAREWELL_LIMIT_S, last_word, "the last word")
+        await within_or_not(self._clock, FAREWELL_LIMIT_S, self.siren.stop(), "the siren")
+        await within_or_not(self._clock, FAREWELL_LIMIT_S, self._radio.close(), "the radio")
+        bus.cancel()
+        await asyncio.gather(bus, return_exceptions=True)
+        await self.telemetry_outbox.close()
+        await self.outbox.close()
+        _log.info("gateway_stopped", gateway=self.sender.gateway, session=self.sender.session)
+
+    async def _tick_forever(self) -> None:
+        while True:
+            now_ns = self.time.grid_now_ns()
+            await self._clock.sleep(((TICK_PHASE_NS - now_ns) % NS_PER_S or NS_PER_S) / NS_PER_S)
+            await self.tick()
+
+    async def tick(self) -> None:
+        """One round of everything that is done by the second."""
+        assert self._tasks is not None
+        second = self.pipeline.tick(self.time.grid_now_ns())
+        for finding in second.findings:
+            await self.falls.report(finding.wearable, finding.detection)
+        for block in second.summaries:
+            self.telemetry.collect(block)
+        now_ns = self._clock.monotonic_ns()
+        reason = await self.telemetry.flush(now_ns)
+        if reason is not None:
+            await self.faults.raise_fault(FaultCause.TELEMETRY_DROPPED, reason)
+        await self.listener.report_anomalies()
+        await self.health.check(now_ns)
+        self.streams.tend([each for each in self.roster if each.config.streaming], self._tasks)
+        self.siren.update(self._tasks)
+
+    async def _connected(self) -> None:
+        self.uplink.connected()
+        await self.heartbeat.say_status(online=True)
+
+    def _apply_config(self, config: GatewayConfig) -> None:
+        added = self.roster.apply(config)
+        self.pipeline.resize(added)
+        self.reporter.zone = self.telemetry.zone = config.zone
+        self.siren.configure(config)
+        _log.info("config_applied", revision=config.revision, wearables=len(self.roster))
+
+    def _spawn(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Begin work that nobody waits for; none is begun once the gateway ends."""
+        if self._tasks is not None:
+            self._tasks.create_task(work)
+        else:
+            work.close()
+
+    async def acknowledge(self, incident_or_event: str, by: str = "siren-button") -> Event:
+        """Somebody answers at the gateway: the siren stops, and the alert service is told.
+
+        Parameters
+        ----------
+        incident_or_event
+            An incident's id, or that of an alarm of it: a gateway without the alert service
+            knows only its own events.
+        by
+            Who or what.
+
+        Returns
+        -------
+        Event
+            The acknowledgement; the same one when asked again.
+        """
+        incident = self.siren.policy.acknowledge(incident_or_event)
+        if incident not in self._acknowledged:
+            about = About(incident=incident, by=by, key=f"{incident}:acknowledged")
+            self._acknowledged[incident] = await self.reporter.emit(EventKind.ACKNOWLEDGED, about)
+        if self._tasks is not None:
+            self.siren.update(self._tasks)
+        return self._acknowledged[incident]
+
+    async def _unwritable(self, event: Event, reason: str) -> None:
+        if event.event_class is EventClass.ALARM:
+            self.siren.policy.unwritten(event)
+            if self._tasks is not None:
+                self.siren.update(self._tasks)
+        await self._storage_failed(reason)
+
+    async def _storage_failed(self, reason: str) -> None:
+        _log.error("outbox_unwritable", reason=reason)
+        await self.faults.raise_fault(
+            FaultCause.OUTBOX_UNWRITABLE,
+            f"events are in memory only and would not survive a power cut ({reason}); exchange "
+            "the card",
+        )
+
+    async def _refused(self, topic: str, reason: str) -> None:
+        _log.error("publish_refused", topic=topic, reason=reason)
+        self.counts["publishes_refused"] += 1
+        await self.faults.raise_fault(
+            FaultCause.PUBLISH_REFUSED, f"the broker refuses {topic}: {reason}"
+        )

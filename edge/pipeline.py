@@ -1,0 +1,222 @@
+"""From samples and summaries to detections, once a second.
+
+Held streams go through the motion grid and the fall detector; every wearable's summary,
+from the grid or from its adverts, goes through the summary grid and the confirmation. All
+times are grid times (`edge.timebase`), so nothing here notices a wall clock that jumps.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from contract.packets import MotionPacket
+from contract.units import NS_PER_S, seconds_to_ns
+from detectors.confirmation import FallConfirmation
+from detectors.detection import Detection
+from detectors.fall import FallDetector
+from detectors.grid import LATENESS_S, Block, Grid
+from detectors.summary import SummaryBlock, SummaryGrid
+from edge import counters
+from edge.counters import Counts
+from edge.timebase import SessionTime
+from edge.wearables import Roster, Wearable
+
+SUMMARY_LATENESS_S: Final = 3.0
+"""How long after its end a second stays open for summaries. An advert that carries it is sent
+from its end on for a second, a wearable's seconds lie up to 0.75 s beside the grid's
+(`edge.timebase.SECOND_HYSTERESIS_NS`), and a radio hands adverts over up to a second late. The
+confirmation waits for tens of seconds, so this costs nothing."""
+
+STREAM_GAP_NS: Final = seconds_to_ns(1.5)
+"""Two packets further apart than this had a loss between them: the longest packet holds 0.76 s."""
+
+_LATENESS_NS: Final = seconds_to_ns(LATENESS_S)
+_SUMMARY_LATENESS_NS: Final = seconds_to_ns(SUMMARY_LATENESS_S)
+
+ROWS_AT_A_TIME: Final = 8
+"""Grids grow by so many rows, so that enrolling one wearable does not begin them anew each
+time; an unused row costs next to nothing."""
+
+
+class Finding(NamedTuple):
+    """What a detector said of a wearable."""
+
+    wearable: Wearable
+    detection: Detection
+
+
+class Second(NamedTuple):
+    """What one tick brought."""
+
+    findings: list[Finding]
+    summaries: list[SummaryBlock]
+
+
+class _HeldSummary(NamedTuple):
+    """An advert's summary of a wearable that streams: used if the stream does not give one."""
+
+    second: int
+    row: int
+    values: tuple[float, ...]
+    worn: bool | None
+
+
+class Pipeline:
+    """Grids and detectors of one gateway.
+
+    Parameters
+    ----------
+    roster
+        Whose rows these are; `resize` follows its changes.
+    """
+
+    def __init__(self, roster: Roster, time: SessionTime, counts: Counts) -> None:
+        self._roster = roster
+        self._time = time
+        self._counts = counts
+        self._rows = 0
+        self._stream_rows = 0
+        self._held: list[_HeldSummary] = []
+        self._suspected: dict[int, int] = {}
+        self.closed_until_s = 0
+        """Grid second up to which held streams have been looked at."""
+        self._summaries = SummaryGrid(0)
+        self._confirmation = FallConfirmation(0)
+        self._grid: Grid | None = None
+        self._detector: FallDetector | None = None
+
+    def resize(self, added: list[Wearable]) -> None:
+        """Follow a change of the roster; `added` are new in their rows."""
+        if self._roster.rows > self._rows:
+            self._rows = _rounded_up(self._roster.rows)
+            self._summaries = SummaryGrid(self._rows)
+            self._confirmation = FallConfirmation(self._rows)
+            for row, impact_ns in self._suspected.items():
+                self._confirmation.suspect(row, impact_ns)
+        if self._roster.stream_rows > self._stream_rows:
+            self._stream_rows = _rounded_up(self._roster.stream_rows)
+            self._grid = Grid(self._stream_rows)
+            self._detector = FallDetector(self._stream_rows)
+        for wearable in added:
+            self._summaries.reset(wearable.row)
+            self._confirmation.reset(wearable.row)
+            self._suspected.pop(wearable.row, None)
+            if wearable.stream_row is not None:
+                self.reset_stream(wearable)
+
+    def reset_stream(self, wearable: Wearable) -> None:
+        """Another device stands in this stream's row from now on."""
+        if self._grid is not None and self._detector is not None:
+            assert wearable.stream_row is not None
+            self._grid.reset(wearable.stream_row)
+            self._detector.reset(wearable.stream_row)
+
+    def push(self, wearable: Wearable, packet: MotionPacket, arrival_ns: int) -> str | None:
+        """Take in a packet of a held stream.
+
+        Returns
+        -------
+        str or None
+            Why it was rejected.
+        """
+        if self._grid is None or wearable.stream_row is None:
+            return "a stream packet of a wearable that is not enrolled for streaming"
+        time = wearable.time
+        device_ns = time.unwrap_millisecond(packet.device_time_ms, time.device_ns(arrival_ns))
+        count = packet.samples_g.shape[1]
+        offsets_ns = (np.arange(count) * (NS_PER_S / packet.rate_hz)).astype(np.int64)
+        if not time.observe(device_ns + int(offsets_ns[-1]), arrival_ns):
+            return "a stream packet of an implausible time"
+        if wearable.stream_since_ns is None or arrival_ns - wearable.sampled_ns > STREAM_GAP_NS:
+            wearable.stream_since_ns = arrival_ns
+        wearable.sampled_ns = arrival_ns
+        begin_ns = self._time.grid_ns(device_ns + time.stream_distance_ns(arrival_ns))
+        self._grid.push(wearable.stream_row, begin_ns + offsets_ns, packet.samples_g)
+        self._counts[counters.SAMPLES_DECODED] += count
+        return None
+
+    def note_summary(self, wearable: Wearable) -> None:
+        """Take in the summary of a wearable's newest advert."""
+        advert = wearable.advert
+        assert advert is not None
+        second = wearable.time.grid_second(wearable.latest_second * NS_PER_S, self._time.grid_ns(0))
+        values = (*advert.mean_g, advert.min_g, advert.max_g, advert.deviation_g)
+        if wearable.stream_row is None:
+            self._summaries.put(wearable.row, second, values, advert.worn)
+        else:
+            self._held.append(_HeldSummary(second, wearable.row, values, advert.worn))
+
+    def suspect(self, wearable: Wearable, impact_ns: int) -> None:
+        """A fall is suspected at `impact_ns` (grid time): watch what comes after it."""
+        self._suspected[wearable.row] = impact_ns
+        self._confirmation.suspect(wearable.row, impact_ns)
+
+    def tick(self, now_ns: int) -> Second:
+        """Close what can be closed at grid time `now_ns`, and run the detectors over it."""
+        findings = self._close_motion((now_ns - _LATENESS_NS) // NS_PER_S)
+        until = (now_ns - _SUMMARY_LATENESS_NS) // NS_PER_S
+        if self._held:
+            self._release_held(until)
+        summaries = []
+        for block in self._summaries.close(until):
+            summaries.append(block)
+            for detection in self._confirmation.step(block):
+                self._suspected.pop(detection.row, None)
+                self._note(findings, self._roster.by_row.get(detection.row), detection)
+        return Second(findings, summaries)
+
+    @property
+    def late_samples(self) -> int:
+        """Samples and summaries that came after their second was closed."""
+        late = int(self._summaries.late.sum())
+        return late if self._grid is None else late + int(self._grid.late.sum())
+
+    @property
+    def rejected_samples(self) -> int:
+        """Samples and summaries that could not be, or came twice."""
+        rejected = int(self._summaries.rejected.sum())
+        return rejected if self._grid is None else rejected + int(self._grid.rejected.sum())
+
+    def _close_motion(self, until: int) -> list[Finding]:
+        findings: list[Finding] = []
+        self.closed_until_s = until
+        if self._grid is None or self._detector is None:
+            return findings
+        for block in self._grid.close(until):
+            for detection in self._detector.step(block):
+                wearable = self._roster.by_stream_row.get(detection.row)
+                self._note(findings, wearable, detection)
+            self._sum_up(block)
+        return findings
+
+    def _sum_up(self, block: Block) -> None:
+        """A held link's summary comes from the grid, which has all its samples."""
+        for stream_row, wearable in self._roster.by_stream_row.items():
+            values = block.summary[:, stream_row]
+            if not np.isnan(values[0]):
+                worn = wearable.advert.worn if wearable.advert is not None else None
+                self._summaries.put(wearable.row, block.second, values.tolist(), worn)
+
+    def _release_held(self, until: int) -> None:
+        """Where the stream gave no summary, the advert's is used."""
+        keep = []
+        for held in self._held:
+            if held.second < until:
+                self._summaries.put(held.row, held.second, held.values, held.worn)
+            else:
+                keep.append(held)
+        self._held = keep
+
+    def _note(
+        self, findings: list[Finding], wearable: Wearable | None, detection: Detection
+    ) -> None:
+        if wearable is None:
+            self._counts["detections_without_wearable"] += 1
+        else:
+            findings.append(Finding(wearable, detection))
+
+
+def _rounded_up(rows: int) -> int:
+    return -(-rows // ROWS_AT_A_TIME) * ROWS_AT_A_TIME

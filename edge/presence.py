@@ -1,0 +1,121 @@
+"""What the gateways of a home tell each other once a second, and what follows from it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from contract import topics, wire
+from contract.clock import Clock
+from contract.messages import MESSAGE_SCHEMA, Presence
+from contract.units import NS_PER_US
+from edge import lead
+from edge.lead import Heard
+from edge.reporter import Sender
+from edge.wearables import HEARD_NS, NEVER, Roster, Wearable
+
+NEAR_ENOUGH_DB: Final = 3.0
+"""A gateway that hears a wearable almost as well as the nearest reports its telemetry, too: the
+readings are a second old on the other's side, and a second told twice is better than none."""
+
+
+class Neighbours:
+    """Where one gateway stands among those of its home.
+
+    Parameters
+    ----------
+    priority
+        For the choice of the lead; the lowest number leads.
+    """
+
+    def __init__(self, sender: Sender, priority: int, roster: Roster, clock: Clock) -> None:
+        self._sender = sender
+        self._priority = priority
+        self._roster = roster
+        self._clock = clock
+        self._sequence = 0
+        self._others: dict[str, Heard] = {}
+        self._latest: dict[str, tuple[str, int]] = {}
+        self._heard_elsewhere_ns: dict[str, int] = {}
+        self.gateway = sender.gateway
+        self.topic = topics.build(sender.home, sender.gateway, topics.PRESENCE)
+
+    def message(self) -> bytes:
+        """The presence message of this second."""
+        self._sequence += 1
+        now_ns = self._clock.monotonic_ns()
+        return wire.encode(
+            Presence(
+                schema=MESSAGE_SCHEMA,
+                gateway=self._sender.gateway,
+                session=self._sender.session,
+                sequence=self._sequence,
+                at_us=max(self._clock.now_ns() // NS_PER_US, 0),
+                heard={
+                    each.device: round(each.rssi_dbm, 1)
+                    for each in self._roster
+                    if each.rssi_dbm is not None and each.heard_within(HEARD_NS, now_ns)
+                },
+                priority=self._priority,
+            )
+        )
+
+    def hear(self, presence: Presence) -> None:
+        """Another gateway has spoken; what is older than what it said before is ignored."""
+        if presence.gateway == self._sender.gateway:
+            return
+        session, sequence = self._latest.get(presence.gateway, ("", 0))
+        if presence.session == session and presence.sequence <= sequence:
+            return
+        self._latest[presence.gateway] = (presence.session, presence.sequence)
+        now_ns = self._clock.monotonic_ns()
+        self._others[presence.gateway] = Heard(
+            presence.gateway, presence.priority, now_ns, presence.heard
+        )
+        for device in presence.heard:
+            self._heard_elsewhere_ns[device] = now_ns
+
+    def is_lead(self) -> bool:
+        """Whether this gateway leads; alone, it does."""
+        now_ns = self._clock.monotonic_ns()
+        return lead.lead(self._everyone(now_ns), now_ns) == self._sender.gateway
+
+    def rank(self, wearable: Wearable) -> int:
+        """How many live gateways hear `wearable` better than this one."""
+        now_ns = self._clock.monotonic_ns()
+        return lead.rank(self._sender.gateway, wearable.device, self._everyone(now_ns), now_ns)
+
+    def best_elsewhere_dbm(self, wearable: Wearable) -> float | None:
+        """The strongest reading of any other live gateway."""
+        best: float | None = None
+        oldest_ns = self._clock.monotonic_ns() - lead.LIVE_NS
+        for other in self._others.values():
+            if other.at_ns >= oldest_ns:
+                rssi = other.rssi_dbm.get(wearable.device)
+                if rssi is not None and (best is None or rssi > best):
+                    best = rssi
+        return best
+
+    def reports(self, wearable: Wearable) -> bool:
+        """Whether this gateway is the one, or one of those, to report its telemetry."""
+        if not self._others:
+            return True
+        elsewhere = self.best_elsewhere_dbm(wearable)
+        if elsewhere is None:
+            return True
+        own = wearable.rssi_dbm
+        return own is not None and own >= elsewhere - NEAR_ENOUGH_DB
+
+    def heard_anywhere_ns(self, wearable: Wearable) -> int:
+        """When any gateway of the home last heard it, monotonic."""
+        return max(wearable.heard_ns, self._heard_elsewhere_ns.get(wearable.device, NEVER))
+
+    def _everyone(self, now_ns: int) -> list[Heard]:
+        own = {
+            each.device: each.rssi_dbm
+            for each in self._roster
+            if each.rssi_dbm is not None and each.heard_within(HEARD_NS, now_ns)
+        }
+        return [
+            Heard(self._sender.gateway, self._priority, now_ns, own),
+            *self._others.values(),
+        ]

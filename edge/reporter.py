@@ -1,0 +1,140 @@
+"""Makes events: id, sequence, times, clock; puts them into the outbox and sends them off."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final, NamedTuple
+
+import structlog
+
+from contract.clock import Clock
+from contract.events import EVENT_SCHEMA, Event, EventClass, EventKind, Evidence, FaultCause
+from contract.ids import IdSource
+from edge.outbox import EventOutbox
+from edge.outbox_rows import Counter, Standing
+from edge.timebase import SessionTime
+from edge.wearables import Wearable
+
+_log = structlog.get_logger(__name__)
+
+SYNCED: Final = "synced"
+UNSYNCED: Final = "unsynced"
+
+
+class Sender(NamedTuple):
+    """Who this gateway is, in this session."""
+
+    home: str
+    gateway: str
+    session: str
+    boot: str
+
+
+class About(NamedTuple):
+    """What an event is about; what does not apply is None."""
+
+    wearable: Wearable | None = None
+    key: str | None = None
+    fall_id: str | None = None
+    incident: str | None = None
+    by: str | None = None
+    cause: FaultCause | None = None
+    detail: str | None = None
+    evidence: Evidence | None = None
+    device: str | None = None
+
+
+class Reporter:
+    """Turns what happened into durable, published events.
+
+    Parameters
+    ----------
+    wake
+        Called with the event's class once it is in the outbox.
+    on_unwritable
+        Called with the event and the reason if it is in memory only.
+    """
+
+    def __init__(
+        self,
+        *,
+        sender: Sender,
+        clock: Clock,
+        time: SessionTime,
+        ids: IdSource,
+        outbox: EventOutbox,
+        wake: Callable[[EventClass], None],
+        on_unwritable: Callable[[Event, str], Awaitable[None]],
+    ) -> None:
+        self.sender = sender
+        self.zone: str | None = None
+        """Where this gateway stands: where the wearables that it hears are."""
+        self._clock = clock
+        self._time = time
+        self._ids = ids
+        self._outbox = outbox
+        self._wake = wake
+        self._on_unwritable = on_unwritable
+
+    async def emit(
+        self,
+        kind: EventKind,
+        about: About,
+        *,
+        at_monotonic_ns: int | None = None,
+        result: Counter | None = None,
+        standing: Standing | None = None,
+    ) -> Event:
+        """Make an event and hand it to outbox and uplink.
+
+        Parameters
+        ----------
+        at_monotonic_ns
+            When it happened; default now.
+        result, standing
+            See `EventOutbox.put`.
+        """
+        now_ns = self._clock.monotonic_ns()
+        at_ns = now_ns if at_monotonic_ns is None else at_monotonic_ns
+        event = self._make(kind, about, at_ns, now_ns)
+        reason = await self._outbox.put(
+            event, at_monotonic_ns=at_ns, now_monotonic_ns=now_ns, result=result, standing=standing
+        )
+        self._wake(event.event_class)
+        _log.info(
+            "event",
+            kind=event.kind.value,
+            id=event.id,
+            device=event.device,
+            cause=event.cause and event.cause.value,
+            detail=event.detail,
+        )
+        if reason is not None:
+            await self._on_unwritable(event, reason)
+        return event
+
+    def _make(self, kind: EventKind, about: About, at_ns: int, now_ns: int) -> Event:
+        wearable = about.wearable
+        return Event(
+            schema=EVENT_SCHEMA,
+            id=self._ids.new(),
+            kind=kind,
+            home=self.sender.home,
+            gateway=self.sender.gateway,
+            session=self.sender.session,
+            sequence=self._outbox.next_sequence(self.sender.session),
+            boot=self.sender.boot,
+            clock=SYNCED if self._clock.synced() else UNSYNCED,
+            at_us=self._time.wall_us(at_ns),
+            emitted_at_us=self._time.wall_us(now_ns),
+            key=about.key,
+            resident=wearable.config.resident if wearable is not None else None,
+            device=wearable.device if wearable is not None else about.device,
+            zone=self.zone,
+            fall_id=about.fall_id,
+            incident=about.incident,
+            by=about.by,
+            cause=about.cause,
+            detail=about.detail,
+            evidence=about.evidence,
+        )

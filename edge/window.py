@@ -1,0 +1,123 @@
+"""One window as it arrives: its packets in any order, its detector by its own event time."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contract.advert import MalformedPacketError
+from contract.packets import MotionPacket
+from contract.screen import WINDOW_AFTER_S, WINDOW_BEFORE_S
+from contract.units import NS_PER_S, seconds_to_ns
+from detectors.buffer import EDGE_NS
+from detectors.detection import Detection
+from detectors.fall import FallDetector
+from detectors.grid import Grid
+from edge.timebase import DeviceTime, SessionTime
+
+MAX_PACKETS: Final = 512
+"""A window of 25 s at the highest rate takes 264 packets of 38 samples; more is garbage."""
+
+OUTSIDE_NS: Final = seconds_to_ns(10)
+"""A sample further than this outside the window around its candidate is garbage; an advert
+tells the candidate's age to a second, a delayed one a few seconds worse."""
+
+
+class Window:
+    """Motion around one candidate.
+
+    The detector runs as packets come, so that a fall is suspected before the window is
+    complete. Where a packet came only when asked again, the whole window is looked at once
+    more in the end.
+
+    Parameters
+    ----------
+    candidate_ns
+        When the candidate was, monotonic, to about a second.
+    """
+
+    def __init__(self, candidate_ns: int) -> None:
+        self._candidate_ns = candidate_ns
+        self._packets: dict[int, tuple[NDArray[np.int64], NDArray[np.float32]]] = {}
+        self._total: int | None = None
+        self._distance_ns: int | None = None
+        self._grid = Grid(1)
+        self._detector = FallDetector(1)
+        self._newest_ns = 0
+        self._out_of_order = False
+        self.suspected = False
+        """Whether a fall was seen in it."""
+
+    @property
+    def received(self) -> int:
+        """Packets that have come."""
+        return len(self._packets)
+
+    @property
+    def complete(self) -> bool:
+        """Whether all packets have come."""
+        return self._total is not None and len(self._packets) == self._total
+
+    @property
+    def first_missing(self) -> int:
+        """The first packet that has not come."""
+        number = 0
+        while number in self._packets:
+            number += 1
+        return number
+
+    def add(self, packet: MotionPacket, device: DeviceTime, time: SessionTime) -> bool:
+        """Take in one packet; false if it is known already.
+
+        Raises
+        ------
+        MalformedPacketError
+            If it cannot belong to this window.
+        """
+        total = self._total if self._total is not None else packet.total
+        if packet.total != total or not 0 <= packet.number < packet.total <= MAX_PACKETS:
+            raise MalformedPacketError("a window packet with a number that cannot be")
+        if packet.number in self._packets:
+            return False
+        if self._distance_ns is None:
+            # One distance for all of the window: nothing in it may shift against the rest.
+            self._distance_ns = device.monotonic_ns(0)
+        near_ns = self._candidate_ns - self._distance_ns
+        begin_ns = device.unwrap_millisecond(packet.device_time_ms, near_ns)
+        away_ns = begin_ns - near_ns
+        before_ns = seconds_to_ns(WINDOW_BEFORE_S) + OUTSIDE_NS
+        if not -before_ns <= away_ns <= seconds_to_ns(WINDOW_AFTER_S) + OUTSIDE_NS:
+            raise MalformedPacketError("a window packet of an implausible time")
+        self._total = total
+        count = packet.samples_g.shape[1]
+        offsets_ns = (np.arange(count) * (NS_PER_S / packet.rate_hz)).astype(np.int64)
+        times_ns = time.grid_ns(begin_ns + self._distance_ns) + offsets_ns
+        self._packets[packet.number] = (times_ns, packet.samples_g)
+        if int(times_ns[0]) < self._newest_ns:
+            self._out_of_order = True
+        else:
+            self._newest_ns = int(times_ns[-1])
+        self._grid.push(0, times_ns, packet.samples_g)
+        return True
+
+    def advance(self) -> list[Detection]:
+        """What the detector says of what has come so far."""
+        # A second is closed when the samples beyond its end that its filter needs are there.
+        return self._close((self._newest_ns - EDGE_NS) // NS_PER_S)
+
+    def finish(self) -> list[Detection]:
+        """What it says of all there is; nothing more will come."""
+        if self._out_of_order and not self.suspected:
+            self._grid, self._detector = Grid(1), FallDetector(1)
+            for _, (times_ns, samples_g) in sorted(self._packets.items()):
+                self._grid.push(0, times_ns, samples_g)
+        return self._close(self._newest_ns // NS_PER_S + 1)
+
+    def _close(self, until_s: int) -> list[Detection]:
+        return [
+            detection
+            for block in self._grid.close(until_s)
+            for detection in self._detector.step(block)
+        ]

@@ -51,6 +51,12 @@ FAREWELL_LIMIT_S: Final = 0.5
 TICK_PHASE_NS: Final = seconds_to_ns(0.05)
 """The tick comes this much after each full grid second: what arrives with the second is in."""
 
+STALL_NS: Final = seconds_to_ns(0.5)
+STALL_GRACE_S: Final = 0.5
+"""A tick that comes later than the one means that the process stood still (a slow card, a
+starved machine). What the radio heard meanwhile waits in queues: it gets the other to come
+in before the seconds it belongs to are closed, or a fall in them would be lost as late."""
+
 
 class Gateway:
     """One gateway of a home.
@@ -312,7 +318,11 @@ class Gateway:
     async def _tick_forever(self) -> None:
         while True:
             now_ns = self.time.grid_now_ns()
-            await self._clock.sleep(((TICK_PHASE_NS - now_ns) % NS_PER_S or NS_PER_S) / NS_PER_S)
+            wait_ns = (TICK_PHASE_NS - now_ns) % NS_PER_S or NS_PER_S
+            await self._clock.sleep(wait_ns / NS_PER_S)
+            if self.time.grid_now_ns() - now_ns - wait_ns > STALL_NS:
+                self.counts["stalls"] += 1
+                await self._clock.sleep(STALL_GRACE_S)
             await self.tick()
 
     async def tick(self) -> None:

@@ -7,8 +7,8 @@ alarm's way: not a backlog, not a notice that the broker sits on.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Final
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Final
 
 import msgspec
 import structlog
@@ -47,8 +47,9 @@ BATCHES_IN_FLIGHT: Final = 8
 """Telemetry batches sent and not yet receipted: a backlog drains at this many a round trip
 and does not flood an ingest that has just come back."""
 
-EVENTS_AT_ONCE: Final = 16
-"""Events of one lane handed to the broker together: one that hangs does not hold up others."""
+EVENTS_IN_FLIGHT: Final = 64
+"""Events of one lane that the broker has and has not acknowledged: one that hangs holds up no
+other, and a backlog of days does not flood a broker that has just come back."""
 
 _EXPONENT_LIMIT: Final = 20
 
@@ -107,15 +108,26 @@ class Uplink:
 
     async def _event_lane(self, lane: EventClass) -> None:
         longest_s = LONGEST_ALARM_RESEND_S if lane is EventClass.ALARM else LONGEST_RESEND_S
-        while True:
-            self._wake[lane].clear()
-            waiting = waiting_in(self._events, lane)
-            now_ns = self._clock.monotonic_ns()
-            due = [entry for entry in waiting if entry.due_ns <= now_ns][:EVENTS_AT_ONCE]
-            if due and self._bus.connected:
-                await asyncio.gather(*(self._send_event(entry, longest_s) for entry in due))
-                continue
-            await self._rest(lane, min((entry.due_ns for entry in waiting), default=None))
+        async with asyncio.TaskGroup() as sending:
+            in_flight: set[asyncio.Task[None]] = set()
+            while True:
+                self._wake[lane].clear()
+                waiting = waiting_in(self._events, lane)
+                if self._bus.connected:
+                    for entry in self._due(waiting)[: EVENTS_IN_FLIGHT - len(in_flight)]:
+                        task = sending.create_task(self._publish_event(entry, longest_s))
+                        in_flight.add(task)
+                        task.add_done_callback(in_flight.discard)
+                        task.add_done_callback(lambda _task: self._wake[lane].set())
+                await self._rest(lane, min((entry.due_ns for entry in waiting), default=None))
+
+    def _due(self, waiting: list[PendingEvent]) -> list[PendingEvent]:
+        """What is to be sent now: what was never sent first, so that a live alarm overtakes
+        those that are sent again; then by age.
+        """
+        now_ns = self._clock.monotonic_ns()
+        due = [entry for entry in waiting if entry.due_ns <= now_ns]
+        return sorted(due, key=lambda entry: entry.attempts > 0)
 
     async def _rest(self, lane: EventClass | None, next_due_ns: int | None) -> None:
         """Until something new waits, the next is due, or the connection comes back."""
@@ -124,12 +136,15 @@ class Uplink:
             seconds = (next_due_ns - self._clock.monotonic_ns()) / NS_PER_S
         await event_or_time(self._clock, self._wake[lane], seconds)
 
-    async def _send_event(self, entry: PendingEvent, longest_s: float) -> None:
-        event = self.renewed(entry)
-        topic = topics.event_topic(event.home, event.gateway, event.kind)
-        # Before the publish: a receipt may come while it is still waited for.
+    def _publish_event(self, entry: PendingEvent, longest_s: float) -> Coroutine[Any, Any, None]:
+        """Note that it is on its way, and hand it over; a receipt may come before that ends."""
         entry.due_ns = self._next_due(entry.attempts, longest_s)
         entry.attempts += 1
+        return self._hand_over(entry)
+
+    async def _hand_over(self, entry: PendingEvent) -> None:
+        event = self.renewed(entry)
+        topic = topics.event_topic(event.home, event.gateway, event.kind)
         if not await self._publish(topic, wire.encode(event)):
             entry.due_ns = self._clock.monotonic_ns() + seconds_to_ns(UNCONNECTED_RETRY_S)
 

@@ -19,6 +19,7 @@ from contract.messages import (
     Status,
 )
 from edge.uplink import FIRST_RESEND_S, LONGEST_ALARM_RESEND_S
+from messaging import LocalBus
 
 
 @pytest.fixture
@@ -334,5 +335,36 @@ def test_receipts_lost_and_doubled_change_nothing(bench, pressed):
             assert not gateway.outbox.pending
             assert gateway.outbox.unknown_receipts == 6
             assert gateway.counts["rejected: a message from the broker"] == 1
+
+    bench.clock.run(main())
+
+
+def test_a_publish_that_hangs_holds_up_no_later_alarm(bench, pressed):
+    class Stubborn:
+        """A broker that never acknowledges the first event it is given."""
+
+        def __init__(self, bus):
+            self._bus, self._stuck = bus, None
+
+        def __getattr__(self, name):
+            return getattr(self._bus, name)
+
+        async def publish(self, topic, payload, *, retain=False):
+            if topics.EVENT in topic.split("/"):
+                event = wire.decode(payload, Event)
+                self._stuck = self._stuck or event.id
+                if event.id == self._stuck:
+                    await bench.clock.sleep(3600)
+            await self._bus.publish(topic, payload, retain=retain)
+
+    async def main():
+        gateway = bench.gateway(bus=Stubborn(LocalBus(bench.broker, "gateway-a", bench.clock)))
+        async with bench.running(gateway):
+            pressed(bench, 100, counter=1)
+            await bench.clock.sleep(0.2)
+            pressed(bench, 101, counter=2)
+            await bench.clock.sleep(0.2)
+            (second,) = helps(bench)
+            assert second.key.endswith(":2")
 
     bench.clock.run(main())

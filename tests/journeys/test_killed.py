@@ -133,9 +133,7 @@ def test_killed_between_detection_and_publish_it_publishes_after_its_restart(tmp
                 falls = _write_config(tmp_path, mosquitto.url, origin_us, falls=True)
                 gateway = _start_gateway(falls, tmp_path / "gateway.log")
                 # It needs the home's configuration once, and then the broker is gone.
-                await _until(
-                    clock, (alarms.parent / "config.json").exists, 300, "its config"
-                )
+                await _until(clock, (alarms.parent / "config.json").exists, 300, "its config")
                 mosquitto.kill()
                 await _until(
                     clock,

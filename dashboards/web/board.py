@@ -1,0 +1,233 @@
+"""What people click: the board, who they are, and the three actions, as plain forms.
+
+A GET changes nothing (SAFETY: a mail scanner opened the link). A POST answers with a
+redirect to the board, so that reloading repeats nothing. No name stands in an address:
+addresses are remembered by browsers and written to logs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Final
+from urllib.parse import urlencode
+
+import structlog
+from fastapi import APIRouter, Request
+from starlette.datastructures import FormData
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from alerts.desk import Desk, UnknownIncidentError
+from alerts.views import IncidentView, ResolutionOutcome, StaffView
+from contract.messages import IncidentState
+from dashboards.web.guard import RefusedError
+from dashboards.web.language import Language, choose_language
+from dashboards.web.live import BoardFeed, TooManyStreamsError
+from dashboards.web.pages import IDENTITY_HOURS, Asked, Pages
+from dashboards.web.stream import EventStream
+from dashboards.web.words import WORDS
+
+_log = structlog.get_logger(__name__)
+
+STAFF_COOKIE: Final = "wardlight_staff"
+LANGUAGE_COOKIE: Final = "wardlight_language"
+_LANGUAGE_DAYS: Final = 365
+MAX_NOTE_CHARACTERS: Final = 500
+
+ACTIONS: Final = ("acknowledge", "arrive", "resolve")
+
+
+def language_of(request: Request) -> Language:
+    """The language to answer this request in."""
+    return choose_language(
+        request.query_params.get("lang"),
+        request.cookies.get(LANGUAGE_COOKIE),
+        request.headers.get("accept-language"),
+    )
+
+
+def parse_outcome(text: str) -> ResolutionOutcome:
+    """An outcome from a form.
+
+    Raises
+    ------
+    RefusedError
+        422, if there is no such outcome.
+    """
+    try:
+        return ResolutionOutcome(text)
+    except ValueError as error:
+        raise RefusedError(422, "error_form") from error
+
+
+class BoardRoutes:
+    """The pages, around one desk.
+
+    Parameters
+    ----------
+    desk
+        Called in threads.
+    feed
+        For the live part.
+    pages
+        Renders.
+    """
+
+    def __init__(self, desk: Desk, feed: BoardFeed, pages: Pages) -> None:
+        self._desk = desk
+        self._feed = feed
+        self._pages = pages
+        self.router = APIRouter(include_in_schema=False)
+        add = self.router.add_api_route
+        add("/", self.show, methods=["GET", "HEAD"])
+        add("/events", self.events, methods=["GET"])
+        add("/who", self.ask_who, methods=["GET"])
+        add("/who", self.set_who, methods=["POST"])
+        add("/incidents/{incident_id}/{action}", self.act, methods=["POST"])
+
+    async def show(self, request: Request) -> Response:
+        """The board."""
+        language = language_of(request)
+        me = await self._me(request)
+        board = await asyncio.to_thread(self._desk.board)
+        said = await self._said(request, language, me)
+        answer = HTMLResponse(self._pages.board(board, language, me=me, said=said))
+        if "lang" in request.query_params:
+            answer.set_cookie(
+                LANGUAGE_COOKIE,
+                language,
+                max_age=_LANGUAGE_DAYS * 86_400,
+                httponly=True,
+                samesite="strict",
+            )
+        return answer
+
+    async def events(self, request: Request) -> Response:
+        """The live part of the board, as it changes."""
+        try:
+            subscription = self._feed.subscribe(language_of(request))
+        except TooManyStreamsError:
+            _log.warning("too_many_boards", watching=self._feed.watching)
+            return Response(status_code=503, headers={"Retry-After": "5"})
+        return EventStream(self._feed, subscription)
+
+    async def ask_who(self, request: Request) -> Response:
+        """The list of names."""
+        return await self._who(request, Asked())
+
+    async def set_who(self, request: Request) -> Response:
+        """Remember who holds this device, and do what was asked before."""
+        form = await request.form()
+        staff_id = _text(form, "staff_id")
+        me = await self._staff(staff_id)
+        if me is None:
+            return self._refusal(request, 404, "error_unknown_staff", "do_choose_again")
+        asked = Asked(**{name: _text(form, name) for name in Asked.__struct_fields__})
+        if asked.action:
+            await self._do(asked, staff_id)
+        answer = _to_board(asked)
+        answer.set_cookie(
+            STAFF_COOKIE,
+            staff_id,
+            max_age=IDENTITY_HOURS * 3_600,
+            httponly=True,
+            samesite="strict",
+        )
+        _log.info("identity_chosen", staff=staff_id)
+        return answer
+
+    async def act(self, request: Request, incident_id: str, action: str) -> Response:
+        """Acknowledge, arrive or resolve; asks first who is acting, if that is not known."""
+        if action not in ACTIONS:
+            return self._refusal(request, 404, "error_not_found", "do_from_board")
+        form = await request.form()
+        asked = Asked(
+            action=action,
+            incident=incident_id,
+            outcome=_text(form, "outcome"),
+            note=_text(form, "note"),
+        )
+        me = await self._me(request)
+        if me is None:
+            await asyncio.to_thread(self._desk.incident, incident_id)
+            return await self._who(request, asked)
+        await self._do(asked, me.id)
+        return _to_board(asked)
+
+    async def _do(self, asked: Asked, staff_id: str) -> None:
+        desk = self._desk
+        if asked.action == "acknowledge":
+            await asyncio.to_thread(desk.acknowledge, asked.incident, staff_id)
+        elif asked.action == "arrive":
+            await asyncio.to_thread(desk.arrive, asked.incident, staff_id)
+        elif asked.action == "resolve":
+            outcome = parse_outcome(asked.outcome)
+            note = asked.note.strip()[:MAX_NOTE_CHARACTERS]
+            await asyncio.to_thread(desk.resolve, asked.incident, staff_id, outcome, note)
+        else:
+            raise RefusedError(422, "error_form")
+        _log.info("acted", action=asked.action, incident=asked.incident, staff=staff_id)
+
+    async def _who(self, request: Request, asked: Asked) -> Response:
+        staff = await asyncio.to_thread(self._desk.staff)
+        cookie = request.cookies.get(STAFF_COOKIE)
+        me = next((person for person in staff if person.id == cookie), None)
+        return HTMLResponse(self._pages.who(staff, language_of(request), me=me, asked=asked))
+
+    async def _me(self, request: Request) -> StaffView | None:
+        staff_id = request.cookies.get(STAFF_COOKIE)
+        return await self._staff(staff_id) if staff_id else None
+
+    async def _staff(self, staff_id: str) -> StaffView | None:
+        staff = await asyncio.to_thread(self._desk.staff)
+        return next((person for person in staff if person.id == staff_id), None)
+
+    async def _said(self, request: Request, language: Language, me: StaffView | None) -> str | None:
+        """One sentence on what became of the action that led here, as things stand now."""
+        did, incident_id = request.query_params.get("did"), request.query_params.get("incident")
+        if did not in ACTIONS or not incident_id:
+            return None
+        try:
+            view = await asyncio.to_thread(self._desk.incident, incident_id)
+        except UnknownIncidentError:
+            return None
+        words = WORDS[language]
+        bed = view.bed or words("no_bed")
+        if me is not None and _ACTOR[did](view) == me.name:
+            return words(f"did_{did}", bed=bed)
+        reached = _REACHED.get(view.state)
+        if reached is None:
+            return None
+        person = self._pages.presenters[language].person(_ACTOR[reached](view))
+        return words(f"already_{reached}", bed=bed, name=person)
+
+    def _refusal(self, request: Request, status: int, what: str, to_do: str) -> Response:
+        page = self._pages.error(language_of(request), what=what, to_do=to_do)
+        return HTMLResponse(page, status_code=status)
+
+
+_ACTOR: Final[Mapping[str, Callable[[IncidentView], str | None]]] = {
+    "acknowledge": lambda view: view.acknowledged_by,
+    "arrive": lambda view: view.arrived_by,
+    "resolve": lambda view: view.resolved_by,
+}
+
+
+_REACHED: Final[Mapping[IncidentState, str]] = {
+    IncidentState.ACKNOWLEDGED: "acknowledge",
+    IncidentState.ARRIVED: "arrive",
+    IncidentState.RESOLVED: "resolve",
+}
+"""The action that brings an incident to a state."""
+
+
+def _to_board(asked: Asked) -> Response:
+    query = (
+        f"?{urlencode({'did': asked.action, 'incident': asked.incident})}" if asked.action else ""
+    )
+    return RedirectResponse(f"/{query}", status_code=303)
+
+
+def _text(form: FormData, name: str) -> str:
+    value = form.get(name, "")
+    return value if isinstance(value, str) else ""

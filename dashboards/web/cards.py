@@ -1,0 +1,132 @@
+"""What the board's template is given: texts in the page's language, ready to be escaped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class Age(NamedTuple):
+    """A moment that the page counts from, or towards."""
+
+    at_us: int
+    text: str
+    """What it says before the page's script counts on."""
+
+
+class Countdown(NamedTuple):
+    """A moment to come, with the sentence around the time that is left."""
+
+    at_us: int
+    text: str
+    form: str
+    """The sentence with ``{time}`` in the place of what is left."""
+
+
+class TimelineLine(NamedTuple):
+    """One line of what happened."""
+
+    time: str
+    text: str
+
+
+class Choice(NamedTuple):
+    """One outcome button."""
+
+    value: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """One incident as it is shown. Texts are plain: the template escapes them."""
+
+    id: str
+    state: str
+    priority: str
+    priority_text: str
+    kind: str
+    what: str
+    bed: str
+    who: str
+    since: Age
+    at: str
+    """Clock time of the happening."""
+    zone: str | None
+    heard: Age | None
+    why: tuple[str, ...]
+    state_text: str
+    state_since: Age | None
+    called: str | None
+    next_call: Countdown | None
+    action: str | None
+    sounds: bool
+    """The board itself sounds for this one."""
+    timeline: tuple[TimelineLine, ...]
+    closed: str | None = None
+    """For a resolved one: outcome and note."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FaultCard:
+    """One fault."""
+
+    what: str
+    to_do: str
+    person: str
+    """Bed and name; empty for a fault of no resident's."""
+    thing: str
+    """Gateway and wearable, for the technician."""
+    detail: str | None
+    since: Age
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResidentTile:
+    """One resident in the strip."""
+
+    bed: str
+    name: str
+    state: str
+    state_text: str
+    zone: str | None
+    heard: Age | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceLine:
+    """One gateway or service."""
+
+    name: str
+    role: str
+    online: bool
+    state_text: str
+    heard: Age | None
+    uncovered: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoardPage:
+    """Everything that the board's template needs."""
+
+    alerts: tuple[Card, ...]
+    watching: tuple[Card, ...]
+    recent: tuple[Card, ...]
+    faults: tuple[FaultCard, ...]
+    floors: tuple[tuple[str, tuple[ResidentTile, ...]], ...]
+    services: tuple[ServiceLine, ...]
+    alerts_down: bool
+    """The alert service is not heard: an empty board says nothing then."""
+    all_quiet: bool
+    """Nothing is open, nothing is in the making, and everything is being watched."""
+    quiet_text: str
+    """What is said where no alert is open."""
+    title: str
+    time: str
+    at_us: int
+    outcomes: tuple[Choice, ...] = field(default=())
+
+    @property
+    def sounding(self) -> tuple[str, ...]:
+        """Incidents that the board sounds for."""
+        return tuple(card.id for card in self.alerts if card.sounds)

@@ -1,0 +1,76 @@
+"""Settings: a mistake is named with what would be right, before anything runs."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from firmware_sim import demo_home
+from wardlight.roster import demo_settings
+from wardlight.settings import Settings, SettingsError, load_settings
+
+EXAMPLE = Path(__file__).parents[2] / "docs/home.example.toml"
+
+
+@pytest.fixture
+def load(tmp_path):
+    def load_text(text: str) -> Settings:
+        path = tmp_path / "home.toml"
+        path.write_text(text)
+        return load_settings(path)
+
+    return load_text
+
+
+def test_the_example_is_the_simulated_home():
+    example = load_settings(EXAMPLE)
+    assert example == demo_settings(demo_home(), example)
+
+
+def test_the_example_shows_the_defaults():
+    example = tomllib.loads(EXAMPLE.read_text())
+    defaults = Settings()
+    for table in ("broker", "web"):
+        for key, value in example[table].items():
+            assert getattr(getattr(defaults, table), key) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[broker]\nurll = 'x'", "'broker.urll'; did you mean 'url'?"),
+        ("[brokr]\nurl = 'x'", "'brokr'; did you mean 'broker'?"),
+        ("[[residents]]\nid='a'\nname='A'\nbed='1'\nzone='z'\nfloot='2'", "did you mean 'floor'?"),
+        ("[web]\nport = 70000", "web.port"),
+        ("[home]\nid = 'No Capitals'", "home.id"),
+        ("[web\nport = 1", "no valid TOML"),
+        ("[[gateways]]\nname='ingest'\nzone='z'", "belongs to a service"),
+        (
+            "[[residents]]\nid='a'\nname='A'\nbed='1'\nzone='z'\n" * 2,
+            "residents: 'a' stands twice",
+        ),
+        ("[[staff]]\nid='mei'\nname='M'\nresidents=['gone']", "unknown resident 'gone'"),
+        ("[[residents]]\nid='a'\nname='A'\nbed='1'\nzone='z'\ndevice='w'", "go together"),
+    ],
+)
+def test_a_mistake_is_named(load, text, said):
+    with pytest.raises(SettingsError) as refusal:
+        load(text)
+    assert said in str(refusal.value)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(SettingsError, match=r"gone.toml: cannot be read"):
+        load_settings(tmp_path / "gone.toml")
+
+
+def test_the_environment_overrides_the_file(load, monkeypatch):
+    monkeypatch.setenv("WARDLIGHT_BROKER__URL", "mqtt://10.0.0.5:1883")
+    assert load("[broker]\nurl = 'mqtt://127.0.0.1:1'").broker.url == "mqtt://10.0.0.5:1883"
+
+
+def test_settings_cannot_be_changed(load):
+    with pytest.raises(ValueError, match="frozen"):
+        load("").web.port = 1  # type: ignore[misc]

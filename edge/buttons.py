@@ -75,6 +75,7 @@ class ButtonKeeper:
             wearable=wearable,
             key=f"{who}:help:{counter.device}:{counter.boot}:{counter.counter}",
             evidence=Evidence(detector=BUTTON_DETECTOR),
+            detail="The button on the wearable was pressed.",
         )
         await self._reporter.emit(
             EventKind.HELP_REQUESTED, about, at_monotonic_ns=now_ns, result=counter

@@ -139,6 +139,7 @@ class Falls:
             key=f"{who}:fall:{fall.fall_id}",
             fall_id=fall.fall_id,
             evidence=evidence,
+            detail=_in_words(detection, wearable.config.placement),
         )
         return await self._reporter.emit(
             detection.kind,
@@ -185,6 +186,25 @@ class Falls:
         if abs(candidate_ns - impact_ns) > seconds_to_ns(SCREEN_REFRACTORY_S):
             return None
         return Counter(wearable.device, CANDIDATE, advert.boot_counter, advert.candidate_counter)
+
+
+def _in_words(detection: Detection, placement: str) -> str | None:
+    """Why, in one sentence for the carer who decides how fast to run; None if that was not
+    measured. It never fails: no alarm may be lost for a want of words.
+    """
+    features = detection.features
+    waited_s, walking_s = features.get("waited_s"), features.get("walking_s")
+    if detection.kind is EventKind.FALL_DETECTED and waited_s is not None:
+        return f"No walking in the {waited_s:.0f} s since the impact."
+    if detection.kind is EventKind.MAY_HAVE_GOT_UP and walking_s is not None:
+        return f"Walking for {walking_s:.0f} s after the impact."
+    peak_g, turned_deg = features.get("peak_g"), features.get("posture_change_deg")
+    if peak_g is None:
+        return None
+    impact = f"Impact of {peak_g:.1f} g at the {placement}"
+    if turned_deg is None:
+        return f"{impact}."
+    return f"{impact}, then lying {turned_deg:.0f}° from the posture before."
 
 
 def encode_waveform(start_us: int, samples_g: NDArray[np.float32]) -> Waveform:

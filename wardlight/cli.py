@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal, NoReturn
@@ -235,7 +236,14 @@ def web(config: ConfigOption = None, log: LogOption = "info") -> None:
 
 def main() -> None:
     """Entry point of the ``wardlight`` command."""
-    sys.exit(app())
+    try:
+        app()
+    except* BrokenPipeError:
+        # Whoever read us (``| head``) has enough; Python would complain again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except* KeyboardInterrupt:
+        sys.exit(130)
 
 
 if __name__ == "__main__":

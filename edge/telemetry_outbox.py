@@ -140,13 +140,14 @@ class TelemetryOutbox:
         UnwritableError
             If there is no usable file; the outbox then works from memory alone.
         """
-        rows, receipted = await self._file.do(_load)
+        rows, receipted, rejected = await self._file.do(_load)
         self._receipted.update(receipted)
         self._sequences.update(receipted)
         for session, sequence, boot, made_monotonic_ns in rows:
             for missing in range(self._sequences.get(session, 0) + 1, sequence):
-                # It was made, and could not be written before the end of its session.
-                self._add(PendingBatch((session, missing), boot, 0, now_ns, given_up=True))
+                # Rejected, or made and not written before the end of its session.
+                if (session, missing) not in rejected:
+                    self._add(PendingBatch((session, missing), boot, 0, now_ns, given_up=True))
             self._sequences[session] = sequence
             self._add(PendingBatch((session, sequence), boot, made_monotonic_ns, now_ns))
 
@@ -289,7 +290,7 @@ class TelemetryOutbox:
 
 def _load(
     connection: sqlite3.Connection,
-) -> tuple[list[tuple[str, int, str, int]], list[tuple[str, int]]]:
+) -> tuple[list[tuple[str, int, str, int]], list[tuple[str, int]], set[BatchKey]]:
     connection.execute(
         "DELETE FROM receipted WHERE session NOT IN (SELECT session FROM batches) AND session "
         "NOT IN (SELECT session FROM receipted ORDER BY rowid DESC LIMIT ?)",
@@ -300,6 +301,7 @@ def _load(
             "SELECT session, sequence, boot, made_monotonic_ns FROM batches ORDER BY position"
         ).fetchall(),
         connection.execute("SELECT session, up_to FROM receipted").fetchall(),
+        set(connection.execute("SELECT session, sequence FROM dead_letters")),
     )
 
 

@@ -26,7 +26,7 @@ from contract.events import Event
 from contract.ids import UuidSource
 from contract.protocols import RecordedStream
 from dashboards.web import create_app, serve
-from edge import LogSiren
+from edge import LogSiren, MqttSiren, SpeakerSiren, combined_siren
 from firmware_sim import HomePlan, SimulatedHome, demo_home
 from messaging import EmbeddedBroker, MqttBus
 from wardlight.machine import boot_id, free_port
@@ -179,7 +179,9 @@ async def _open_home(
             ids=ids,
             folder=options.folder,
             bus=lambda client_id: MqttBus(broker_url, client_id, clock),
-            siren=lambda _name, _bus: LogSiren(),
+            siren=lambda name, bus: combined_siren(
+                LogSiren(), MqttSiren(bus, plan.home, name), SpeakerSiren()
+            ),
             radios={g.name: partial(simulation.radio, g.name) for g in plan.gateways},
             boot=boot_id(),
         )

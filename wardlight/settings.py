@@ -64,8 +64,13 @@ class GatewaySettings(_Table):
     name: Identifier = Field("gateway-a", description="name of this gateway in every topic")
     folder: Path = Field(Path("var/gateway"), description="folder for outbox and cache")
     priority: int = Field(100, ge=0, description="the lowest number of the home leads")
-    radio: Literal["simulated"] = Field(
-        "simulated", description="where adverts come from; real radios come in a later version"
+    radio: Literal["simulated", "remote"] = Field(
+        "simulated",
+        description="where adverts come from: a home simulated in this process, or in another one "
+        "(for engineers); real radios come in a later version",
+    )
+    radio_socket: Path | None = Field(
+        None, description="socket of the simulated home, where radio is remote"
     )
     seed: int = Field(0, description="of the simulated residents' motion")
     fall_after_s: float | None = Field(
@@ -101,7 +106,7 @@ class WebSettings(_Table):
 class ResidentSettings(_Table):
     """``[[residents]]``: one resident and her wearable."""
 
-    id: Identifier
+    id: Identifier = Field(description="pseudonym in topics and telemetry")
     name: str = Field(description="as staff call her; stays in the alert service")
     bed: str = Field(description="label of the bed, such as 2/F 212-B")
     zone: Identifier = Field(description="zone of the bed")
@@ -120,10 +125,12 @@ class ResidentSettings(_Table):
 class StaffSettings(_Table):
     """``[[staff]]``: one person who may be called."""
 
-    id: Identifier
-    name: str
-    role: Literal["care_worker", "health_worker", "nurse", "manager"] = "care_worker"
-    floor: str = ""
+    id: Identifier = Field(description="as the audit log names her")
+    name: str = Field(description="as colleagues call her; on the board")
+    role: Literal["care_worker", "health_worker", "nurse", "manager"] = Field(
+        "care_worker", description="managers are called last, on duty or not"
+    )
+    floor: str = Field("", description="floor that she works on, as in the residents' floor")
     contact: str | None = Field(None, description="Apprise URL that reaches her phone")
     residents: tuple[Identifier, ...] = Field((), description="residents assigned to her")
 
@@ -131,8 +138,8 @@ class StaffSettings(_Table):
 class GatewayEntry(_Table):
     """``[[gateways]]``: one gateway of the home."""
 
-    name: Identifier
-    zone: Identifier
+    name: Identifier = Field(description="its name in every topic")
+    zone: Identifier = Field(description="zone in which it stands")
 
 
 class Settings(BaseSettings):

@@ -173,3 +173,14 @@ def test_one_commit_for_a_batch_and_the_receipts_before_it(tmp_path, clock):
         put(clock, outbox)
         outbox.apply(receipt("one", sequence))
     assert sum(each == "COMMIT" for each in statements) == 5
+
+
+def test_a_rejected_batch_does_not_come_back_as_an_empty_one(tmp_path, clock):
+    outbox = TelemetryOutbox(tmp_path, "demo", "gateway-a")
+    clock.run(outbox.open(0))
+    put(clock, outbox)
+    outbox.apply(receipt("one", 1, Outcome.REJECTED))
+    put(clock, outbox)
+    again = TelemetryOutbox(tmp_path, "demo", "gateway-a")
+    clock.run(again.open(0))
+    assert [key[1] for key in again.pending] == [2]

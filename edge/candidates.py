@@ -33,9 +33,11 @@ from edge.wearables import Wearable
 
 _log = structlog.get_logger(__name__)
 
-TURN_S: Final = 4.0
-"""How long each less near gateway waits before it fetches, too: the nearest one connects within
-about a second, and a suspicion must be out within five seconds of the impact if it can."""
+TURN_S: Final = 8.0
+"""How long each less near gateway waits before it fetches, too. The nearest one connects within
+about a second, has its verdict four to five after the impact and writes it back at once;
+whoever began earlier would fetch every window a second time. If the nearest one fails, the
+suspicion is some ten seconds late and the page is not: it waits for the half minute."""
 
 ADVERT_ALONE_PEAK_G: Final = 2.5
 """Candidate peak above which the wearable's word alone makes a fall suspected, when its window

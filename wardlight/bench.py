@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from evaluation.bench_detectors import bench_detectors
 from wardlight.bench_latency import bench_latency
+from wardlight.logs import set_up_logs
 
 Row = dict[str, Any]
 
@@ -65,6 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
     unknown = [name for name in names if name not in BENCHES]
     if unknown:
         parser.error(f"unknown: {', '.join(unknown)}; there are {', '.join(BENCHES)}")
+    set_up_logs("warning")
     rows: list[Row] = []
     for name in names:
         sys.stderr.write(f"{name} ...\n")

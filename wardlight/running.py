@@ -80,8 +80,9 @@ class RunningHome:
 
     async def stop_all(self) -> None:
         """End every service that runs, gateways first: they have the most to hand over."""
-        for name in reversed(list(self._tasks)):
-            await self.stop(name)
+        gateways = [name for name in self._tasks if name in self.parts.radios]
+        await asyncio.gather(*(self.stop(name) for name in gateways))
+        await asyncio.gather(*(self.stop(name) for name in list(self._tasks)))
 
     async def _ingest(self, name: str) -> None:
         parts = self.parts

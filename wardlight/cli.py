@@ -185,6 +185,25 @@ def import_(
     raise typer.Exit(report.exit_status)
 
 
+@app.command()
+def scene(
+    path: Annotated[Path, typer.Argument(help="A scene (YAML), or a folder of them.")],
+    seed: Annotated[
+        int | None, typer.Option(help="Of the simulated home; default the scene's own.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The report as JSON.")] = False,
+    log: LogOption = "warning",
+) -> None:
+    """Play a scene on a virtual clock through the real services, and judge what it expects.
+
+    Exit status 1: an expectation was missed; 2: the scene cannot be read. See docs/replay.md.
+    """
+    _settings(None, log)
+    from wardlight.scenes import run_scene
+
+    raise typer.Exit(run_scene(path, out=sys.stdout, as_json=as_json, seed=seed))
+
+
 def _recording(path: Path, trial: str | None) -> Recording:
     from firmware_sim import ParquetRecording, RecordingError
 

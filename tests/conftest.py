@@ -1,0 +1,29 @@
+"""Servers that several rooms' tests share, each started once and only if a test asks for it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from contract.clock import SystemClock
+from tools.postgresql import PostgreSQL
+
+
+@pytest.fixture(scope="session")
+def postgresql():
+    """A PostgreSQL; in memory where that is to be had: some hundred small databases are made,
+    and a crash of the machine is not what these tests are about."""
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    # Not in pytest's own folders: only root can reach those, and PostgreSQL is not root.
+    with tempfile.TemporaryDirectory(prefix="wardlight-", dir=memory) as folder:
+        Path(folder).chmod(0o711)
+        server = PostgreSQL(Path(folder) / "postgresql", SystemClock())
+        asyncio.run(server.start())
+        try:
+            yield server
+        finally:
+            server.stop()

@@ -136,7 +136,9 @@ class Connection(aiomqtt.Client):
         except aiomqtt.MqttError:
             await self._shut_socket()
             raise
-        self._disconnected.add_done_callback(lambda future: self._lose(str(future.exception())))
+        self._disconnected.add_done_callback(
+            lambda future: self._lose("closed" if future.cancelled() else str(future.exception()))
+        )
 
     async def listen(self, filters: list[str]) -> None:
         """Subscribe to all of `filters`.

@@ -34,9 +34,11 @@ class _Session:
 
     def deliver(self, message: Message) -> None:
         """Queue `message` if a filter fits; once, however many fit."""
-        if any(topics.matches(each, message.topic) for each in self.filters):
-            self.inbox.append(message)
-            self.changed.set()
+        for each in self.filters:
+            if topics.matches(each, message.topic):
+                self.inbox.append(message)
+                self.changed.set()
+                return
 
     def take(self) -> list[Message]:
         """Everything that has come since the last call."""

@@ -186,6 +186,28 @@ def import_(
 
 
 @app.command()
+def doctor(
+    config: ConfigOption = None,
+    only: Annotated[
+        str, typer.Option(help="Only these groups, separated by commas; see docs/doctor.md.")
+    ] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="The findings as JSON.")] = False,
+    log: LogOption = "warning",
+) -> None:
+    """Examine the home and say what to do about each fault.
+
+    Exit status 0: no fault; 1: at least one; 2: the settings cannot be read.
+    """
+    from wardlight.logs import set_up_logs
+
+    set_up_logs(log)
+    from wardlight.doctor import doctor as examine
+
+    groups = [group.strip() for group in only.split(",") if group.strip()]
+    raise typer.Exit(examine(config, as_json=as_json, out=sys.stdout, only=groups))
+
+
+@app.command()
 def scene(
     path: Annotated[Path, typer.Argument(help="A scene (YAML), or a folder of them.")],
     seed: Annotated[

@@ -1,19 +1,14 @@
-"""The board in a real browser: what only its script can get wrong.
-
-Chromium is driven over its debugging pipe (Chrome DevTools Protocol: JSON, ended by a zero
-byte), so nothing needs to be installed but the browser itself.
-"""
+"""The board in a real browser: what only its script can get wrong."""
 
 from __future__ import annotations
 
-import asyncio
-import json
-import os
 import shutil
-import sys
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
+from playwright.async_api import Error as PlaywrightError
+from playwright.async_api import Page as BrowserPage
+from playwright.async_api import async_playwright
 
 from contract.clock import SystemClock
 from contract.events import EventKind
@@ -26,148 +21,83 @@ pytestmark = pytest.mark.skipif(
     CHROMIUM is None, reason="Chromium is not installed (Debian: apt-get install chromium)"
 )
 
-
-_ON_PIPES = """
-import fcntl, os, sys
-reading, writing = (fcntl.fcntl(int(fd), fcntl.F_DUPFD, 10) for fd in sys.argv[1:3])
-os.dup2(reading, 3)
-os.dup2(writing, 4)
-os.execv(sys.argv[3], sys.argv[3:])
-"""
-"""The browser reads descriptor 3 and writes 4."""
+PHONE, DESK = 390, 1440
+OPTIONS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+)
 
 
 class Page:
-    """One page of one browser."""
+    """One page of one browser, and what its script complained of."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
-        self._number = 0
-        self._session: str | None = None
+    def __init__(self, page: BrowserPage) -> None:
+        self._page = page
         self.faults: list[str] = []
+        page.on("pageerror", lambda error: self.faults.append(str(error)))
+        page.on("console", self._listen)
 
-    async def call(self, method: str, **parameters: object) -> dict:
-        self._number += 1
-        message = {"id": self._number, "method": method, "params": parameters}
-        if self._session:
-            message["sessionId"] = self._session
-        self._writer.write(json.dumps(message).encode() + b"\0")
-        while True:
-            answer = json.loads((await self._reader.readuntil(b"\0"))[:-1])
-            if answer.get("method") == "Runtime.exceptionThrown":
-                self.faults.append(json.dumps(answer["params"]))
-            if answer.get("method") == "Log.entryAdded":
-                entry = answer["params"]["entry"]
-                # A server that is down is part of the scene; a refused script is not.
-                if entry["source"] != "network":
-                    self.faults.append(entry["text"])
-            if answer.get("id") == self._number:
-                assert "error" not in answer, answer
-                return answer["result"]
+    def _listen(self, message) -> None:
+        # A server that is down is part of the scene; a refused script is not.
+        if message.type == "error" and "net::ERR" not in message.text:
+            self.faults.append(message.text)
 
-    async def open(self, url: str, width: int = 390) -> None:
-        if self._session is None:
-            target = (await self.call("Target.createTarget", url="about:blank"))["targetId"]
-            attached = await self.call("Target.attachToTarget", targetId=target, flatten=True)
-            self._session = attached["sessionId"]
-            for domain in ("Runtime", "Log", "Page"):
-                await self.call(f"{domain}.enable")
-        await self.call(
-            "Emulation.setDeviceMetricsOverride",
-            width=width,
-            height=844,
-            deviceScaleFactor=1,
-            mobile=width < 800,
-        )
-        await self.call("Page.navigate", url=url)
-        await self.until("document.readyState === 'complete' && !!document.body", "the page")
+    async def open(self, url: str, width: int = PHONE) -> None:
+        await self._page.set_viewport_size({"width": width, "height": 844})
+        await self._page.goto(url)
 
     async def run(self, script: str) -> object:
-        found = await self.call(
-            "Runtime.evaluate",
-            expression=script,
-            awaitPromise=True,
-            returnByValue=True,
-            userGesture=True,
-        )
-        assert "exceptionDetails" not in found, found
-        return found["result"].get("value")
+        return await self._page.evaluate(script)
 
     async def until(self, script: str, what: str, limit_s: float = 8.0) -> float:
         """Wait until `script` is true; returns the seconds that it took."""
         clock = SystemClock()
         began = clock.monotonic_ns()
         while (elapsed := (clock.monotonic_ns() - began) / 1e9) < limit_s:
-            if await self.run(script) is True:
+            if await self._look(script):
                 return elapsed
             await clock.sleep(0.05)
         body = await self.run("document.body.innerText")
         pytest.fail(f"{what}: not within {limit_s} s; the page says: {body}")
         raise AssertionError
 
+    async def _look(self, script: str) -> bool:
+        try:
+            return await self._page.evaluate(f"() => ({script}) === true")
+        except PlaywrightError:
+            return False  # between two documents
+
+    async def tap(self, selector: str) -> None:
+        """Click as a person does: it must be seen, and nothing may lie over it."""
+        await self._page.click(selector)
+
 
 @asynccontextmanager
-async def chromium(folder):
+async def chromium():
     """A browser with an empty profile."""
-    to_browser, from_us = os.pipe()
-    to_us, from_browser = os.pipe()
-    options = (
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-extensions",
-        "--disable-sync",
-        "--disable-dev-shm-usage",
-        "--no-first-run",
-        "--remote-debugging-pipe",
-        f"--user-data-dir={folder}",
-        "about:blank",
-    )
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-c",
-        _ON_PIPES,
-        str(to_browser),
-        str(from_browser),
-        CHROMIUM,
-        *options,
-        pass_fds=(to_browser, from_browser),
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    os.close(to_browser)
-    os.close(from_browser)
-    loop = asyncio.get_running_loop()
-    reader = asyncio.StreamReader(limit=2**24)
-    reading, _ = await loop.connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(to_us, "rb")
-    )
-    transport, protocol = await loop.connect_write_pipe(
-        lambda: asyncio.streams.FlowControlMixin(loop), os.fdopen(from_us, "wb")
-    )
-    page = Page(reader, asyncio.StreamWriter(transport, protocol, None, loop))
-    try:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
+        page = Page(await browser.new_page())
         yield page
         assert page.faults == []
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-        transport.close()
-        reading.close()
+        await browser.close()
 
 
 BIG_BUTTON = "document.querySelector('#alerts button.go')"
 
 
-def test_a_fall_appears_and_is_answered_without_a_reload(web_home, eventually, tmp_path):
+@pytest.mark.parametrize("width", [PHONE, DESK])
+def test_a_fall_appears_and_is_answered_without_a_reload(web_home, eventually, width):
     async def scene(home):
         await home.watched()
-        async with chromium(tmp_path / "profile") as page:
-            await page.open(home.web.url)
+        async with chromium() as page:
+            await page.open(home.web.url, width)
             await page.until("!document.body.classList.contains('connecting')", "live")
             assert "All quiet" in str(await page.run("document.title"))
             assert await page.run(
@@ -185,25 +115,30 @@ def test_a_fall_appears_and_is_answered_without_a_reload(web_home, eventually, t
             assert tall >= 44
 
             # Without a name the tap leads to the names, and from there completes.
-            await page.run(f"{BIG_BUTTON}.click()")
+            await page.tap("#alerts button.go")
             await page.until("!!document.querySelector('button[value=mei]')", "the names")
-            await page.run("document.querySelector('button[value=mei]').click()")
+            await page.tap("button[value=mei]")
             flash = "document.querySelector('#flash')?.textContent"
             await page.until(f"{flash} === 'You are on the way to 2/F 212-B.'", "the answer")
             assert home.desk.incident(incident).acknowledged_by == "Wong Mei"
 
             # With a name it is one tap, and the page stays the same.
             await page.run("window.sameDocument = true")
-            await page.run("document.querySelector('#sound').click()")
+            await page.tap("#sound")
             await page.until(
                 "document.querySelector('#sound').getAttribute('aria-pressed') === 'true'", "sound"
             )
             await page.until(f"!{BIG_BUTTON}.disabled", "the next button")
-            await page.run(f"{BIG_BUTTON}.click()")
+            await page.tap("#alerts button.go")
             await eventually(
                 lambda: home.desk.incident(incident).state is IncidentState.ARRIVED, "arrival"
             )
             await page.until("!!document.querySelector('.outcomes')", "the outcomes")
+            await page.tap(".outcomes button[value=true_fall_no_injury]")
+            await eventually(
+                lambda: home.desk.incident(incident).state is IncidentState.RESOLVED, "the end"
+            )
+            await page.until("document.querySelector('#alerts article') === null", "no card")
             assert await page.run("window.sameDocument")
             sound = "document.querySelector('#sound').getAttribute('aria-pressed')"
             assert await page.run(sound) == "true"
@@ -211,11 +146,11 @@ def test_a_fall_appears_and_is_answered_without_a_reload(web_home, eventually, t
     web_home(scene)
 
 
-def test_what_a_person_has_open_typed_or_focused_survives_the_news(web_home, tmp_path):
+def test_what_a_person_has_open_typed_or_focused_survives_the_news(web_home):
     async def scene(home):
         incident = await home.fall()
         home.desk.arrive(incident, "mei")
-        async with chromium(tmp_path / "profile") as page:
+        async with chromium() as page:
             await page.open(home.web.url)
             await page.until("!document.body.classList.contains('connecting')", "live")
             await page.run(
@@ -236,10 +171,11 @@ def test_what_a_person_has_open_typed_or_focused_survives_the_news(web_home, tmp
     web_home(scene)
 
 
-def test_a_dead_board_is_unmistakable_within_five_seconds(web_home, tmp_path):
+@pytest.mark.parametrize("width", [PHONE, DESK])
+def test_a_dead_board_is_unmistakable_within_five_seconds(web_home, width):
     async def scene(home):
-        async with chromium(tmp_path / "profile") as page:
-            await page.open(home.web.url, width=1440)
+        async with chromium() as page:
+            await page.open(home.web.url, width)
             await page.until("!document.body.classList.contains('connecting')", "live")
             await home.web.stop()
             assert await page.until("document.body.classList.contains('dead')", "NOT LIVE") < 5.0
@@ -256,10 +192,10 @@ def test_a_dead_board_is_unmistakable_within_five_seconds(web_home, tmp_path):
     web_home(scene)
 
 
-def test_a_board_finds_its_way_back_by_itself(web_home, tmp_path):
+def test_a_board_finds_its_way_back_by_itself(web_home):
     async def scene(home):
         async with AsyncExitStack() as stack:
-            page = await stack.enter_async_context(chromium(tmp_path / "profile"))
+            page = await stack.enter_async_context(chromium())
             await page.open(home.web.url)
             await page.until("!document.body.classList.contains('connecting')", "live")
             await page.run("window.sameDocument = true")

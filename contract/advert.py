@@ -108,12 +108,15 @@ def encode_manufacturer_data(advert: WearableAdvert) -> bytes:
         + AdvertFlag.BUTTON_PENDING * advert.button_pending
     )
     battery = advert.battery_percent
+    x, y, z = advert.mean_g
     return _LAYOUT.pack(
         ADVERT_VERSION,
         advert.identity,
         advert.boot_counter & _UINT8,
         advert.second & 0xFFFF,
-        *(_to_int16(axis * _MEAN_COUNTS_PER_G) for axis in advert.mean_g),
+        _to_int16(x * _MEAN_COUNTS_PER_G),
+        _to_int16(y * _MEAN_COUNTS_PER_G),
+        _to_int16(z * _MEAN_COUNTS_PER_G),
         _to_uint8(advert.min_g * _LEAST_COUNTS_PER_G),
         _to_uint8(advert.max_g * _GREATEST_COUNTS_PER_G),
         _to_uint8(math.sqrt(max(advert.deviation_g, 0.0) / _DEVIATION_FULL_SCALE_G) * _UINT8),
@@ -151,7 +154,9 @@ def decode_manufacturer_data(data: bytes) -> WearableAdvert:
         identity,
         boot,
         second,
-        *mean,
+        x,
+        y,
+        z,
         least,
         greatest,
         deviation,
@@ -163,7 +168,6 @@ def decode_manufacturer_data(data: bytes) -> WearableAdvert:
         button,
         heart_rate,
     ) = _LAYOUT.unpack(data)
-    x, y, z = mean
     if battery > 100 and battery != _BATTERY_UNKNOWN:
         raise MalformedPacketError(f"battery of {battery} percent")
     return WearableAdvert(
@@ -213,8 +217,10 @@ def manufacturer_data(raw: bytes) -> dict[int, bytes]:
 
 
 def _to_int16(value: float) -> int:
-    return max(-32_768, min(32_767, round(value)))
+    count = round(value)
+    return count if -32_768 <= count <= 32_767 else max(-32_768, min(32_767, count))
 
 
 def _to_uint8(value: float) -> int:
-    return max(0, min(_UINT8, round(value)))
+    count = round(value)
+    return count if 0 <= count <= _UINT8 else max(0, min(_UINT8, count))

@@ -178,9 +178,9 @@ class VirtualClock:
     def monotonic_ns(self) -> int:
         return self._elapsed_ns
 
-    async def sleep(self, seconds: float) -> None:
+    def sleep(self, seconds: float) -> Coroutine[Any, Any, None]:
         """Wait for `seconds` of virtual time; only inside `run`."""
-        await asyncio.sleep(seconds)
+        return asyncio.sleep(seconds)
 
     def synced(self) -> bool:
         return self._synced
@@ -227,8 +227,11 @@ class _VirtualSelector(selectors.DefaultSelector):
     clock: VirtualClock
 
     def select(self, timeout: float | None = None) -> Any:
+        if timeout == 0:
+            # Somebody is ready to go on; signals and the like wait for a moment of rest.
+            return []
         ready = super().select(0)
-        if ready or timeout == 0:
+        if ready:
             return ready
         if timeout is None:
             raise VirtualTimeDeadlockError(

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import binascii
 import struct
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -27,6 +28,7 @@ from numpy.typing import NDArray
 
 from contract.advert import MalformedPacketError
 from contract.gatt import MAX_NOTIFICATION_BYTES
+from contract.units import NS_PER_S
 
 PACKET_VERSION: Final = 1
 _HEADER: Final = struct.Struct("<BBBBHHIH")
@@ -58,6 +60,18 @@ class MotionPacket(NamedTuple):
     samples_g: NDArray[np.float32]
     """Shape (3, n), in g."""
 
+    @property
+    def offsets_ns(self) -> NDArray[np.int64]:
+        """When each sample was measured after the first one, shape (n,); not to be changed."""
+        return _offsets_ns(self.samples_g.shape[1], self.rate_hz)
+
+
+@lru_cache(maxsize=256)
+def _offsets_ns(count: int, rate_hz: float) -> NDArray[np.int64]:
+    offsets = (np.arange(count) * (NS_PER_S / rate_hz)).astype(np.int64)
+    offsets.setflags(write=False)
+    return offsets
+
 
 def encode_packet(packet: MotionPacket) -> bytes:
     """A packet as it is notified; samples beyond the range are clipped, as a sensor does.
@@ -70,7 +84,11 @@ def encode_packet(packet: MotionPacket) -> bytes:
     count = packet.samples_g.shape[1]
     if not 1 <= count <= MAX_SAMPLES:
         raise ValueError(f"{count} samples in a packet; 1 to {MAX_SAMPLES} fit")
-    counts = np.rint(packet.samples_g.T.astype(np.float64) * (_FULL_SCALE / packet.range_g))
+    counts = packet.samples_g.T.astype(np.float64)
+    counts *= _FULL_SCALE / packet.range_g
+    np.rint(counts, out=counts)
+    # A third of the time of numpy.clip on so few.
+    np.minimum(np.maximum(counts, -_FULL_SCALE, out=counts), _FULL_SCALE - 1, out=counts)
     body = (
         _HEADER.pack(
             PACKET_VERSION,
@@ -82,7 +100,7 @@ def encode_packet(packet: MotionPacket) -> bytes:
             packet.device_time_ms % DEVICE_TIME_MODULUS_MS,
             round(packet.rate_hz * 100),
         )
-        + np.clip(counts, -_FULL_SCALE, _FULL_SCALE - 1).astype("<i2").tobytes()
+        + counts.astype("<i2").tobytes()
     )
     return body + _CRC.pack(binascii.crc_hqx(body, 0))
 
@@ -116,5 +134,6 @@ def decode_packet(data: bytes) -> MotionPacket:
     if not 1 <= range_g <= MAX_RANGE_G:
         raise MalformedPacketError(f"motion packet with a range of {range_g} g")
     counts = np.frombuffer(body, dtype="<i2", offset=_HEADER.size).reshape(count, 3)
-    samples = np.ascontiguousarray(counts.T, dtype=np.float32) * np.float32(range_g / _FULL_SCALE)
+    samples = counts.T.astype(np.float32, order="C")
+    samples *= np.float32(range_g / _FULL_SCALE)
     return MotionPacket(candidate, index, total, time_ms, rate_hz, range_g, samples)

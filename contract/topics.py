@@ -6,6 +6,7 @@ its own name (`contract.ids.SERVICE_NAMES`).
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from contract.events import EventKind
@@ -24,6 +25,9 @@ PRESENCE: Final = "presence"
 SIREN: Final = "siren"
 
 ANY: Final = "+"
+
+_TOPICS_REMEMBERED: Final = 4096
+"""The same few topics come again and again; a stranger's inventions push each other out."""
 
 
 class Topic(NamedTuple):
@@ -47,6 +51,7 @@ def event_topic(home: str, gateway: str, kind: EventKind | str) -> str:
     return f"{build(home, gateway, EVENT)}/{kind}"
 
 
+@lru_cache(_TOPICS_REMEMBERED)
 def parse(topic: str) -> Topic:
     """Read a topic.
 
@@ -68,6 +73,7 @@ def parse(topic: str) -> Topic:
     return Topic(home, sender, branch, kind)
 
 
+@lru_cache(_TOPICS_REMEMBERED)
 def matches(topic_filter: str, topic: str) -> bool:
     """Whether an MQTT filter (with ``+`` and ``#``) fits a topic (MQTT 5, 4.7)."""
     wanted, given = topic_filter.split("/"), topic.split("/")

@@ -65,15 +65,25 @@ def measure(second: int, output: NDArray[np.float32]) -> Block:
     return Block(second, motion, valid, summary[MAX_G], summary[MIN_G], summary)
 
 
-def leave_out_holes(block: Block, output: NDArray[np.float32], valid: NDArray[np.bool_]) -> None:
-    """Correct a block whose rows have holes: `valid` is of shape (rows, GRID_HZ)."""
-    block.valid[:] = valid[:, ::DECIMATION]
-    count = valid.sum(axis=1)
-    block.summary[:, count == 0] = np.nan
-    holed = np.flatnonzero((count > 0) & (count < GRID_HZ))
-    if len(holed):
-        low_passed = output[:, holed, :GRID_HZ]
-        block.summary[:, holed] = _summary_of_valid(low_passed, valid[holed], count[holed])
+def leave_out_holes(
+    block: Block,
+    output: NDArray[np.float32],
+    holed: NDArray[np.intp],
+    valid: NDArray[np.bool_],
+) -> None:
+    """Correct the summary of the rows that are valid in part.
+
+    Parameters
+    ----------
+    block, output
+        As in `measure`.
+    holed
+        These rows, shape (k,).
+    valid
+        What is valid of them, shape (k, GRID_HZ); at least one sample of each.
+    """
+    low_passed = output[:, holed, :GRID_HZ]
+    block.summary[:, holed] = _summary_of_valid(low_passed, valid, valid.sum(axis=1))
 
 
 def _summary_of_valid(

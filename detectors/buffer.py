@@ -1,4 +1,4 @@
-"""Samples on their way to the grid: kept by the half second they belong to, cleaned when it closes.
+"""Samples on their way to the grid: kept by the seconds that they matter to, cleaned as they come.
 
 Pushing only notes the arrays; all judging is done for many packets at once.
 """
@@ -18,10 +18,11 @@ EDGE_NS: Final = 2 * MAX_GAP_NS
 """How far beyond both ends of a second samples are looked at: the gap that may be bridged,
 and as much again for the burst at its far end. Fixed, so that a block depends on samples
 alone, and less than the lateness budget (`detectors.grid.LATENESS_S`), so that those beyond the
-right end are there when the block closes. It is half a second, and samples are kept by half
-seconds, so that a second and its edges are four of them."""
+right end are there when the block closes."""
 
-_HALVES: Final = NS_PER_S // EDGE_NS
+_SPLIT_NS: Final = 4 * NS_PER_S
+"""What was pushed together and spans more than this is split by seconds, or each of them would
+search all of it. What comes in live spans less, and is kept as it came."""
 
 MAX_ABS_G: Final = 40.0
 """A sample beyond this on an axis is garbage: no accelerometer for wearables measures more
@@ -39,6 +40,13 @@ class Chunk(NamedTuple):
     t_ns: NDArray[np.int64]
     xyz_g: NDArray[np.float32]
     """Shape (3, n)."""
+
+
+class _Span(NamedTuple):
+    """Least and greatest time of a chunk; zero for an empty one, of which nothing is judged."""
+
+    first_ns: int
+    last_ns: int
 
 
 class SampleBuffer:
@@ -61,7 +69,8 @@ class SampleBuffer:
         self.late: NDArray[np.int64] = np.zeros(rows, np.int64)
         self.rejected: NDArray[np.int64] = np.zeros(rows, np.int64)
         self._pending: list[Chunk] = []
-        self._by_half: dict[int, list[Chunk]] = {}
+        self._by_second: dict[int, list[Chunk]] = {}
+        """What each second needs, its edges counted in: a chunk is in several lists."""
 
     def push(
         self, row: NDArray[np.int64], t_ns: NDArray[np.int64], xyz_g: NDArray[np.float32]
@@ -71,61 +80,59 @@ class SampleBuffer:
             self._pending.append(Chunk(row, t_ns, xyz_g))
 
     def take_in(self, closed_before: int | None, until: int) -> None:
-        """Judge what was pushed since the last call and sort it by half second.
+        """Judge what was pushed since the last call and sort it by second.
 
         Parameters
         ----------
         closed_before
             Blocks of seconds before this have closed; None if none has.
         until
-            The close's second, from which `MAX_AHEAD_S` counts.
+            Samples from this second on are not kept.
         """
         if not self._pending:
             return
-        row, t_ns, xyz = (
-            np.concatenate(parts, axis=-1) for parts in zip(*self._pending, strict=True)
-        )
+        chunk = _joined(self._pending)
         self._pending.clear()
-        kept = (np.abs(xyz) <= MAX_ABS_G).all(axis=0)
-        kept &= t_ns < (until + MAX_AHEAD_S) * NS_PER_S
-        if not kept.all():
-            self._count(self.rejected, row[~kept])
-            row, t_ns, xyz = row[kept], t_ns[kept], xyz[:, kept]
-        if closed_before is not None:
-            late = t_ns < closed_before * NS_PER_S
-            if late.any():
-                self._count(self.late, row[late])
-                row, t_ns, xyz = row[~late], t_ns[~late], xyz[:, ~late]
-        self._sort_by_half(Chunk(row, t_ns, xyz))
+        # NaN fails the comparison.
+        if not (chunk.xyz_g.min() >= -MAX_ABS_G and chunk.xyz_g.max() <= MAX_ABS_G):
+            sane = np.asarray((np.abs(chunk.xyz_g) <= MAX_ABS_G).all(axis=0))
+            chunk = self._kept(chunk, sane, self.rejected)
+        span = _span(chunk)
+        if span.last_ns >= until * NS_PER_S:
+            chunk = self._kept(chunk, chunk.t_ns < until * NS_PER_S, self.rejected)
+            span = _span(chunk)
+        if closed_before is not None and span.first_ns < closed_before * NS_PER_S:
+            chunk = self._kept(chunk, chunk.t_ns >= closed_before * NS_PER_S, self.late)
+            span = _span(chunk)
+        self._sort_by_second(chunk, span)
 
-    def _sort_by_half(self, chunk: Chunk) -> None:
-        half = chunk.t_ns // EDGE_NS
-        if len(half) == 0:
+    def _kept(self, chunk: Chunk, kept: NDArray[np.bool_], counts: NDArray[np.int64]) -> Chunk:
+        """What of a chunk is kept; the rest is counted."""
+        counts += np.bincount(chunk.row[~kept], minlength=self.rows)
+        return _part(chunk, np.flatnonzero(kept))
+
+    def _sort_by_second(self, chunk: Chunk, span: _Span) -> None:
+        if len(chunk.t_ns) == 0:
             return
-        first, last = int(half.min()), int(half.max())
-        if last - first < 2 * _HALVES:
-            for each in range(first, last + 1):
-                self._file(each, chunk, np.flatnonzero(half == each))
+        if span.last_ns - span.first_ns <= _SPLIT_NS:
+            first = (span.first_ns - EDGE_NS) // NS_PER_S
+            last = (span.last_ns + EDGE_NS) // NS_PER_S
+            for second in range(first, last + 1):
+                self._by_second.setdefault(second, []).append(chunk)
             return
-        order = np.argsort(half, kind="stable")
-        bounds = np.flatnonzero(np.diff(half[order]))
-        for at in np.split(order, bounds + 1):
-            self._file(int(half[at[0]]), chunk, at)
-
-    def _file(self, half: int, chunk: Chunk, at: NDArray[np.intp]) -> None:
-        if len(at) == len(chunk.t_ns):
-            self._by_half.setdefault(half, []).append(chunk)
-        elif len(at):
-            part = Chunk(chunk.row[at], chunk.t_ns[at], chunk.xyz_g.take(at, axis=1))
-            self._by_half.setdefault(half, []).append(part)
-
-    def _count(self, counts: NDArray[np.int64], row: NDArray[np.int64]) -> None:
-        counts += np.bincount(row, minlength=self.rows)
+        second_of = chunk.t_ns // NS_PER_S
+        order = np.argsort(second_of, kind="stable")
+        for at in np.split(order, np.flatnonzero(np.diff(second_of[order])) + 1):
+            part = _part(chunk, at)
+            self._sort_by_second(part, _span(part))
 
     def earliest_second(self) -> int | None:
         """The first second that has a sample; None if there is none."""
-        earliest = min(self._by_half, default=None)
-        return None if earliest is None else earliest // _HALVES
+        if not self._by_second:
+            return None
+        # A second's list holds the samples of its edges, too: those of the next one.
+        chunks = self._by_second[min(self._by_second)]
+        return int(min(chunk.t_ns.min() for chunk in chunks)) // NS_PER_S
 
     def around(self, second: int, more: Sequence[Chunk] = ()) -> FlatSamples | None:
         """Samples of the second and `EDGE_NS` on both sides, sorted, without duplicates.
@@ -140,57 +147,58 @@ class SampleBuffer:
         more
             Samples to be counted in for this call alone.
         """
-        chunks = [
-            *more,
-            *(
-                chunk
-                for half in range(_HALVES * second - 1, _HALVES * (second + 1) + 1)
-                for chunk in self._by_half.get(half, ())
-            ),
-        ]
+        chunks = [*more, *self._by_second.get(second, ())]
         if not chunks:
             return None
-        row, t_ns, xyz = (np.concatenate(parts, axis=-1) for parts in zip(*chunks, strict=True))
+        row, t_ns, xyz = _joined(chunks)
         start = second * NS_PER_S
-        key = row * (4 * NS_PER_S) + (t_ns - start)
+        since = t_ns - start
+        at = ((since >= -EDGE_NS) & (since < NS_PER_S + EDGE_NS)).nonzero()[0]
+        if len(at) == 0:
+            return None
+        key = (row * (4 * NS_PER_S) + since)[at]
         if (key[1:] <= key[:-1]).any():
             order = np.argsort(key, kind="stable")
-            key, row, t_ns, xyz = key[order], row[order], t_ns[order], xyz.take(order, axis=1)
+            at, key = at[order], key[order]
             again = np.concatenate(([False], key[1:] == key[:-1]))
             if again.any():
-                own = again & (t_ns >= start) & (t_ns < start + NS_PER_S)
-                self._count(self.rejected, row[own])
-                row, t_ns, xyz = row[~again], t_ns[~again], xyz[:, ~again]
-        return FlatSamples(row, t_ns, xyz)
+                own = at[again & (since[at] >= 0) & (since[at] < NS_PER_S)]
+                self.rejected += np.bincount(row[own], minlength=self.rows)
+                at = at[~again]
+        return FlatSamples(row[at], t_ns[at], xyz.take(at, axis=1))
 
     def is_empty_at(self, second: int) -> bool:
         """Whether nothing was taken in for a second."""
-        return all(half not in self._by_half for half in _halves_of(second))
+        start = second * NS_PER_S
+        return not any(
+            ((chunk.t_ns >= start) & (chunk.t_ns < start + NS_PER_S)).any()
+            for chunk in self._by_second.get(second, ())
+        )
 
     def forget(self, second: int) -> None:
-        """Let go of a second that no later block looks at."""
-        for half in _halves_of(second):
-            self._by_half.pop(half, None)
+        """Let go of what only a closed second needed."""
+        self._by_second.pop(second, None)
 
     def forget_all(self) -> None:
         """Let go of everything that has been taken in."""
-        self._by_half.clear()
+        self._by_second.clear()
 
     def forget_row(self, row: int) -> None:
         """Let go of all samples of a row."""
-        for chunks in (self._pending, *self._by_half.values()):
-            chunks[:] = [
-                Chunk(chunk.row[others], chunk.t_ns[others], chunk.xyz_g[:, others])
-                for chunk in chunks
-                for others in [chunk.row != row]
-            ]
-
-    def forget_ahead(self, second: int) -> None:
-        """Reject samples of `second` and later: the clock they were stamped with was wrong."""
-        for wrong in [half for half in self._by_half if half >= _HALVES * second]:
-            for chunk in self._by_half.pop(wrong):
-                self._count(self.rejected, chunk.row)
+        for chunks in (self._pending, *self._by_second.values()):
+            others = [_part(chunk, np.flatnonzero(chunk.row != row)) for chunk in chunks]
+            chunks[:] = [chunk for chunk in others if len(chunk.t_ns)]
 
 
-def _halves_of(second: int) -> range:
-    return range(_HALVES * second, _HALVES * (second + 1))
+def _joined(chunks: Sequence[Chunk]) -> Chunk:
+    return Chunk(*(np.concatenate(parts, axis=-1) for parts in zip(*chunks, strict=True)))
+
+
+def _part(chunk: Chunk, at: NDArray[np.intp]) -> Chunk:
+    return Chunk(chunk.row[at], chunk.t_ns[at], chunk.xyz_g.take(at, axis=1))
+
+
+def _span(chunk: Chunk) -> _Span:
+    if len(chunk.t_ns) == 0:
+        return _Span(0, 0)
+    return _Span(int(chunk.t_ns.min()), int(chunk.t_ns.max()))

@@ -79,7 +79,9 @@ class FallDetector:
         if len(self._ring) <= AFTER_IMPACT_S:
             return []
         centre = self._ring[-1 - AFTER_IMPACT_S]
-        rows = np.flatnonzero(centre.peak_g > SCREEN_IMPACT_G)
+        rows = (centre.peak_g > SCREEN_IMPACT_G).nonzero()[0]
+        if len(rows) == 0:
+            return []
         rows = rows[self._quiet_until[rows] < self._steps]
         return self._judge(centre, rows) if len(rows) else []
 

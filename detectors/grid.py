@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from contract.screen import GRID_HZ, MOTION_HZ
 from contract.units import NS_PER_S
 from detectors.block import Block, leave_out_holes, measure
-from detectors.buffer import EDGE_NS, MAX_ABS_G, Chunk, SampleBuffer
-from detectors.filters import AXES, LowPass
+from detectors.buffer import EDGE_NS, MAX_ABS_G, MAX_AHEAD_S, Chunk, SampleBuffer
+from detectors.filters import AXES, DECIMATION, LowPass
 from detectors.resample import STEP_NS, FlatSamples, resample
 from detectors.summary import BACK_JUMP_S, FEATURES, MAX_G, MIN_G
 
@@ -145,16 +145,16 @@ class Grid:
         more than `BACK_JUMP_S`, begins anew. The blocks are made as they are asked for: exhaust
         the iterator.
         """
-        before = self._next
+        before, limit = self._next, until_second + MAX_AHEAD_S
         if before is not None and until_second < before - BACK_JUMP_S:
             self._buffer.forget_all()
             self._whole.clear()
             self._next = None
             self._ended_valid[:] = False
-            self._buffer.take_in(None, until_second)
-            self._buffer.forget_ahead(before)
+            # What was stamped by the clock that was wrong is of no use.
+            self._buffer.take_in(None, min(before, limit))
         else:
-            self._buffer.take_in(before, until_second)
+            self._buffer.take_in(before, limit)
         return self._blocks(until_second)
 
     def reset(self, row: int) -> None:
@@ -181,7 +181,9 @@ class Grid:
             second = self._next
             self._next += 1
             block = self._block(second)
+            # An edge may have been kept for the second before the first one.
             self._buffer.forget(second - 1)
+            self._buffer.forget(second)
             self._whole.pop(second - 1, None)
             self._empty_s = 0 if block.valid.any() else self._empty_s + 1
             yield block
@@ -191,28 +193,37 @@ class Grid:
         return min([*self._whole, default if sampled is None else sampled])
 
     def _block(self, second: int) -> Block:
-        """Close one second: collect, fill holes, filter, measure."""
+        """Close one second: collect, fill holes, filter, measure.
+
+        A row that is silent all the second gets the last sample that it ever held.
+        """
         valid = self._collect(second)
         if valid is None:
             self._restart(~self._ended_valid)
             self._ended_valid = np.ones(self.rows, np.bool_)
-        else:
-            speaks = np.asarray(valid.any(axis=1))
-            if not speaks.any():
-                return self._empty_block(second)
-            self._fill(valid, speaks)
-            self._restart(speaks & ~(self._ended_valid & valid[:, 0]))
-            self._ended_valid = valid[:, -1]
+            self._held = self._filter.samples[:, :, -1].copy()
+            return measure(second, self._filter.step())
+        speaks = np.asarray(valid.any(axis=1))
+        if not speaks.any():
+            return self._empty_block(second)
+        silent, holed = (~speaks).nonzero()[0], (speaks & ~valid.all(axis=1)).nonzero()[0]
+        self._filter.samples[:, silent] = self._held[:, silent, None]
+        if len(holed):
+            self._fill(holed, valid[holed])
+        self._restart(speaks & ~(self._ended_valid & valid[:, 0]))
+        self._ended_valid = valid[:, -1]
         self._held = self._filter.samples[:, :, -1].copy()
         output = self._filter.step()
         block = measure(second, output)
-        if valid is not None:
-            leave_out_holes(block, output, valid)
+        block.valid[:] = valid[:, ::DECIMATION]
+        block.summary[:, silent] = np.nan
+        if len(holed):
+            leave_out_holes(block, output, holed, valid[holed])
         return block
 
     def _restart(self, rows: NDArray[np.bool_]) -> None:
         """Let the filter of these rows begin from what stands first in its input."""
-        anew = np.flatnonzero(rows)
+        anew = rows.nonzero()[0]
         if len(anew):
             self._filter.restart(anew, self._filter.samples[:, anew, 0])
 
@@ -250,8 +261,10 @@ class Grid:
         """Samples of neighbouring seconds that were given on the grid, as far as they can
         matter to rows that are not.
         """
+        edges: list[Chunk] = []
+        if not self._whole:
+            return edges
         near = EDGE_NS // STEP_NS
-        edges = []
         for other, steps in (
             (second - 1, np.arange(GRID_HZ - near, GRID_HZ)),
             (second + 1, np.arange(near)),
@@ -264,22 +277,15 @@ class Grid:
                 edges.append(Chunk(np.repeat(row, near), t_ns, xyz))
         return edges
 
-    def _fill(self, valid: NDArray[np.bool_], speaks: NDArray[np.bool_]) -> None:
-        """Fill holes in the filter's input: with the sample that ends the hole, so that the
-        filter has settled on it when it counts; behind the last sample with that one; a whole
-        second with the last sample ever held.
+    def _fill(self, holed: NDArray[np.intp], valid: NDArray[np.bool_]) -> None:
+        """Fill holes of rows in the filter's input: with the sample that ends the hole, so that
+        the filter has settled on it when it counts; behind the last sample with that one.
         """
         samples = self._filter.samples
-        silent = np.flatnonzero(~speaks)
-        if len(silent):
-            samples[:, silent] = self._held[:, silent, None]
-        holed = np.flatnonzero(speaks & ~valid.all(axis=1))
-        if len(holed) == 0:
-            return
         step = np.arange(GRID_HZ)
-        following = np.where(valid[holed], step, GRID_HZ)
+        following = np.where(valid, step, GRID_HZ)
         following = np.minimum.accumulate(following[:, ::-1], axis=1)[:, ::-1]
-        last = np.where(valid[holed], step, 0).max(axis=1)
+        last = np.where(valid, step, 0).max(axis=1)
         source = np.where(following < GRID_HZ, following, last[:, None])
         samples[:, holed] = np.take_along_axis(samples[:, holed], source[None], axis=2)
 

@@ -18,6 +18,8 @@ from contract.screen import GRID_HZ
 from contract.units import NS_PER_MS, NS_PER_S
 
 STEP_NS: Final = NS_PER_S // GRID_HZ
+_GRID_NS: Final = np.arange(GRID_HZ) * STEP_NS
+"""Grid times within a second."""
 
 MAX_GAP_NS: Final = 250 * NS_PER_MS
 """Longest time between two samples that is bridged by a straight line. 20 Hz wearables leave
@@ -102,21 +104,26 @@ def resample(
         return np.zeros((3, rows, GRID_HZ), np.float32), np.zeros((rows, GRID_HZ), np.bool_)
     t_ns = spread_bursts(flat.row, flat.t_ns) - start_ns
     # Time from each sample to the next one of its row; zero where no line may be drawn.
-    spacing = np.diff(t_ns, append=t_ns[-1:])
-    spacing[:-1][(flat.row[1:] != flat.row[:-1]) | (spacing[:-1] > MAX_GAP_NS)] = 0
+    spacing = np.zeros(count, np.int64)
+    gap = t_ns[1:] - t_ns[:-1]
+    spacing[:-1] = gap * ((flat.row[1:] == flat.row[:-1]) & (gap <= MAX_GAP_NS))
     left, has_left = _left_of_grid_times(flat.row, t_ns, rows)
-    after_left = np.arange(GRID_HZ) * STEP_NS - t_ns.take(left)
+    after_left = _GRID_NS - t_ns.take(left)
     line = spacing.take(left)
-    bridged = has_left & (line > 0)
+    line *= has_left
+    bridged = line > 0
     valid = bridged | (has_left & (after_left == 0))
     share = (after_left * bridged / np.maximum(line, 1)).astype(np.float32)
-    right = np.minimum(left + 1, count - 1)
     samples = flat.xyz_g.take(left, axis=1)
-    samples += (flat.xyz_g.take(right, axis=1) - samples) * share
+    samples += (flat.xyz_g.take(left + bridged, axis=1) - samples) * share
     samples *= valid
     dense = bridged & (line < STEP_NS)
     if dense.any():
-        _average_dense(samples.reshape(3, -1), np.flatnonzero(dense), line.ravel(), flat, t_ns)
+        # The mean of a piece of one straight line is what stands in its middle already.
+        reach = _mean_width(line) // 2
+        dense &= (after_left < reach) | (line - after_left < reach)
+        if dense.any():
+            _average_dense(samples.reshape(3, -1), np.flatnonzero(dense), line.ravel(), flat, t_ns)
     return samples, valid
 
 
@@ -128,12 +135,24 @@ def _left_of_grid_times(
     Both of shape (rows, GRID_HZ). Counting which grid time each sample first lies at or before,
     and adding up, merges two sorted lists in one pass.
     """
-    step = np.minimum(np.maximum(-(-t_ns // STEP_NS), 0), GRID_HZ)
-    counts = np.bincount(row * (GRID_HZ + 1) + step, minlength=rows * (GRID_HZ + 1))
-    at_or_before = np.cumsum(counts).reshape(rows, GRID_HZ + 1)
-    before_row = np.concatenate(([0], at_or_before[:-1, -1]))
-    left = at_or_before[:, :GRID_HZ] - 1
-    return np.maximum(left, 0), left >= before_row[:, None]
+    step = (t_ns + (STEP_NS - 1)) // STEP_NS
+    np.minimum(np.maximum(step, 0, out=step), GRID_HZ, out=step)
+    step += row * (GRID_HZ + 1)
+    counts = np.bincount(step, minlength=rows * (GRID_HZ + 1))
+    at_or_before = counts.cumsum().reshape(rows, GRID_HZ + 1)
+    before_row = np.zeros((rows, 1), np.int64)
+    before_row[1:, 0] = at_or_before[:-1, -1]
+    at_or_before = at_or_before[:, :GRID_HZ]
+    return np.maximum(at_or_before - 1, 0), at_or_before > before_row
+
+
+def _mean_width(spacing_ns: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Over how long samples so far apart are averaged.
+
+    Zero at the grid's rate and a whole step at twice the rate and above, growing linearly, so
+    that a wearable whose rate is a little off 50 Hz is not treated by turns in two ways.
+    """
+    return np.minimum(2 * (STEP_NS - spacing_ns), STEP_NS)
 
 
 def _average_dense(
@@ -143,13 +162,8 @@ def _average_dense(
     flat: FlatSamples,
     t_ns: NDArray[np.int64],
 ) -> None:
-    """Overwrite grid values where samples are denser than the grid by the line's mean.
-
-    The width of the mean is zero at the grid's rate and a whole step at twice the rate and
-    above, growing linearly, so that a wearable whose rate is a little off 50 Hz is not treated
-    by turns in two ways.
-    """
-    width = np.minimum(2 * (STEP_NS - spacing_ns[cells]), STEP_NS)
+    """Overwrite grid values where samples are denser than the grid by the line's mean."""
+    width = _mean_width(spacing_ns[cells])
     cell_row, cell_step = np.divmod(cells, GRID_HZ)
     centre = cell_step * STEP_NS
     # Rows are laid end to end on one axis of time, far enough apart that none meets another.

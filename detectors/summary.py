@@ -45,10 +45,11 @@ class SummaryBlock(NamedTuple):
     """Shape (rows,): 1 worn, 0 not worn, NaN where nobody can tell."""
 
 
-class _Open(NamedTuple):
-    values: NDArray[np.float32]
-    worn: NDArray[np.float32]
-    heard: NDArray[np.bool_]
+class _Summary(NamedTuple):
+    """What was heard of one row in one second."""
+
+    values: Sequence[float]
+    worn: float
 
 
 class SummaryGrid:
@@ -71,7 +72,8 @@ class SummaryGrid:
         self.rows = rows
         self.late: NDArray[np.int64] = np.zeros(rows, np.int64)
         self.rejected: NDArray[np.int64] = np.zeros(rows, np.int64)
-        self._open: dict[int, _Open] = {}
+        self._open: dict[int, dict[int, _Summary]] = {}
+        """By second, then row; arrays are made of it when the second closes."""
         self._next: int | None = None
         self._silent_s = 0
 
@@ -93,17 +95,14 @@ class SummaryGrid:
             self.late[row] += 1
             return
         opened = self._open.get(second)
-        if opened is not None and opened.heard[row]:
+        if opened is not None and row in opened:
             return
         if not all(map(math.isfinite, values)):
             self.rejected[row] += 1
             return
         if opened is None:
-            opened = self._open[second] = _nothing_heard(self.rows)
-        opened.values[:, row] = values
-        if worn is not None:
-            opened.worn[row] = worn
-        opened.heard[row] = True
+            opened = self._open[second] = {}
+        opened[row] = _Summary(values, math.nan if worn is None else worn)
 
     def close(self, until_second: int) -> Iterator[SummaryBlock]:
         """All seconds before `until_second` that have not been closed, in order.
@@ -121,8 +120,7 @@ class SummaryGrid:
     def reset(self, row: int) -> None:
         """Forget the summaries of a row that are not yet closed."""
         for opened in self._open.values():
-            opened.values[:, row] = opened.worn[row] = np.nan
-            opened.heard[row] = False
+            opened.pop(row, None)
 
     def _blocks(self, until: int) -> Iterator[SummaryBlock]:
         if self._next is None:
@@ -140,21 +138,17 @@ class SummaryGrid:
             second = self._next
             self._next += 1
             opened = self._open.pop(second, None)
-            if opened is None:
-                self._silent_s += 1
-                opened = _nothing_heard(self.rows)
-            else:
-                self._silent_s = 0
-            yield SummaryBlock(second, opened.values, opened.worn)
+            self._silent_s = self._silent_s + 1 if opened is None else 0
+            yield self._closed(second, opened or {})
+
+    def _closed(self, second: int, heard: dict[int, _Summary]) -> SummaryBlock:
+        table = np.full((len(FEATURES) + 1, self.rows), np.nan, np.float32)
+        if heard:
+            given = [(*each.values, each.worn) for each in heard.values()]
+            table[:, list(heard)] = np.array(given, np.float32).T
+        return SummaryBlock(second, table[:-1], table[-1])
 
     def _drop_from(self, second: int) -> None:
         for wrong in [each for each in self._open if each >= second]:
-            self.rejected += self._open.pop(wrong).heard
-
-
-def _nothing_heard(rows: int) -> _Open:
-    return _Open(
-        np.full((len(FEATURES), rows), np.nan, np.float32),
-        np.full(rows, np.nan, np.float32),
-        np.zeros(rows, np.bool_),
-    )
+            for row in self._open.pop(wrong):
+                self.rejected[row] += 1

@@ -77,6 +77,8 @@ class FaultBook:
 
     async def clear(self, cause: FaultCause, detail: str, wearable: Wearable | None = None) -> None:
         """Say that it is over, if it was raised."""
+        if not self._standing:
+            return
         key = FaultKey(cause, self._subject(wearable))
         if key in self._standing:
             del self._standing[key]

@@ -72,6 +72,8 @@ class Inbox:
     async def _dispatch(self, message: Message) -> None:
         topic = topics.parse(message.topic)
         match topic.branch:
+            case topics.PRESENCE if topic.sender == self._sender.gateway:
+                return  # our own comes back
             case topics.PRESENCE:
                 self._on_presence(wire.decode(message.payload, Presence))
             case topics.RECEIPT:

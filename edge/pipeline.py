@@ -125,8 +125,7 @@ class Pipeline:
             return "a stream packet of a wearable that is not enrolled for streaming"
         time = wearable.time
         device_ns = time.unwrap_millisecond(packet.device_time_ms, time.device_ns(arrival_ns))
-        count = packet.samples_g.shape[1]
-        offsets_ns = (np.arange(count) * (NS_PER_S / packet.rate_hz)).astype(np.int64)
+        offsets_ns = packet.offsets_ns
         if not time.observe(device_ns + int(offsets_ns[-1]), arrival_ns):
             return "a stream packet of an implausible time"
         if wearable.stream_since_ns is None or arrival_ns - wearable.sampled_ns > STREAM_GAP_NS:
@@ -134,7 +133,7 @@ class Pipeline:
         wearable.sampled_ns = arrival_ns
         begin_ns = self._time.grid_ns(device_ns + time.stream_distance_ns(arrival_ns))
         self._grid.push(wearable.stream_row, begin_ns + offsets_ns, packet.samples_g)
-        self._counts[counters.SAMPLES_DECODED] += count
+        self._counts[counters.SAMPLES_DECODED] += len(offsets_ns)
         return None
 
     def note_summary(self, wearable: Wearable) -> None:

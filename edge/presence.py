@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from contract import topics, wire
@@ -51,9 +52,8 @@ class Neighbours:
                 sequence=self._sequence,
                 at_us=max(self._clock.now_ns() // NS_PER_US, 0),
                 heard={
-                    each.device: round(each.rssi_dbm, 1)
-                    for each in self._roster
-                    if each.rssi_dbm is not None and each.heard_within(HEARD_NS, now_ns)
+                    device: round(rssi_dbm, 1)
+                    for device, rssi_dbm in _heard_now(self._roster, now_ns).items()
                 },
                 priority=self._priority,
             )
@@ -77,12 +77,15 @@ class Neighbours:
     def is_lead(self) -> bool:
         """Whether this gateway leads; alone, it does."""
         now_ns = self._clock.monotonic_ns()
-        return lead.lead(self._everyone(now_ns), now_ns) == self._sender.gateway
+        everyone = [self._own({}, now_ns), *self._others.values()]
+        return lead.lead(everyone, now_ns) == self._sender.gateway
 
     def rank(self, wearable: Wearable) -> int:
         """How many live gateways hear `wearable` better than this one."""
         now_ns = self._clock.monotonic_ns()
-        return lead.rank(self._sender.gateway, wearable.device, self._everyone(now_ns), now_ns)
+        own = _heard_now([wearable], now_ns)
+        everyone = [self._own(own, now_ns), *self._others.values()]
+        return lead.rank(self._sender.gateway, wearable.device, everyone, now_ns)
 
     def best_elsewhere_dbm(self, wearable: Wearable) -> float | None:
         """The strongest reading of any other live gateway."""
@@ -109,13 +112,15 @@ class Neighbours:
         """When any gateway of the home last heard it, monotonic."""
         return max(wearable.heard_ns, self._heard_elsewhere_ns.get(wearable.device, NEVER))
 
-    def _everyone(self, now_ns: int) -> list[Heard]:
-        own = {
-            each.device: each.rssi_dbm
-            for each in self._roster
-            if each.rssi_dbm is not None and each.heard_within(HEARD_NS, now_ns)
-        }
-        return [
-            Heard(self._sender.gateway, self._priority, now_ns, own),
-            *self._others.values(),
-        ]
+    def _own(self, rssi_dbm: Mapping[str, float], now_ns: int) -> Heard:
+        """What the others know of this gateway."""
+        return Heard(self._sender.gateway, self._priority, now_ns, rssi_dbm)
+
+
+def _heard_now(wearables: Iterable[Wearable], now_ns: int) -> dict[str, float]:
+    """Signal strength of those that can be counted on, by device."""
+    return {
+        each.device: each.rssi_dbm
+        for each in wearables
+        if each.rssi_dbm is not None and each.heard_within(HEARD_NS, now_ns)
+    }

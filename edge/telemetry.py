@@ -62,7 +62,7 @@ class Telemetry:
     def collect(self, block: SummaryBlock) -> None:
         """Make points of one closed second; of those wearables that are nearest to us."""
         at_us = self._time.wall_us(self._time.monotonic_ns(block.second * NS_PER_S))
-        rounded = np.round(block.values.astype(np.float64), DECIMALS).T.tolist()
+        rounded = block.values.astype(np.float64).round(DECIMALS).T.tolist()
         worn = block.worn.tolist()
         for wearable in self._roster:
             values = rounded[wearable.row]

@@ -28,6 +28,7 @@ class Wearable:
         "advert",
         "boot_changes_ns",
         "config",
+        "device",
         "heard_ns",
         "in_conflict",
         "latest_second",
@@ -45,6 +46,8 @@ class Wearable:
 
     def __init__(self, config: WearableConfig, row: int, stream_row: int | None) -> None:
         self.config = config
+        self.device = config.device
+        """Stays the same through all configurations."""
         self.row = row
         """Its row in the summary grid."""
         self.stream_row = stream_row
@@ -68,10 +71,6 @@ class Wearable:
         self.boot_changes_ns: list[int] = []
         self.not_worn_since_ns: int | None = None
         self.in_conflict = False
-
-    @property
-    def device(self) -> str:
-        return self.config.device
 
     def hear(self, rssi_dbm: int, arrival_ns: int) -> None:
         """An advert came: remember when, and how strong."""

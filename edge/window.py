@@ -91,9 +91,7 @@ class Window:
         if not -before_ns <= away_ns <= seconds_to_ns(WINDOW_AFTER_S) + OUTSIDE_NS:
             raise MalformedPacketError("a window packet of an implausible time")
         self._total = total
-        count = packet.samples_g.shape[1]
-        offsets_ns = (np.arange(count) * (NS_PER_S / packet.rate_hz)).astype(np.int64)
-        times_ns = time.grid_ns(begin_ns + self._distance_ns) + offsets_ns
+        times_ns = time.grid_ns(begin_ns + self._distance_ns) + packet.offsets_ns
         self._packets[packet.number] = (times_ns, packet.samples_g)
         if int(times_ns[0]) < self._newest_ns:
             self._out_of_order = True

@@ -213,8 +213,10 @@ class MotionModel:
         turning = np.flatnonzero(self._turn_left_s)
         still = factors[:, :, _STILL]
         still[:] = self._gravity
-        still[walking] = 0.0
-        still[turning] = 0.0
+        if len(walking):
+            still[walking] = 0.0
+        if len(turning):
+            still[turning] = 0.0
         # As one product of two matrices: numpy multiplies stacks one by one.
         flat = factors.reshape(rows * 3, len(_BASIS)) @ _BASIS
         samples: NDArray[np.float32] = flat.reshape(rows, 3, MOTION_HZ)

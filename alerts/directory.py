@@ -7,6 +7,7 @@ entered at each start.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import msgspec
@@ -227,7 +228,11 @@ def enter_home(database: Database, home: str) -> None:
         with database.transaction(home):
             return
     except UnknownHomeError:
-        with database.transaction(home, visible=False) as session:
+        # Two workers that start at once may both come here, and one of them is first.
+        with (
+            suppress(IntegrityError),
+            database.transaction(home, visible=False) as session,
+        ):
             if session.get(Home, home) is None:
                 session.add(Home(name=home))
 

@@ -107,7 +107,11 @@ def _take_alarm(session: Session, event: Event, rule: Rule, now_us: int, ids: Id
     if incident is not None:
         _join(session, incident, event, rule, now_us)
     else:
-        settled = find_settled(session, event, timing_of(event, now_us))
+        # An alarm that was made before somebody settled its happening was late on its way.
+        # That a resident walks again is no news of a settled fall whenever it was made.
+        softens = rule.treatment is Treatment.SOFTEN
+        made_us = None if softens else timing_of(event, now_us).emitted_us
+        settled = find_settled(session, event, made_us)
         if settled is not None:
             attach(session, settled, event)
             transitions.write_log(

@@ -54,6 +54,9 @@ class Intake:
         self._liveness = liveness
         self._publisher = publisher
         self._presence_read_ns: dict[str, int] = {}
+        self.contradicted = False
+        """Whether somebody said since the last look that the alert service has ended: the will
+        of a worker that did. It stands in the place of our own status, which is retained."""
 
     async def take(self, messages: Sequence[Message]) -> set[str]:
         """Take in everything that has come.
@@ -72,9 +75,10 @@ class Intake:
             except ValueError as error:
                 self._count("messages_unreadable", topic=message.topic, reason=str(error))
                 continue
-            if topic.sender == NAME:
-                continue  # our own words
             try:
+                if topic.sender == NAME:
+                    self._hear_own(topic, message)
+                    continue
                 self._read(topic, message, events, met)
             except RejectedMessageError as error:
                 self._count("messages_rejected", topic=message.topic, reason=error.reason)
@@ -84,6 +88,14 @@ class Intake:
             met |= self._meet({event.gateway for event, _ in events})
             await self._take_in(events, rejections)
         return met
+
+    def _hear_own(self, topic: topics.Topic, message: Message) -> None:
+        """Our own words, or those of another worker."""
+        if topic.branch != topics.STATUS or message.retained:
+            return
+        status = decode(message.payload, Status)
+        if not status.online and status.session != self._publisher.session:
+            self.contradicted = True
 
     def _read(
         self,

@@ -173,6 +173,12 @@ class Liveness:
         self._changed = set()
         return changes
 
+    def retell(self) -> None:
+        """Write everything that is known, as after another worker wrote in our place."""
+        self._changed.update(
+            name for name, heard in self._known.items() if heard.session or not heard.online
+        )
+
     def put_back(self, changes: Iterable[str]) -> None:
         """`write` failed: write these again, as they stand then."""
         self._changed.update(changes)
@@ -236,7 +242,7 @@ class Liveness:
                         statement,
                         [
                             {"of_home": self._home, "of_name": name, "heard_us": heard_us}
-                            for name, heard_us in found.items()
+                            for name, heard_us in sorted(found.items())
                         ],
                     )
 

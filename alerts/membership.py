@@ -66,10 +66,11 @@ def find_unresolved(
     ).first()
 
 
-def find_settled(session: Session, event: Event, timing: Timing) -> Incident | None:
-    """The resolved incident of the very same happening, if a person settled it after this
-    event was made: it was late on its way, and nobody is called a second time.
+def find_settled(session: Session, event: Event, made_us: int | None) -> Incident | None:
+    """The resolved incident of the very same happening, if a person settled it after `made_us`,
+    or at any time: then nobody is called a second time.
     """
+    since = () if made_us is None else (Incident.settled_at_us >= made_us,)
     for column, value in _happening(event):
         found = session.scalars(
             select(Incident)
@@ -77,7 +78,8 @@ def find_settled(session: Session, event: Event, timing: Timing) -> Incident | N
             .where(
                 Incident.home == event.home,
                 IncidentEvent.home == event.home,
-                Incident.settled_at_us >= timing.emitted_us,
+                Incident.state == IncidentState.RESOLVED,
+                *since,
                 column == value,
             )
             .limit(1)

@@ -46,23 +46,43 @@ class Publisher:
         self._boot = boot
         self._version = version
         self._started_at_us = now_us(clock)
+        self._state_session = session
         self._state_sequence = 0
         self._status_sequence = 0
         self._configs: dict[str, bytes] = {}
         self.snapshot: Snapshot = EMPTY
+        self.speaks = True
+        """Whether it is ours to say more than receipts (`alerts.speaker`)."""
         self.refused: set[str] = set()
         """Topics that the broker refused since somebody last looked."""
         self.counts: Counter[str] = Counter()
 
+    @property
+    def session(self) -> str:
+        """Of status and last will: id of the run."""
+        return self._session
+
+    def begin_term(self, state_session: str) -> None:
+        """Speak from now on, with a session of alert state that gateways have not heard yet.
+
+        Status and last will keep the session of the run: a will is given at the connect and
+        counts only for the session that it names.
+        """
+        self.speaks = True
+        self._state_session = state_session
+        self._configs.clear()
+
     async def alert_state(self, gateways: Iterable[str]) -> None:
         """Tell every gateway of every alert; also our heartbeat."""
+        if not self.speaks:
+            return
         moment_us = now_us(self._clock)
         self._state_sequence += 1
         oldest_us = moment_us - RESOLVED_SHOWN_S * US_PER_S
         payload = encode(
             AlertState(
                 schema=MESSAGE_SCHEMA,
-                session=self._session,
+                session=self._state_session,
                 sequence=self._state_sequence,
                 at_us=moment_us,
                 alerts=[
@@ -85,6 +105,8 @@ class Publisher:
         all_
             Also what was published unchanged before, as after a connect.
         """
+        if not self.speaks:
+            return
         for gateway, config in configs:
             payload = encode(config)
             if not all_ and self._configs.get(gateway) == payload:
@@ -119,6 +141,8 @@ class Publisher:
 
     async def status(self, *, online: bool) -> None:
         """Say how we are, retained."""
+        if not self.speaks:
+            return
         self._status_sequence += 1
         await self._publish(
             topics.build(self._home, NAME, topics.STATUS),

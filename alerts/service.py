@@ -3,7 +3,8 @@
 Tasks: the bus; the *pulse*, the only timer, which looks at the clock, at changes that another
 process made, and at what is due; the worker, which pages; the auditor, which trusts neither;
 the reflector, which tells gateways of every change; and the heartbeat, which stops when the
-service could not page, so that the gateways' own sirens take over.
+service could not page, so that the gateways' own sirens take over. Where several workers share the
+records, one more task sees to it that one of them speaks.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from alerts.liveness import Liveness
 from alerts.publisher import NAME, Publisher
 from alerts.records.database import DATABASE_ERRORS, Database
 from alerts.snapshot import Snapshot, read
+from alerts.speaker import LOOK_S, Speaker
 from contract import topics
 from contract.clock import Clock, now_us
 from contract.events import FaultCause
@@ -94,6 +96,9 @@ class AlertService:
         self._bus = bus
         self._database = database
         self._session = session
+        self._ids = ids
+        self._speaker = Speaker(home, clock, database, session)
+        self._has_spoken = False
         enter_home(database, home)
         self._watch = ClockWatch(home, clock, database)
         self._liveness = Liveness(home, clock, database)
@@ -128,6 +133,7 @@ class AlertService:
 
         self._database.listen(on_commit)
         bus = asyncio.create_task(self._run_bus(), name="alerts-bus")
+        others = () if self._speaker.alone else (self._look_at_others(),)
         try:
             async with asyncio.TaskGroup() as group:
                 for work in (
@@ -137,6 +143,7 @@ class AlertService:
                     self._beat(),
                     self._worker.run(),
                     self._auditor.run(),
+                    *others,
                 ):
                     group.create_task(work)
         finally:
@@ -148,7 +155,11 @@ class AlertService:
     def _prepare(self) -> None:
         self._watch.start()
         self._liveness.load()
-        self._liveness.write_own(NAME, self._session, online=True)
+        speaks = self._speaker.look(well=False)
+        self._watch.moves = self._publisher.speaks = self._has_spoken = speaks
+        log.info("alerts_started", session=self._session, speaks=speaks)
+        if speaks:
+            self._liveness.write_own(NAME, self._session, online=True)
         with self._database.session() as session:
             self._publisher.snapshot = read(session, self._home, now_us(self._clock))
         self._changed.set()
@@ -168,6 +179,9 @@ class AlertService:
 
     async def _farewell(self) -> None:
         try:
+            others_live = await self._database.run(self._speaker.leave)
+            if others_live or not self._publisher.speaks:
+                return  # nobody is to believe that the service has ended
             await self._database.run(self._liveness.write_own, NAME, self._session, online=False)
         except DATABASE_ERRORS as error:
             log.error("farewell_not_written", error=str(error))
@@ -187,6 +201,9 @@ class AlertService:
             await self._publisher.alert_state(sorted(met))
         if self._liveness.changed:
             await self._write_liveness()
+        if self._intake.contradicted:
+            self._intake.contradicted = False
+            await self._publisher.status(online=True)
 
     # --- what goes on by itself ------------------------------------------------------------
 
@@ -212,7 +229,8 @@ class AlertService:
                 if moment_ns - written_ns >= AGES_WRITTEN_S * NS_PER_S:
                     written_ns = moment_ns
                     ages = self._liveness.take_ages()
-                    await self._database.run(self._liveness.write_ages, NAME, ages)
+                    if self._publisher.speaks:
+                        await self._database.run(self._liveness.write_ages, NAME, ages)
             except DATABASE_ERRORS as error:
                 self._publisher.counts["pulses_failed"] += 1
                 log.error("pulse_failed", error=str(error))
@@ -229,11 +247,41 @@ class AlertService:
 
     async def _write_liveness(self) -> None:
         changes = self._liveness.take_changes()
+        if not self._publisher.speaks:
+            return  # written by who speaks, and by us when we do
         try:
             await self._database.run(self._liveness.write, changes)
         except DATABASE_ERRORS as error:
             self._liveness.put_back(changes)
             log.error("liveness_not_written", error=str(error))
+
+    async def _look_at_others(self) -> None:
+        """Speak when nobody else does, and be silent when somebody does."""
+        while True:
+            await self._clock.sleep(LOOK_S)
+            well = self._bus.connected and self._problem() is None
+            try:
+                speaks = await self._database.run(self._speaker.look, well=well)
+                if speaks and not self._publisher.speaks:
+                    await self._begin_term()
+            except DATABASE_ERRORS as error:
+                log.error("workers_not_read", error=str(error))
+                continue
+            if self._publisher.speaks and not speaks:
+                self._watch.moves = self._publisher.speaks = False
+                log.info("silent", reason="another worker speaks")
+
+    async def _begin_term(self) -> None:
+        """Say everything that the speaker before us may not have said."""
+        log.info("speaks", run=self._session)
+        self._watch.moves = True
+        # Gateways never come back to a session of alert state that they have left.
+        self._publisher.begin_term(self._ids.new() if self._has_spoken else self._session)
+        self._has_spoken = True
+        self._liveness.retell()
+        await self._write_liveness()
+        await self._on_connected()
+        await self._database.run(self._liveness.write_own, NAME, self._session, online=True)
 
     async def _reflect(self) -> None:
         """After each change: read the records, tell the gateways, wake the worker."""

@@ -8,9 +8,15 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from contract.clock import SystemClock
 from tools.postgresql import PostgreSQL
+
+# CI says the same of the same tree; new examples are looked for where somebody can look at them.
+settings.register_profile("ci", derandomize=True, database=None)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 
 @pytest.fixture(scope="session")

@@ -147,6 +147,14 @@ class PostgreSQL:
         )
         return self.url(name)
 
+    def drop_database(self, name: str) -> None:
+        """Delete a database, whoever is connected."""
+        self._run(
+            find_postgresql() / "dropdb",
+            *("--host", "127.0.0.1", "--port", str(self.port), "--username", OWNER),
+            *("--force", "--no-password", name),
+        )
+
     @property
     def _data(self) -> Path:
         return self.folder / "data"

@@ -12,7 +12,7 @@ import typer
 from wardlight import __version__
 
 if TYPE_CHECKING:
-    from contract.protocols import RecordedStream, Recording
+    from contract.protocols import RecordedStream
     from wardlight.settings import Settings
 
 app = typer.Typer(
@@ -105,7 +105,10 @@ def demo(
 
 @app.command()
 def replay(
-    path: Annotated[Path, typer.Argument(help="A parquet file of trials, or a folder of them.")],
+    path: Annotated[
+        Path,
+        typer.Argument(help="A parquet file of trials, a folder of them, or a folder of record."),
+    ],
     speed: Annotated[
         float,
         typer.Option(help="10 is ten times faster; 0 as fast as it can, the same in every run."),
@@ -126,28 +129,48 @@ def replay(
     ] = False,
     log: LogOption = "warning",
 ) -> None:
-    """Play recorded trials through the gateway: in this process, or with --config to a home."""
+    """Play a recording through the gateway: in this process, or with --config to a home."""
     if speed < 0:
         _refuse("--speed must be 0 or more")
     if config is not None and speed == 0:
         _refuse("--speed 0 runs on a virtual clock; against a running home use 1 or more")
     settings = _settings(config, log)
-    recording = _recording(path, trial)
-    from wardlight.replay import ReplayError, ReplayOptions
+    from firmware_sim import RecordingError
+    from wardlight.replay import ReplayError, ReplayOptions, open_recording
     from wardlight.replay import replay as run
 
-    options = ReplayOptions(
-        recording=recording,
-        speed=speed,
-        transport=transport,
-        seed=seed,
-        as_json=as_json,
-        resident=resident,
-    )
     try:
+        options = ReplayOptions(
+            recording=open_recording(path, trial),
+            speed=speed,
+            transport=transport,
+            seed=seed,
+            as_json=as_json,
+            resident=resident,
+        )
         run(options, settings if config is not None else None)
-    except ReplayError as error:
+    except (RecordingError, ReplayError) as error:
         _refuse(str(error))
+
+
+@app.command()
+def record(
+    folder: Annotated[Path, typer.Argument(help="Where to put the recording; made, or empty.")],
+    config: ConfigOption = None,
+    seconds: Annotated[
+        float | None, typer.Option(help="How long; default until Ctrl-C.", min=1)
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The report as JSON.")] = False,
+    log: LogOption = "warning",
+) -> None:
+    """Run this machine's gateway and keep all that its radio hears; replay plays it back.
+
+    Exit status 1: it ended early, and what was kept can be played; 2: it could not begin.
+    """
+    settings = _settings(config, log)
+    from wardlight.record import run_record
+
+    raise typer.Exit(run_record(settings, folder, seconds=seconds, as_json=as_json))
 
 
 @app.command("import")
@@ -226,17 +249,13 @@ def scene(
     raise typer.Exit(run_scene(path, out=sys.stdout, as_json=as_json, seed=seed))
 
 
-def _recording(path: Path, trial: str | None) -> Recording:
+def _first_fall(path: Path, trial: str | None) -> RecordedStream:
     from firmware_sim import ParquetRecording, RecordingError
 
     try:
-        return ParquetRecording(path, trial)
+        streams = list(ParquetRecording(path, trial).trials())
     except RecordingError as error:
         _refuse(str(error))
-
-
-def _first_fall(path: Path, trial: str | None) -> RecordedStream:
-    streams = list(_recording(path, trial).trials())
     falls = [stream for stream in streams if stream.labels.get("is_fall")]
     if trial is None and not falls:
         _refuse(f"{path}: holds no trial marked as a fall; name one with --trial")

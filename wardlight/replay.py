@@ -1,4 +1,5 @@
-"""``wardlight replay``: recorded trials through the very code that runs in a home.
+"""``wardlight replay``: recorded trials, or the capture of a gateway (`wardlight.record`), through
+the very code that runs in a home.
 
 Speed 0 runs on a virtual clock with the broker in memory: as fast as the machine can, and
 the same events to the byte in every run. Any other speed runs on a clock that is so many
@@ -22,11 +23,13 @@ from contract.events import Event
 from contract.ids import IdSource, UuidSource, seeded_ids
 from contract.messages import MESSAGE_SCHEMA, GatewayConfig, WearableConfig
 from contract.protocols import Bus, Message, Recording
-from contract.units import US_PER_S
+from contract.units import US_PER_S, ns_to_us, us_to_datetime
 from edge import Gateway, LogSiren
-from firmware_sim import ReplayRadio, ScheduledTrial, Transport
+from firmware_sim import ParquetRecording, ReplayRadio, Transport
+from firmware_sim.capture import Capture, is_capture
 from messaging import LocalBroker, LocalBus
 from wardlight.machine import boot_id
+from wardlight.players import CapturedGateway, Player, Trials
 from wardlight.running import Parts, background, running_home
 from wardlight.services import bus_of
 from wardlight.settings import GatewayEntry, HomeSettings, ResidentSettings, Settings
@@ -42,26 +45,44 @@ SETTLE_S: Final = 5.0
 class ReplayOptions:
     """What the command line asks for."""
 
-    recording: Recording
+    recording: Recording | Capture
     speed: float
     transport: Transport
+    """How trials are heard; a capture's wearables are heard as they were."""
     seed: int
     as_json: bool
     resident: str | None = None
-    """Against a running home: whose wearable plays; default the first of each placement."""
+    """Against a running home: whose wearable plays trials; default the first of each placement."""
 
 
 class ReplayError(ValueError):
     """What was asked for cannot be played; the message says what would be right."""
 
 
+def open_recording(path: Path, trial: str | None = None) -> Recording | Capture:
+    """A capture's folder (it holds a ``scene.yaml``), or trials in parquet.
+
+    Raises
+    ------
+    RecordingError
+        If it is neither, or cannot be read.
+    ReplayError
+        If a trial of a capture is asked for.
+    """
+    if not is_capture(path):
+        return ParquetRecording(path, trial)
+    if trial is not None:
+        raise ReplayError(f"{path} is a capture, which has no trials: leave out --trial")
+    return Capture(path)
+
+
 class _Listener:
     """Prints each event once, however often it is resent."""
 
-    def __init__(self, radio: ReplayRadio, devices: set[str], out: TextIO, *, as_json: bool):
+    def __init__(self, player: Player, out: TextIO, *, as_json: bool):
         self._seen: set[str] = set()
-        self._radio = radio
-        self._devices = devices
+        self._player = player
+        self._devices = {wearable.device for wearable in player.wearables}
         self._out = out
         self._as_json = as_json
 
@@ -76,22 +97,13 @@ class _Listener:
             self._out.flush()
 
     def _line(self, event: Event) -> str:
-        played = self._trial_at(event.at_us)
-        where = "between trials"
-        if played is not None:
-            at_s = (event.at_us - played.start_us) / US_PER_S
-            where = f"{played.stream.trial}  at {at_s:.2f} s"
         delay_s = (event.emitted_at_us - event.at_us) / US_PER_S
         score = event.evidence.score if event.evidence else None
-        words = [f"{event.kind:<16}", where, f"said {delay_s:.2f} s later"]
+        words = [f"{event.kind:<16}", self._player.place(event.at_us)]
+        words += [f"said {delay_s:.2f} s later"]
         words += [f"score {score:.3f}"] if score is not None else []
         words += [f"{event.cause}: {event.detail}"] if event.cause else []
         return "  ".join(words)
-
-    def _trial_at(self, at_us: int) -> ScheduledTrial | None:
-        return next(
-            (t for t in reversed(self._radio.schedule) if t.start_us <= at_us < t.until_us), None
-        )
 
 
 def replay(options: ReplayOptions, settings: Settings | None, out: TextIO = sys.stdout) -> None:
@@ -112,7 +124,7 @@ def replay(options: ReplayOptions, settings: Settings | None, out: TextIO = sys.
         If the home has nobody who could wear what was recorded.
     """
     if options.speed == 0:
-        virtual = VirtualClock()
+        virtual = _virtual_clock(options.recording)
         ids = seeded_ids(virtual, options.seed)
         virtual.run(_in_process(options, virtual, ids, f"boot-{options.seed}", out))
         return
@@ -124,15 +136,32 @@ def replay(options: ReplayOptions, settings: Settings | None, out: TextIO = sys.
         asyncio.run(_to_running(options, clock, source, settings, out))
 
 
+def _virtual_clock(recording: Recording | Capture) -> VirtualClock:
+    """A capture is played at the hour at which it was made."""
+    if not isinstance(recording, Capture):
+        return VirtualClock()
+    recorded = recording.scene.clock
+    start_us = ns_to_us(recorded.wall_ns) // US_PER_S * US_PER_S
+    return VirtualClock(us_to_datetime(start_us), synced=recorded.synced)
+
+
 async def _in_process(
     options: ReplayOptions, clock: Clock, ids: IdSource, boot: str, out: TextIO
 ) -> None:
-    """A whole home of its own, with a resident for each placement that was recorded."""
+    """A whole home of its own, with a resident for each wearable that was recorded."""
     broker = LocalBroker()
-    radio = ReplayRadio(
-        options.recording.trials(), clock, transport=options.transport, seed=options.seed
-    )
-    settings = _home_of(radio.wearables)
+    recording = options.recording
+    player: Player
+    if isinstance(recording, Capture):
+        # What the other gateways said decides what this one leaves to them.
+        player = CapturedGateway(recording, clock, broker.publish)
+        settings = _home_of_capture(recording)
+    else:
+        player = Trials(
+            ReplayRadio(recording.trials(), clock, transport=options.transport, seed=options.seed)
+        )
+        settings = _home_of(player.wearables)
+    gateway = settings.gateways[0].name
 
     def bus(client_id: str) -> Bus:
         return LocalBus(broker, client_id, clock)
@@ -144,27 +173,23 @@ async def _in_process(
             folder=Path(folder),
             bus=bus,
             siren=lambda _name, _bus: LogSiren(),
-            radios={GATEWAY: lambda: radio},
+            radios={gateway: lambda: player.radio},
             boot=boot,
         )
         async with AsyncExitStack() as stack:
-            listener = _listener(options, radio, out)
-            listening = bus("replay-watch").run(_filters(settings), listener.on_messages)
+            listener = _Listener(player, out, as_json=options.as_json)
+            listening = bus("replay-watch").run(_filters(settings, gateway), listener.on_messages)
             await stack.enter_async_context(background(listening))
             await stack.enter_async_context(running_home(settings, parts))
-            await _play(options, radio, clock, out)
+            await _play(options, player, clock, out)
 
 
 async def _to_running(
     options: ReplayOptions, clock: Clock, ids: IdSource, settings: Settings, out: TextIO
 ) -> None:
     """A gateway in this process that talks to the services of a running home."""
-    streams = list(options.recording.trials())
-    wearers = _wearers(settings, {stream.placement for stream in streams}, options)
-    radio = ReplayRadio(
-        streams, clock, transport=options.transport, wearables=wearers, seed=options.seed
-    )
-    listener = _listener(options, radio, out)
+    player = _player_for(options, clock, settings)
+    listener = _Listener(player, out, as_json=options.as_json)
     watch = bus_of(settings, "replay-watch", clock)
     with tempfile.TemporaryDirectory(prefix="wardlight-") as folder:
         gateway = Gateway(
@@ -173,45 +198,83 @@ async def _to_running(
             folder=Path(folder),
             clock=clock,
             ids=ids,
-            radio=radio,
+            radio=player.radio,
             bus=bus_of(settings, GATEWAY, clock),
             siren=LogSiren(),
             boot=boot_id(),
             session=ids.new(),
             config=GatewayConfig(
-                schema=MESSAGE_SCHEMA, home=settings.home.id, revision=0, wearables=wearers
+                schema=MESSAGE_SCHEMA,
+                home=settings.home.id,
+                revision=0,
+                wearables=list(player.wearables),
             ),
         )
-        async with background(watch.run(_filters(settings), listener.on_messages), gateway.run()):
-            await _play(options, radio, clock, out)
+        async with background(
+            watch.run(_filters(settings, GATEWAY), listener.on_messages), gateway.run()
+        ):
+            await _play(options, player, clock, out)
 
 
-def _listener(options: ReplayOptions, radio: ReplayRadio, out: TextIO) -> _Listener:
-    devices = {wearable.device for wearable in radio.wearables}
-    return _Listener(radio, devices, out, as_json=options.as_json)
+def _player_for(options: ReplayOptions, clock: Clock, settings: Settings) -> Player:
+    """The recording on wearables that a running home knows.
+
+    Raises
+    ------
+    ReplayError
+        If it does not know them.
+    """
+    recording = options.recording
+    if isinstance(recording, Capture):
+        _check_known(recording, settings, options)
+        return CapturedGateway(recording, clock)
+    streams = list(recording.trials())
+    wearers = _wearers(settings, {stream.placement for stream in streams}, options)
+    return Trials(
+        ReplayRadio(
+            streams, clock, transport=options.transport, wearables=wearers, seed=options.seed
+        )
+    )
 
 
-def _filters(settings: Settings) -> list[str]:
-    return [topics.event_topic(settings.home.id, GATEWAY, topics.ANY)]
+def _filters(settings: Settings, gateway: str) -> list[str]:
+    return [topics.event_topic(settings.home.id, gateway, topics.ANY)]
 
 
-async def _play(options: ReplayOptions, radio: ReplayRadio, clock: Clock, out: TextIO) -> None:
-    async with background(radio.run()):
-        await radio.finished()
-        await clock.sleep(SETTLE_S)
+async def _play(options: ReplayOptions, player: Player, clock: Clock, out: TextIO) -> None:
+    await player.play()
+    await clock.sleep(SETTLE_S)
     if not options.as_json:
-        played = len(radio.schedule)
-        out.write(f"{played} {'trial' if played == 1 else 'trials'} played.\n")
+        out.write(player.summary() + "\n")
 
 
 def _home_of(wearables: Sequence[WearableConfig]) -> Settings:
     """A home with a resident for each wearable."""
-    residents = tuple(
+    return Settings(
+        home=HomeSettings(id="replay", name="Replay"),
+        residents=_residents_of(wearables, "recording"),
+        gateways=(GatewayEntry(name=GATEWAY, zone="recording"),),
+    )
+
+
+def _home_of_capture(capture: Capture) -> Settings:
+    """The captured home under its own name, as far as this gateway knew it."""
+    scene = capture.scene
+    zone = scene.gateway.zone or "recording"
+    return Settings(
+        home=HomeSettings(id=scene.home, name="Replay", time_zone=scene.time_zone),
+        residents=_residents_of([wearable.config() for wearable in scene.wearables], zone),
+        gateways=(GatewayEntry(name=scene.gateway.name, zone=zone),),
+    )
+
+
+def _residents_of(wearables: Sequence[WearableConfig], zone: str) -> tuple[ResidentSettings, ...]:
+    return tuple(
         ResidentSettings(
             id=wearable.resident or wearable.device,
             name=f"Recorded at the {wearable.placement}",
             bed=wearable.bed or wearable.device,
-            zone="recording",
+            zone=zone,
             device=wearable.device,
             address=wearable.address,
             identity=wearable.identity,
@@ -220,11 +283,29 @@ def _home_of(wearables: Sequence[WearableConfig]) -> Settings:
         )
         for wearable in wearables
     )
-    return Settings(
-        home=HomeSettings(id="replay", name="Replay"),
-        residents=residents,
-        gateways=(GatewayEntry(name=GATEWAY, zone="recording"),),
-    )
+
+
+def _check_known(capture: Capture, settings: Settings, options: ReplayOptions) -> None:
+    """Refuse a capture of people whom a running home does not know.
+
+    Raises
+    ------
+    ReplayError
+        Naming what is missing.
+    """
+    if options.resident is not None:
+        raise ReplayError("a capture says itself who wore what: leave out --resident")
+    known = {(one.device, one.address, one.identity, one.id) for one in settings.residents}
+    strangers = [
+        wearable.device
+        for wearable in capture.scene.wearables
+        if (wearable.device, wearable.address, wearable.identity, wearable.resident) not in known
+    ]
+    if strangers:
+        raise ReplayError(
+            f"the settings do not know {', '.join(strangers)} with the resident, address and "
+            f"identity of {capture.folder / 'scene.yaml'}"
+        )
 
 
 def _wearers(

@@ -3,18 +3,54 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-from collections.abc import Callable, Coroutine
-from typing import Any
+import logging
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from contract.clock import Clock, ScaledClock, SystemClock
 from contract.ids import UuidSource
+from contract.protocols import Radio, StoreUnavailableError
 from messaging import MqttBus
 from wardlight import __version__
 from wardlight.machine import boot_id
-from wardlight.settings import Settings
+from wardlight.process import run_until_stopped
+from wardlight.settings import Settings, SettingsError
+from wardlight.waiting import NotThereError, SparseBrokerLog, beside, sole_use, until_there
+
+if TYPE_CHECKING:
+    from sqlalchemy.exc import DBAPIError
+
+    from alerts import Database
+    from dashboards.web import RunningServer
+    from edge import Gateway
+    from firmware_sim import SimulatedHome, TruthEntry
+    from ingest import StoreReader
+
+__all__ = [
+    "RadioWrapper",
+    "bus_of",
+    "clock_of",
+    "run_alerts",
+    "run_gateway",
+    "run_ingest",
+    "run_until_stopped",
+    "run_web",
+]
+
+RadioWrapper = Callable[[Radio, Clock, "Sequence[TruthEntry]"], Radio]
+"""From a gateway's radio, its clock and what a simulation knows to be true (which grows) to the
+radio that it uses: how `wardlight.record` listens in."""
+
+CLIENT_ID_BYTES: Final = 4
+"""Two of a handful of workers meet by chance once in a hundred million starts."""
+
+CONFIGURED_AFTER_S: Final = 5.0
+"""How long a gateway's configuration may take without anyone speaking of it."""
 
 _log = structlog.get_logger(__name__)
 
@@ -45,126 +81,251 @@ def bus_of(settings: Settings, client_id: str, clock: Clock) -> MqttBus:
     )
 
 
-async def run_gateway(settings: Settings) -> None:
+@contextmanager
+def _refused(table: str) -> Iterator[None]:
+    """Turn what a setting's user says of it into a settings error, before anything runs."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        raise SettingsError(f"[{table}]: {error}") from error
+
+
+async def run_gateway(
+    settings: Settings, wrap_radio: RadioWrapper = lambda radio, _clock, _truth: radio
+) -> None:
     """The gateway of this machine, on the simulated home until real radios come."""
     from edge import Gateway, LogSiren, MqttSiren, SpeakerSiren, combined_siren
-    from firmware_sim import SimulatedHome, demo_home
 
     clock = clock_of(settings)
     ids = UuidSource(clock)
-    name = settings.gateway.name
-    bus = bus_of(settings, name, clock)
+    name, folder = settings.gateway.name, settings.gateway.folder
+    with _refused("broker"):
+        bus = _bus_of_service(settings, name, clock)
+    with _refused("gateway"):
+        radio, simulation = _radio(settings, clock)
+    truth = [] if simulation is None else simulation.truth
+    async with sole_use(clock, "the other gateway of this folder", folder / "gateway"):
+        gateway = Gateway(
+            home=settings.home.id,
+            name=name,
+            folder=folder,
+            clock=clock,
+            ids=ids,
+            radio=wrap_radio(radio, clock, truth),
+            bus=bus,
+            siren=combined_siren(
+                LogSiren(), MqttSiren(bus, settings.home.id, name), SpeakerSiren()
+            ),
+            boot=boot_id(),
+            session=ids.new(),
+            priority=settings.gateway.priority,
+        )
+        async with asyncio.TaskGroup() as group:
+            group.create_task(gateway.run())
+            group.create_task(_until_configured(gateway, clock, settings))
+            if simulation is not None:
+                group.create_task(_simulate(simulation, clock, settings))
+
+
+def _radio(settings: Settings, clock: Clock) -> tuple[Radio, SimulatedHome | None]:
+    """What the gateway hears with, and the simulation if it lives in this process."""
+    if settings.gateway.radio == "remote":
+        from wardlight.air import RemoteRadio
+
+        if settings.gateway.radio_socket is None:
+            raise ValueError("radio = 'remote' needs radio_socket: where the home is simulated")
+        return RemoteRadio(settings.gateway.radio_socket, settings.gateway.name, clock), None
+    from firmware_sim import SimulatedHome, demo_home
+
     simulation = SimulatedHome(demo_home(settings.home.id), clock, settings.gateway.seed)
-    gateway = Gateway(
-        home=settings.home.id,
-        name=name,
-        folder=settings.gateway.folder,
-        clock=clock,
-        ids=ids,
-        radio=simulation.radio(name),
-        bus=bus,
-        siren=combined_siren(LogSiren(), MqttSiren(bus, settings.home.id, name), SpeakerSiren()),
-        boot=boot_id(),
-        session=ids.new(),
-        priority=settings.gateway.priority,
-    )
+    return simulation.radio(settings.gateway.name), simulation
+
+
+async def _simulate(simulation: SimulatedHome, clock: Clock, settings: Settings) -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(simulation.run())
-        group.create_task(gateway.run())
         if settings.gateway.fall_after_s is not None:
             await clock.sleep(settings.gateway.fall_after_s)
             simulation.fall(settings.gateway.faller)
 
 
+async def _until_configured(gateway: Gateway, clock: Clock, settings: Settings) -> None:
+    """A gateway that was never told who lives here watches nobody."""
+
+    async def look() -> None:
+        if gateway.configs.current is None:
+            raise NotThereError(
+                "nobody is watched before it: the alert service sends it over the broker"
+            )
+
+    await clock.sleep(CONFIGURED_AFTER_S)
+    await until_there(clock, "the home's configuration", settings.broker.url, look)
+
+
 async def run_ingest(settings: Settings) -> None:
-    """Ingest, into an SQLite store."""
+    """Ingest, into an SQLite store; one that cannot be opened yet is tried again and again."""
     from ingest import IngestService, SqliteStore
 
     clock = clock_of(settings)
-    settings.ingest.store.parent.mkdir(parents=True, exist_ok=True)
-    store = SqliteStore.open(settings.ingest.store)
-    try:
-        await IngestService(
-            settings.home.id,
-            clock,
-            bus_of(settings, "ingest", clock),
-            store,
-            UuidSource(clock).new(),
-            boot=boot_id(),
-            version=__version__,
-        ).run()
-    finally:
-        await store.close()
+    with _refused("broker"):
+        bus = _bus_of_service(settings, "ingest", clock)
+    path = settings.ingest.store
+    async with sole_use(clock, "the other ingest service of this store", path):
+        store = SqliteStore.open(path)
+        try:
+            await IngestService(
+                settings.home.id,
+                clock,
+                bus,
+                store,
+                UuidSource(clock).new(),
+                boot=boot_id(),
+                version=__version__,
+            ).run()
+        finally:
+            await store.close()
 
 
 async def run_alerts(settings: Settings) -> None:
-    """The alert service."""
+    """A worker of the alert service: the only one on SQLite, one of several on PostgreSQL."""
     from alerts import AlertService, AppriseChannel
-    from wardlight.running import open_database
 
     clock = clock_of(settings)
     ids = UuidSource(clock)
-    database = open_database(settings, clock)
-    try:
+    # Every worker has a connection of its own; equal client ids would throw each other off.
+    worker = f"alerts-{secrets.token_hex(CLIENT_ID_BYTES)}"
+    with _refused("broker"):
+        bus = _bus_of_service(settings, worker, clock)
+    channel = AppriseChannel(clock, settings.alerts.board_url)
+    async with AsyncExitStack() as stack:
+        database = _database(settings)
+        stack.callback(database.close)
+        if database.file is not None:
+            other = "the other alert service of these records"
+            await stack.enter_async_context(sole_use(clock, other, database.file))
+        prepare = partial(_prepare, settings, database, clock)
+        await until_there(clock, "the records", database.where, partial(beside, prepare))
         await AlertService(
             settings.home.id,
             clock,
             ids,
-            bus_of(settings, "alerts", clock),
+            bus,
             database,
-            (AppriseChannel(clock, settings.alerts.board_url),),
+            (channel,),
             ids.new(),
             boot=boot_id(),
             version=__version__,
         ).run()
-    finally:
-        database.close()
 
 
 async def run_web(settings: Settings) -> None:
-    """The board and the API."""
+    """The board and the API, on records that the alert service has set up."""
     from alerts import Desk
     from dashboards.web import create_app, serve
     from ingest import StoreReader
-    from wardlight.running import open_database
 
     clock = clock_of(settings)
-    database = open_database(settings, clock)
-    desk = Desk(database, clock, UuidSource(clock), settings.home.id)
-    reader = StoreReader(settings.ingest.store)
-    web = await serve(
-        create_app(
+    async with AsyncExitStack() as stack:
+        database = _database(settings)
+        stack.callback(database.close)
+        home = settings.home.id
+        look = partial(beside, partial(_look, database, home))
+        await until_there(clock, "the records", database.where, look)
+        desk = Desk(database, clock, UuidSource(clock), home)
+        reader = StoreReader(settings.ingest.store)
+        app = create_app(
             desk,
             clock,
             reader=reader,
             home_name=settings.home.name,
             time_zone=settings.home.time_zone,
-        ),
-        settings.web.host,
-        settings.web.port,
-    )
-    _log.info("board", url=web.url)
+        )
+        host, port = settings.web.host, settings.web.port
+
+        async def listen() -> RunningServer:
+            try:
+                return await serve(app, host, port)
+            except OSError as error:  # a board that is about to end still holds it, perhaps
+                raise NotThereError(f"cannot listen there: {error.strerror}") from error
+
+        web = await until_there(clock, "the board's address", f"{host}:{port}", listen)
+        stack.push_async_callback(web.stop)
+        _log.info("board", url=web.url)
+        # People need the board also while there are no measures to show beside it.
+        async with asyncio.TaskGroup() as group:
+            store = str(settings.ingest.store)
+            look_at_store = partial(beside, partial(_look_at_store, reader))
+            waiting = group.create_task(until_there(clock, "the store", store, look_at_store))
+            await web.finished()
+            waiting.cancel()
+
+
+def _database(settings: Settings) -> Database:
+    """The records, not yet looked at.
+
+    Raises
+    ------
+    SettingsError
+        If the URL can never be used.
+    """
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from alerts import Database
+
+    url = settings.alerts.database
     try:
-        await web.finished()
-    finally:
-        await web.stop()
-        database.close()
+        return Database(url)
+    except (SQLAlchemyError, ValueError, OSError) as error:
+        raise SettingsError(f"[alerts]: database: {error}") from error
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            f"[alerts]: database: {error.name} is not installed; for PostgreSQL: "
+            "pip install 'wardlight[postgresql]'"
+        ) from error
 
 
-def run_until_stopped(
-    service: Callable[[Settings], Coroutine[Any, Any, None]], settings: Settings
-) -> int:
-    """Run a service until SIGTERM or Ctrl-C; what it has in hand it finishes."""
+def _prepare(settings: Settings, database: Database, clock: Clock) -> None:
+    """Bring the records up to date and enrol whom the settings name."""
+    from sqlalchemy.exc import InterfaceError, OperationalError
 
-    async def main() -> None:
-        task = asyncio.create_task(service(settings))
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, task.cancel)
-        try:
-            await task
-        except asyncio.CancelledError:
-            _log.info("stopped")
+    from alerts import Directory
+    from wardlight.roster import enrol
 
-    asyncio.run(main())
-    return 0
+    try:
+        database.upgrade()
+        enrol(settings, Directory(database, settings.home.id, clock))
+    except (OperationalError, InterfaceError) as error:
+        raise NotThereError(_first_line(error)) from error
+
+
+def _look(database: Database, home: str) -> None:
+    """Whether the records can be read, and are those of this version and home."""
+    from sqlalchemy.exc import InterfaceError, OperationalError
+
+    if database.file is not None and not database.file.exists():
+        raise NotThereError("the file does not exist yet: `wardlight alerts` makes it")
+    try:
+        if not database.is_current():
+            raise NotThereError("not set up for this version yet: `wardlight alerts` does that")
+        if home not in database.homes():
+            raise NotThereError(f"they do not know {home!r} yet: `wardlight alerts` enters it")
+    except (OperationalError, InterfaceError) as error:
+        raise NotThereError(_first_line(error)) from error
+
+
+def _first_line(error: DBAPIError) -> str:
+    """What the driver said, without the statement and its parameters."""
+    return str(error.orig).strip().split("\n")[0]
+
+
+def _look_at_store(reader: StoreReader) -> None:
+    try:
+        reader.written_at_us()
+    except StoreUnavailableError as error:
+        raise NotThereError(f"{error}; `wardlight ingest` makes it") from error
+
+
+def _bus_of_service(settings: Settings, client_id: str, clock: Clock) -> MqttBus:
+    """The bus of a service, which goes on trying for years and must not fill the log with it."""
+    logging.getLogger(SparseBrokerLog.LOGGER).addFilter(SparseBrokerLog(clock))
+    return bus_of(settings, client_id, clock)

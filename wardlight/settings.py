@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import difflib
 import tomllib
+import zoneinfo
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -21,6 +22,17 @@ from pydantic_settings import (
 from contract.ids import IDENTIFIER_PATTERN, SERVICE_NAMES
 
 Identifier = Annotated[str, Field(pattern=IDENTIFIER_PATTERN)]
+
+
+def _check_time_zone(name: str) -> str:
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"{name!r} is no time zone of IANA's, such as Asia/Hong_Kong") from error
+    return name
+
+
+TimeZone = Annotated[str, AfterValidator(_check_time_zone)]
 
 
 class SettingsError(ValueError):
@@ -36,7 +48,7 @@ class HomeSettings(_Table):
 
     id: Identifier = Field("home", description="identifier of the home in every topic")
     name: str = Field("Home", description="its name, as the board shows it")
-    time_zone: str = Field("Asia/Hong_Kong", description="IANA name of its time zone")
+    time_zone: TimeZone = Field("Asia/Hong_Kong", description="IANA name of its time zone")
 
 
 class ClockSettings(_Table):

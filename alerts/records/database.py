@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
 
 import structlog
 from sqlalchemy import (
@@ -27,7 +27,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import ORMExecuteState, Session
 
 from alerts.errors import UnknownHomeError
@@ -45,8 +45,19 @@ WORKERS: Final = 4
 call elsewhere never keeps an alarm from being written."""
 
 DATABASE_ERRORS: Final = (SQLAlchemyError, sqlite3.Error)
-"""What using the records may raise when they cannot be used; the second from polling, which
-goes past SQLAlchemy."""
+"""What using the records may raise when they cannot be used."""
+
+_POSTGRESQL_CONNECTION: Final = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 10_000,
+    "options": "-c lock_timeout=5s -c idle_in_transaction_session_timeout=10s",
+}
+"""A server that is gone is noticed within 20 s instead of hours; and a worker that freezes in
+the middle of a transaction, which takes milliseconds, does not hold the home's lock for the
+others' good: they give up waiting as on SQLite, and it is thrown out."""
 
 _WRITING: Final = "wardlight_writing"
 _WROTE: Final = "wrote"
@@ -67,10 +78,23 @@ class Database:
     def __init__(self, url: str) -> None:
         parsed = make_url(url)
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
+        self.where = parsed.render_as_string(hide_password=True)
+        """The URL, as it may be shown."""
+        self.file: Path | None = None
+        """Of SQLite, unless it is in memory."""
         if self.is_sqlite and parsed.database and parsed.database != ":memory:":
-            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+            self.file = Path(parsed.database)
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+        if parsed.drivername == "postgresql":
+            parsed = parsed.set(drivername="postgresql+psycopg")
         # Parameters are names, contacts and payloads: an error message must not carry them.
-        self.engine = create_engine(url, hide_parameters=True)
+        self.engine = create_engine(
+            parsed,
+            hide_parameters=True,
+            # A connection that a restart of the server has cut is replaced before its use.
+            pool_pre_ping=not self.is_sqlite,
+            connect_args={} if self.is_sqlite else _POSTGRESQL_CONNECTION,
+        )
         if self.is_sqlite:
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
@@ -85,6 +109,12 @@ class Database:
         from alerts.records import migrate  # Alembic is large, and needed once
 
         migrate.upgrade(self.engine)
+
+    def is_current(self) -> bool:
+        """Whether the tables are those of this version; changes nothing."""
+        from alerts.records import migrate
+
+        return migrate.is_current(self.engine)
 
     @contextmanager
     def session(self) -> Iterator[Session]:
@@ -145,22 +175,30 @@ class Database:
         if not self.is_sqlite:
             question = question.replace("?", "%s")
         with self._poll_lock:
-            connection = self._poll_connection
-            if connection is None:
-                connection = self._poll_connection = self.engine.raw_connection()
-            cursor = connection.cursor()
             try:
-                cursor.execute(question, (home,))
-                row = cursor.fetchone()
-                if not self.is_sqlite:
-                    connection.rollback()
-            except Exception:
-                self._poll_connection = None
-                connection.invalidate()
+                row = self._fetch(question, home)
+            except Exception as error:
+                connection, self._poll_connection = self._poll_connection, None
+                if connection is not None:
+                    connection.invalidate()
+                if isinstance(error, self.engine.dialect.loaded_dbapi.Error):
+                    # As SQLAlchemy does: who uses the records knows no driver.
+                    raise DBAPIError(question, None, error, hide_parameters=True) from error
                 raise
-            finally:
-                cursor.close()
         return 0 if row is None else int(row[0])
+
+    def _fetch(self, question: str, home: str) -> tuple[Any, ...] | None:
+        if self._poll_connection is None:
+            self._poll_connection = self.engine.raw_connection()
+        cursor = self._poll_connection.cursor()
+        try:
+            cursor.execute(question, (home,))
+            row: tuple[Any, ...] | None = cursor.fetchone()
+            if not self.is_sqlite:
+                self._poll_connection.rollback()
+        finally:
+            cursor.close()
+        return row
 
     def homes(self) -> list[str]:
         """Every home that was entered."""

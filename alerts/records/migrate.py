@@ -7,6 +7,8 @@ from typing import Final
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine
 
 MIGRATIONS: Final = Path(__file__).with_name("migrations")
@@ -21,6 +23,13 @@ def configuration() -> Config:
     config.set_main_option("script_location", str(MIGRATIONS))
     config.set_main_option("path_separator", "os")
     return config
+
+
+def is_current(engine: Engine) -> bool:
+    """Whether this database has seen every migration, and none that we do not know."""
+    wanted = ScriptDirectory.from_config(configuration()).get_heads()
+    with engine.connect() as connection:
+        return set(MigrationContext.configure(connection).get_current_heads()) == set(wanted)
 
 
 def upgrade(engine: Engine) -> None:

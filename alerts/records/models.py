@@ -359,6 +359,22 @@ class Fault(Base):
     )
 
 
+class Worker(Base):
+    """A process of the alert service, where several share these records (`alerts.speaker`)."""
+
+    __tablename__ = "alert_workers"
+
+    home: Mapped[str] = mapped_column(ForeignKey("homes.name"), primary_key=True)
+    run: Mapped[str] = mapped_column(Identifier, primary_key=True)
+    """Id of the run: a process that is started again is another worker."""
+    beat: Mapped[int] = mapped_column(BigInteger, default=0)
+    """Grows while it lives. Others watch it grow by clocks of their own, so that no two
+    machines' clocks are ever compared."""
+    well: Mapped[bool] = mapped_column(Boolean, default=False)
+    """Whether it reaches the broker and could page."""
+    speaks: Mapped[bool] = mapped_column(Boolean, default=False)
+
+
 class Service(Base):
     """The last heartbeat of a gateway or service, written at changes and now and then."""
 

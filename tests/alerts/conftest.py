@@ -82,11 +82,11 @@ class PagerChannel:
 class Ward:
     """One home in virtual time. Seconds count from `begin`."""
 
-    def __init__(self, folder: Path, template: Path) -> None:
+    def __init__(self, folder: Path, url: str) -> None:
         self.clock = VirtualClock()
         self.ids = seeded_ids(self.clock, "ward")
         self.folder = folder
-        shutil.copy(template, folder / "alerts.sqlite")
+        self.url = url
         self.database = self.open_database()
         self.database.engine._compiled_cache = _COMPILED  # a third of a short test is compiling
         self.broker = LocalBroker()
@@ -105,7 +105,7 @@ class Ward:
 
     def open_database(self) -> Database:
         """One more door to the same records, as another process has it."""
-        return Database(f"sqlite:///{self.folder / 'alerts.sqlite'}")
+        return Database(self.url)
 
     # --- running ---------------------------------------------------------------------------
 
@@ -344,15 +344,54 @@ def plain_logs():
     structlog.reset_defaults()
 
 
+@pytest.fixture
+def database_kind():
+    """On what the records are; a module that is to run on both parametrizes this."""
+    return "sqlite"
+
+
 @pytest.fixture(scope="session")
-def staffed_records(tmp_path_factory):
+def staffed_file(tmp_path_factory):
     """Upgraded and filled once, copied for each ward."""
     path = tmp_path_factory.mktemp("records") / "staffed.sqlite"
-    database = Database(f"sqlite:///{path}")
+    _fill(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def staffed_template(postgresql):
+    """The same on PostgreSQL."""
+    _fill(postgresql.make_database("staffed"))
+    return "staffed"
+
+
+def _fill(url: str) -> None:
+    database = Database(url)
     database.upgrade()
     enter_people(Directory(database, HOME, VirtualClock()))
     database.close()
-    return path
+
+
+@pytest.fixture
+def staffed_url(request, database_kind):
+    """Makes copies of records with people in them, each in a folder of its own."""
+    made: list[str] = []
+
+    def make(folder: Path) -> str:
+        if database_kind == "sqlite":
+            copy = folder / "alerts.sqlite"
+            shutil.copy(request.getfixturevalue("staffed_file"), copy)
+            return f"sqlite:///{copy}"
+        template = request.getfixturevalue("staffed_template")
+        made.append(f"ward_{next(_NUMBERS)}")
+        return request.getfixturevalue("postgresql").make_database(made[-1], template)
+
+    yield make
+    for name in made:
+        request.getfixturevalue("postgresql").drop_database(name)
+
+
+_NUMBERS = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
@@ -373,14 +412,14 @@ def ward_folder(quick_folder):
 
 
 @pytest.fixture
-def ward(ward_folder, staffed_records):
-    made = Ward(ward_folder, staffed_records)
+def ward(ward_folder, staffed_url):
+    made = Ward(ward_folder, staffed_url(ward_folder))
     yield made
     made.database.close()
 
 
 @pytest.fixture
-def make_ward(quick_folder, staffed_records):
+def make_ward(quick_folder, staffed_url):
     """For property tests: a fresh ward for each example."""
     made: list[Ward] = []
 
@@ -388,7 +427,8 @@ def make_ward(quick_folder, staffed_records):
         for old in made:
             old.database.close()
         made.clear()
-        made.append(Ward(Path(tempfile.mkdtemp(dir=quick_folder)), staffed_records))
+        folder = Path(tempfile.mkdtemp(dir=quick_folder))
+        made.append(Ward(folder, staffed_url(folder)))
         return made[0]
 
     yield make

@@ -24,6 +24,8 @@ from contract.events import EventKind
 from contract.ids import UuidSource
 from contract.messages import IncidentState, Priority
 
+pytestmark = pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"])
+
 FALL = EventKind.FALL_DETECTED
 
 

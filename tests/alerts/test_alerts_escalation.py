@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
 from sqlalchemy import text
 
 from alerts import StaffRole
 from alerts.policy import LogKind
 from contract.events import EventKind, FaultCause
 from contract.messages import IncidentState, Priority
+
+pytestmark = pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"])
 
 FALL = EventKind.FALL_DETECTED
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from alerts.policy import LogKind
 from contract.events import EventKind
 from contract.messages import IncidentState, Priority
+
+pytestmark = pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"])
 
 SUSPECTED = EventKind.FALL_SUSPECTED
 DETECTED = EventKind.FALL_DETECTED
@@ -167,6 +170,21 @@ def test_word_that_was_late_on_its_way_does_not_open_a_settled_fall_again(ward):
         until=601,
     )
     assert ward.rings() == []
+    assert ward.only().state is IncidentState.RESOLVED
+    assert ward.only().log[-1].what == LogKind.LATE_EVENT
+
+
+def test_walking_again_is_no_news_of_a_settled_fall(ward):
+    """Helped up, a while in a chair, and then she walks: the gateway says so about the fall."""
+    ward.play(
+        (0, ward.say(SUSPECTED, fall_id="f1")),
+        (30, ward.say(DETECTED, fall_id="f1", ago_s=30, took_s=30)),
+        (40, ward.arrive()),
+        (100, ward.resolve("true_fall_no_injury")),
+        (480, ward.say(GOT_UP, fall_id="f1", ago_s=480, took_s=480)),
+        until=900,
+    )
+    ward.want_rings((30, "mei"))
     assert ward.only().state is IncidentState.RESOLVED
     assert ward.only().log[-1].what == LogKind.LATE_EVENT
 

@@ -17,12 +17,18 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from alerts import Database, UnknownHomeError
 from alerts.directory import enter_home
 from alerts.records import migrate
+from alerts.records.database import DATABASE_ERRORS
 from alerts.records.models import Base, Case, Home, Resident
 
 
-@pytest.fixture
-def url(tmp_path):
-    return f"sqlite:///{tmp_path / 'deep' / 'records.sqlite'}"
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request, tmp_path):
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'deep' / 'records.sqlite'}"
+        return
+    server = request.getfixturevalue("postgresql")
+    yield server.make_database("records")
+    server.drop_database("records")
 
 
 @pytest.fixture
@@ -37,6 +43,30 @@ def test_the_migrations_make_the_models(database):
     with database.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, Base.metadata) == []
+
+
+def test_records_out_of_reach_are_an_error_that_everyone_knows():
+    """Also where it is asked past the mapper, several times a second."""
+    database = Database("postgresql://nobody@127.0.0.1:1/nothing")
+    assert "+psycopg" in database.where
+    for ask in (database.homes, database.is_current, lambda: database.revision("demo")):
+        with pytest.raises(DATABASE_ERRORS):
+            ask()
+    database.close()
+
+
+def test_a_password_is_not_shown():
+    database = Database("postgresql://nobody:secret@127.0.0.1:1/nothing")
+    assert "secret" not in database.where
+    database.close()
+
+
+def test_whether_the_tables_are_of_this_version(url):
+    database = Database(url)
+    assert not database.is_current()
+    database.upgrade()
+    assert database.is_current()
+    database.close()
 
 
 def test_upgrading_again_keeps_what_is_there(database):
@@ -92,6 +122,7 @@ def test_postgresql_understands_the_tables():
     )
 
 
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 def test_sqlite_is_opened_for_safety(database):
     with database.session() as session:
         pragmas = {

@@ -9,6 +9,8 @@ from alerts.policy import UNPAGED_DEADLINE_S
 from contract.events import EventKind
 from contract.messages import IncidentState, Priority
 
+pytestmark = pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"])
+
 SUSPECTED = EventKind.FALL_SUSPECTED
 DETECTED = EventKind.FALL_DETECTED
 GOT_UP = EventKind.MAY_HAVE_GOT_UP

@@ -233,6 +233,7 @@ async def run_web(settings: Settings) -> None:
         await until_there(clock, "the records", database.where, look)
         desk = Desk(database, clock, UuidSource(clock), home)
         reader = StoreReader(settings.ingest.store)
+        stack.callback(reader.close)
         app = create_app(
             desk,
             clock,

@@ -267,7 +267,9 @@ def _play(home, *, length_s: float, kills: int, postgresql: PostgreSQL | None = 
         zygote.end()
         database.close()
     assert set(hour.kills.values()) == {kills}
-    faults = list(_faults(hour.falls(), incidents, StoreReader(home.store)))
+    reader = StoreReader(home.store)
+    faults = list(_faults(hour.falls(), incidents, reader))
+    reader.close()
     assert faults == [], "\n".join(map(_describe, incidents))
 
 

@@ -61,6 +61,7 @@ def test_in_any_order(make_home, eventually, database, order):
         )
         reader = StoreReader(home.store)
         await eventually(lambda: _stored(reader), "telemetry is stored")
+        reader.close()
         await eventually(lambda: running["gateway"].lines("config_applied"), "configured")
         for service in running.values():
             assert service.runs

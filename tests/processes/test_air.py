@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from contract.clock import ScaledClock, now_us
+from contract.clock import ScaledClock, SystemClock, now_us
 from contract.gatt import CONTROL_UUID, STREAM_UUID, Operation, encode_command
 from contract.packets import decode_packet
 from contract.protocols import LinkLostError
@@ -21,13 +21,14 @@ def play(tmp_path, scene):
     """The home on one clock, the gateway on another with the same origin."""
 
     async def main():
-        clock = ScaledClock(RATE)
+        origin_us = now_us(SystemClock())
+        clock = ScaledClock(RATE, origin_us)
         plan = demo_home()
         simulation = SimulatedHome(plan, clock, seed=7)
         server = AirServer(simulation, clock, tmp_path / "air.socket")
         await server.start()
         living = asyncio.create_task(simulation.run())
-        gateway_clock = ScaledClock(RATE, now_us(clock))
+        gateway_clock = ScaledClock(RATE, origin_us)
         try:
             await scene(server, plan, gateway_clock)
         finally:

@@ -85,6 +85,7 @@ class Pipeline:
         self._summaries = SummaryGrid(0)
         self._confirmation = FallConfirmation(0)
         self._grid: Grid | None = None
+        self._late = np.zeros(0, np.int64)
         self._detector: FallDetector | None = None
 
     def resize(self, added: list[Wearable]) -> None:
@@ -98,6 +99,7 @@ class Pipeline:
         if self._roster.stream_rows > self._stream_rows:
             self._stream_rows = _rounded_up(self._roster.stream_rows)
             self._grid = Grid(self._stream_rows)
+            self._late = self._grid.late.copy()
             self._detector = FallDetector(self._stream_rows)
         for wearable in added:
             self._summaries.reset(wearable.row)
@@ -188,6 +190,13 @@ class Pipeline:
                 wearable = self._roster.by_stream_row.get(detection.row)
                 self._note(findings, wearable, detection)
             self._sum_up(block)
+        late = self._grid.late.copy()
+        for row in np.flatnonzero(late[: len(self._late)] != self._late):
+            wearable = self._roster.by_stream_row.get(int(row))
+            if wearable is not None and wearable.stream_since_ns is not None:
+                # The detector has not seen these: what they held, a window has to bring.
+                wearable.stream_since_ns = wearable.sampled_ns
+        self._late = late
         return findings
 
     def _sum_up(self, block: Block) -> None:

@@ -191,14 +191,8 @@ class _Adapter:
         async for batch in self._radio.adverts():
             offset_ns = _monotonic_to_wall_ns(self._clock)
             heard = [
-                (
-                    each.address,
-                    each.rssi_dbm,
-                    dict(each.manufacturer_data),
-                    dict(each.service_data),
-                    each.received_ns + offset_ns,
-                )
-                for each in batch
+                (address, rssi, dict(ours), dict(theirs), received_ns + offset_ns)
+                for address, rssi, ours, theirs, received_ns in batch
             ]
             _send(self._writer, _Adverts(heard))
 
@@ -297,8 +291,7 @@ class RemoteRadio:
                 self._take(message)
 
     async def connect(self, address: str) -> RadioLink:
-        number = await self._ask("connect", name=address)
-        return _RemoteLink(self, number)
+        return _RemoteLink(self, await self._ask("connect", name=address))
 
     async def close(self) -> None:
         self._let_go("the radio was closed")

@@ -14,7 +14,7 @@ import pytest
 
 from contract.clock import Clock, ScaledClock, VirtualClock
 from contract.ids import seeded_ids
-from contract.protocols import Bus
+from contract.protocols import Bus, Radio
 from edge import LogSiren
 from firmware_sim import HomePlan, SimulatedHome, demo_home
 from messaging import LocalBroker, LocalBus, MqttBus
@@ -59,6 +59,8 @@ async def _scene(
     bus: Callable[[str], Bus],
     broker: LocalBroker | Mosquitto,
     resident: str,
+    *,
+    wrap_radio: Callable[[Radio, Clock], Radio] = lambda radio, _clock: radio,
 ) -> AsyncIterator[Scene]:
     plan = demo_home()
     simulation = SimulatedHome(plan, clock, seed=7)
@@ -70,7 +72,10 @@ async def _scene(
         folder=folder,
         bus=bus,
         siren=lambda name, _bus: sirens[name],
-        radios={g.name: partial(simulation.radio, g.name) for g in plan.gateways},
+        radios={
+            g.name: partial(lambda name: wrap_radio(simulation.radio(name), clock), g.name)
+            for g in plan.gateways
+        },
         boot="boot-of-a-test",
     )
     stages: dict[Stage, float] = {}
@@ -91,7 +96,11 @@ def virtual_scene(
 ) -> Callable[[Callable[[Scene], Awaitable[None]]], None]:
     """Runs a journey in virtual time: ``virtual_scene(journey, resident=…)``."""
 
-    def run(journey: Callable[[Scene], Awaitable[None]], resident: str = "resident-3") -> None:
+    def run(
+        journey: Callable[[Scene], Awaitable[None]],
+        resident: str = "resident-3",
+        wrap_radio: Callable[[Radio, Clock], Radio] = lambda radio, _clock: radio,
+    ) -> None:
         clock = VirtualClock()
         broker = LocalBroker()
 
@@ -99,7 +108,9 @@ def virtual_scene(
             def bus(client_id: str) -> Bus:
                 return LocalBus(broker, client_id, clock)
 
-            async with _scene(tmp_path, clock, bus, broker, resident) as scene:
+            async with _scene(
+                tmp_path, clock, bus, broker, resident, wrap_radio=wrap_radio
+            ) as scene:
                 await journey(scene)
 
         clock.run(main())

@@ -18,6 +18,8 @@ from typing import Final, TypeVar
 
 import structlog
 
+from contract.durable import make_durable
+
 T = TypeVar("T")
 
 _log = structlog.get_logger(__name__)
@@ -170,9 +172,7 @@ class StorageFile:
         connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
         try:
             connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
-            connection.execute("PRAGMA journal_mode = WAL")
-            # FULL: a commit is on the disk before it returns, also in WAL mode.
-            connection.execute("PRAGMA synchronous = FULL")
+            make_durable(connection)
             connection.executescript(self._schema)
         except BaseException:
             connection.close()

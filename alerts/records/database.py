@@ -32,6 +32,7 @@ from sqlalchemy.orm import ORMExecuteState, Session
 
 from alerts.errors import UnknownHomeError
 from alerts.records.models import Home
+from contract.durable import make_durable
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -273,13 +274,9 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     write lock, and two writers would then fail instead of wait.
     """
     connection.isolation_level = None
-    for pragma in (
-        "journal_mode=WAL",
-        "synchronous=FULL",
-        f"busy_timeout={BUSY_TIMEOUT_MS}",
-        "foreign_keys=ON",
-    ):
-        connection.execute(f"PRAGMA {pragma}")
+    connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+    make_durable(connection)
+    connection.execute("PRAGMA foreign_keys = ON")
 
 
 def _begin_sqlite(connection: Connection) -> None:

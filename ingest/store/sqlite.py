@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
 
+from contract.durable import make_durable
 from contract.events import Event
 from contract.messages import Outcome
 from contract.protocols import StoreUnavailableError, WriteOutcome
@@ -138,8 +139,7 @@ class SqliteStore:
             self.path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
         )
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
+            make_durable(connection)
             if self.max_bytes is not None:
                 connection.execute(f"PRAGMA max_page_count = {self.max_bytes // PAGE_BYTES}")
             migrate(connection)

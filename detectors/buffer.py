@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contract.units import NS_PER_S
-from detectors.resample import MAX_GAP_NS, FlatSamples
+from detectors.resample import MAX_GAP_NS, NO_SAMPLES, FlatSamples
 
 EDGE_NS: Final = 2 * MAX_GAP_NS
 """How far beyond both ends of a second samples are looked at: the gap that may be bridged,
@@ -134,11 +134,11 @@ class SampleBuffer:
         chunks = self._by_second[min(self._by_second)]
         return int(min(chunk.t_ns.min() for chunk in chunks)) // NS_PER_S
 
-    def around(self, second: int, more: Sequence[Chunk] = ()) -> FlatSamples | None:
+    def around(self, second: int, more: Sequence[Chunk] = ()) -> FlatSamples:
         """Samples of the second and `EDGE_NS` on both sides, sorted, without duplicates.
 
         Of samples of one row at one time the first that was pushed is kept; the others are
-        counted when their own second is asked for. None if the second and its edges are empty.
+        counted when their own second is asked for.
 
         Parameters
         ----------
@@ -149,13 +149,13 @@ class SampleBuffer:
         """
         chunks = [*more, *self._by_second.get(second, ())]
         if not chunks:
-            return None
+            return NO_SAMPLES
         row, t_ns, xyz = _joined(chunks)
         start = second * NS_PER_S
         since = t_ns - start
         at = ((since >= -EDGE_NS) & (since < NS_PER_S + EDGE_NS)).nonzero()[0]
         if len(at) == 0:
-            return None
+            return NO_SAMPLES
         key = (row * (4 * NS_PER_S) + since)[at]
         if (key[1:] <= key[:-1]).any():
             order = np.argsort(key, kind="stable")

@@ -40,6 +40,11 @@ class FlatSamples(NamedTuple):
     """Shape (3, n)."""
 
 
+NO_SAMPLES: Final = FlatSamples(
+    np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((3, 0), np.float32)
+)
+
+
 def spread_bursts(row: NDArray[np.int64], t_ns: NDArray[np.int64]) -> NDArray[np.int64]:
     """Replace arrival times of bursts by evenly spaced times of measurement.
 

@@ -15,6 +15,10 @@ _AVERAGE: Final = np.zeros(COLUMNS, np.float32)
 """Weights of the filter's output columns for a mean over time."""
 _AVERAGE[:GRID_HZ] = 1 / GRID_HZ
 
+_SQUARED: Final = slice(MEAN.stop, len(FEATURES))
+"""Features that are roots of squares."""
+assert {MIN_G, MAX_G, DEVIATION_G} == set(range(len(FEATURES))[_SQUARED])
+
 
 class Block(NamedTuple):
     """One closed second for all rows. Whoever gets one keeps it unchanged: detectors hold on
@@ -90,15 +94,15 @@ class Meter:
         np.square(square, out=square)
         deviation = np.matmul(square, _AVERAGE, out=summary[DEVIATION_G])
         deviation -= np.square(mean, out=mean)
-        np.sqrt(np.maximum(deviation, 0, out=deviation), out=deviation)
+        np.maximum(deviation, 0, out=deviation)
+        np.sqrt(summary[_SQUARED], out=summary[_SQUARED])
 
     def _reduce(self, extreme: np.ufunc, out: NDArray[np.float32]) -> None:
-        """Root of the greatest or least of each row's squares."""
+        """The greatest or least of each row's squares."""
         lanes, pair = self._extreme, self._pair
         extreme.reduce(self._lanes, axis=0, out=lanes)
         extreme(lanes[0::2], lanes[1::2], out=pair)
         extreme(pair[0::2], pair[1::2], out=out)
-        np.sqrt(out, out=out)
 
 
 def summary_of_valid(

@@ -220,14 +220,15 @@ class Grid:
         A row that is silent all the second gets the last sample that it ever held.
         """
         samples, valid = self._collect(second)
+        if valid is not None and not valid.any():
+            return self._empty_block(second)
         if valid is None:
             self._restart(samples, ~self._ended_valid)
             self._ended_valid = np.ones(self.rows, np.bool_)
             return self._measured(second, samples, self._all_valid, _NO_HOLES)
-        speaks = np.asarray(valid.any(axis=1))
-        if not speaks.any():
-            return self._empty_block(second)
-        silent, holed = (~speaks).nonzero()[0], (speaks & ~valid.all(axis=1)).nonzero()[0]
+        heard = valid.sum(axis=1)
+        speaks = heard > 0
+        silent, holed = (heard == 0).nonzero()[0], (speaks & (heard < GRID_HZ)).nonzero()[0]
         samples[:, silent] = self._filter.samples[:, silent, -1:]
         holes = _NO_HOLES
         if len(holed):

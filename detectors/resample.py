@@ -9,6 +9,7 @@ of being folded into the band where falls are. All rows are done in one pass.
 
 from __future__ import annotations
 
+import functools
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -118,7 +119,7 @@ def resample(
     # Time from each sample to the next one of its row; zero where no line may be drawn.
     spacing = np.zeros(len(key), np.int64)
     np.multiply(gap, gap <= MAX_GAP_NS, out=spacing[:-1])
-    grid = np.arange(rows)[:, None] * APART_NS + _GRID_NS
+    grid = _grid_on_one_axis(rows)
     # The last sample at or before; where a row has none, another row's, which is far away.
     left = key.searchsorted(grid, side="right")
     left -= 1
@@ -143,6 +144,14 @@ def resample(
         if dense.any():
             _average_dense(samples.reshape(3, -1), np.flatnonzero(dense), line.ravel(), flat, key)
     return samples, valid
+
+
+@functools.lru_cache(maxsize=8)
+def _grid_on_one_axis(rows: int) -> NDArray[np.int64]:
+    """The grid times of all rows, shape (rows, GRID_HZ)."""
+    grid: NDArray[np.int64] = np.arange(rows)[:, None] * APART_NS + _GRID_NS
+    grid.flags.writeable = False
+    return grid
 
 
 def _on_one_axis(

@@ -18,7 +18,8 @@ from contract.events import EventKind
 from contract.units import NS_PER_S
 from detectors.detection import Detection
 from detectors.own_time import OwnTime
-from detectors.summary import DEVIATION_G, MEAN, SummaryBlock
+from detectors.recent import Recent
+from detectors.summary import DEVIATION_G, FEATURES, MEAN, SummaryBlock
 from detectors.walking import WALKING_LEAST_S, WALKING_WINDOW_S, count_walking, unit
 
 CONFIRM_AFTER_S: Final = 30
@@ -38,6 +39,11 @@ pages have gone out by then."""
 
 _KEPT_S: Final = 60
 """Seconds of posture held, so that a window fetched late still finds the posture on the floor."""
+
+_MEASURES: Final = (*range(len(FEATURES))[MEAN], DEVIATION_G)
+"""Features that are held."""
+_MEAN: Final = slice(0, 3)
+_DEVIATION: Final = 3
 
 _GOT_UP_COSINE: Final = math.cos(math.radians(GOT_UP_POSTURE_DEG))
 
@@ -65,8 +71,7 @@ class FallConfirmation:
 
     def __init__(self, rows: int) -> None:
         self._time = OwnTime()
-        self._posture = np.full((_KEPT_S, 3, rows), np.nan, np.float32)
-        self._deviation = np.full((_KEPT_S, rows), np.nan, np.float32)
+        self._recent = Recent(_KEPT_S, len(_MEASURES), rows)
         self._walking_s = np.zeros(rows, np.int64)
         self._walked_until_s = np.full(rows, -np.inf)
         self._walked_posture = np.full((3, rows), np.nan, np.float32)
@@ -89,8 +94,8 @@ class FallConfirmation:
         detected = [fall for fall in mine if fall.detected]
         if len(detected) >= MAX_OPEN_PER_ROW:
             self._open.remove(detected[0])
-        if not self._open:
-            self._look_back()
+        if not mine:
+            self._look_back(row)
         self._open.append(_OpenFall(row, impact_ns, self._time.of(impact_ns)))
 
     def step(self, block: SummaryBlock) -> list[Detection]:
@@ -128,8 +133,7 @@ class FallConfirmation:
         What it did before does not count as walking. Open falls stay open: a fall may be what made
         the wearable reboot.
         """
-        self._posture[:, :, row] = np.nan
-        self._deviation[:, row] = np.nan
+        self._recent.forget(row)
         self._walked_until_s[row] = -np.inf
 
     def _decide(self, fall: _OpenFall) -> EventKind | None:
@@ -154,7 +158,7 @@ class FallConfirmation:
         """Mean direction in the seconds of `LYING_SEEN_S`; NaN if none was heard or is kept."""
         seen = np.arange(LYING_SEEN_S[0], LYING_SEEN_S[1] + 1) + math.floor(fall.impact_s)
         ago = self._time.now_s - 1 - seen
-        postures = self._posture[-1 - ago[ago < _KEPT_S], :, fall.row]
+        postures = unit(self._recent.seconds[-1 - ago[ago < _KEPT_S], _MEAN, fall.row].T).T
         heard = postures[np.isfinite(postures[:, 0])]
         if len(heard) == 0:
             return np.full(3, np.nan, np.float32)
@@ -164,33 +168,25 @@ class FallConfirmation:
         """Move time on, and note who has been walking."""
         begins = self._time.second is None
         passed_s = self._time.advance(block.second)
-        _shift(self._posture, passed_s)
-        _shift(self._deviation, passed_s)
-        self._posture[-1] = unit(block.values[MEAN])
-        self._deviation[-1] = block.values[DEVIATION_G]
+        block.values.take(_MEASURES, axis=0, out=self._recent.advance(passed_s), mode="clip")
         if begins:
             for fall in self._open:
                 fall.impact_s = self._time.of(fall.impact_ns)
         if self._open:
-            self._note_walking()
+            self._note_walking(sorted({fall.row for fall in self._open}))
 
-    def _look_back(self) -> None:
-        """Note who has walked while nobody had fallen, when it did not matter."""
+    def _look_back(self, row: int) -> None:
+        """Note when this row has walked before it fell, when it did not matter."""
         for ago_s in range(_KEPT_S - WALKING_WINDOW_S, -1, -1):
-            self._note_walking(ago_s)
+            self._note_walking([row], ago_s)
 
-    def _note_walking(self, ago_s: int = 0) -> None:
-        """Count each row's walking seconds in the window that ended `ago_s` seconds ago."""
+    def _note_walking(self, rows: list[int], ago_s: int = 0) -> None:
+        """Count the walking seconds of these rows in the window that ended `ago_s` seconds ago."""
         end = _KEPT_S - ago_s
-        window = slice(end - WALKING_WINDOW_S, end)
-        self._walking_s, common = count_walking(self._posture[window], self._deviation[window])
-        sustained = self._walking_s >= WALKING_LEAST_S
-        self._walked_until_s[sustained] = self._time.now_s - ago_s
-        self._walked_posture[:, sustained] = common[:, sustained]
-
-
-def _shift(ring: NDArray[np.float32], seconds: int) -> None:
-    """Make room at the end for `seconds` along the first axis; what was not heard is NaN."""
-    kept = max(len(ring) - seconds, 0)
-    ring[:kept] = ring[len(ring) - kept :].copy()
-    ring[kept:] = np.nan
+        window = self._recent.seconds[end - WALKING_WINDOW_S : end, :, rows]
+        directions = unit(window[:, _MEAN].transpose(1, 0, 2)).transpose(1, 0, 2)
+        self._walking_s[rows], common = count_walking(directions, window[:, _DEVIATION])
+        sustained = self._walking_s[rows] >= WALKING_LEAST_S
+        walked = np.array(rows)[sustained]
+        self._walked_until_s[walked] = self._time.now_s - ago_s
+        self._walked_posture[:, walked] = common[:, sustained]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from contract.events import EventKind
@@ -177,16 +178,30 @@ class FallConfirmation:
 
     def _look_back(self, row: int) -> None:
         """Note when this row has walked before it fell, when it did not matter."""
-        for ago_s in range(_KEPT_S - WALKING_WINDOW_S, -1, -1):
-            self._note_walking([row], ago_s)
+        recent = self._recent.seconds[:, :, row]
+        # Each window of the kept seconds takes the place of a row.
+        windows = sliding_window_view(recent, WALKING_WINDOW_S, axis=0).transpose(2, 1, 0)
+        walking_s, common = _count_walking(windows)
+        self._walking_s[row] = walking_s[-1]
+        sustained = np.flatnonzero(walking_s >= WALKING_LEAST_S)
+        if len(sustained):
+            last = sustained[-1]
+            self._walked_until_s[row] = self._time.now_s - (len(walking_s) - 1 - last)
+            self._walked_posture[:, row] = common[:, last]
 
-    def _note_walking(self, rows: list[int], ago_s: int = 0) -> None:
-        """Count the walking seconds of these rows in the window that ended `ago_s` seconds ago."""
-        end = _KEPT_S - ago_s
-        window = self._recent.seconds[end - WALKING_WINDOW_S : end, :, rows]
-        directions = unit(window[:, _MEAN].transpose(1, 0, 2)).transpose(1, 0, 2)
-        self._walking_s[rows], common = count_walking(directions, window[:, _DEVIATION])
+    def _note_walking(self, rows: list[int]) -> None:
+        """Count the walking seconds of these rows in the latest window."""
+        window = self._recent.seconds[-WALKING_WINDOW_S:, :, rows]
+        self._walking_s[rows], common = _count_walking(window)
         sustained = self._walking_s[rows] >= WALKING_LEAST_S
         walked = np.array(rows)[sustained]
-        self._walked_until_s[walked] = self._time.now_s - ago_s
+        self._walked_until_s[walked] = self._time.now_s
         self._walked_posture[:, walked] = common[:, sustained]
+
+
+def _count_walking(
+    window: NDArray[np.float32],
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """`walking.count_walking` of measures (seconds, measures, rows)."""
+    posture = unit(window[:, _MEAN].transpose(1, 0, 2)).transpose(1, 0, 2)
+    return count_walking(posture, window[:, _DEVIATION])

@@ -153,8 +153,8 @@ class CandidateFinder:
         valid = np.zeros((len(rows), _RING_S * MOTION_HZ), np.bool_)
         for slot, block in enumerate(self._ring, start=_RING_S - len(self._ring)):
             part = slice(slot * MOTION_HZ, (slot + 1) * MOTION_HZ)
-            motion[:, :, part] = block.motion[:, rows].transpose(1, 0, 2)
-            valid[:, part] = block.valid[rows]
+            motion[:, :, part] = block.motion.take(rows, axis=1).transpose(1, 0, 2)
+            valid[:, part] = block.valid.take(rows, axis=0)
         made_at = self._steps - _RING_S + np.repeat(np.arange(_RING_S), MOTION_HZ)
         cut = self._cut_at[rows][:, None]
         valid &= (made_at < cut) == (self._steps - 1 - HELD_AFTER_S < cut)

@@ -33,13 +33,14 @@ RAMP_G: Final = 0.1
 """Width of the ramp around a bias. The answer of a kernel to a worn sensor's noise of 0.01 g
 has a standard deviation of 0.07 g."""
 
+_TOGETHER: Final = 64
+"""Windows whose answers are held at a time: 2.7 MB, about what stays in a core's own cache."""
+
+_HALF_RAMP: Final = np.float32(RAMP_G / 2)
+
 _PART: Final = span((SEGMENTS_S[0][0], SEGMENTS_S[-1][1]))
 LENGTH: Final = _PART.stop - _PART.start
 """Samples that are looked at."""
-
-_SMALL: Final = 8_192
-"""Columns below which two passes beat one `np.clip`, measured with NumPy 2.3: its setup for
-broadcast limits costs more than a pass that is not needed."""
 
 
 def _weights() -> NDArray[np.float32]:
@@ -105,14 +106,8 @@ class Convolution:
     def __init__(self, bank: KernelBank) -> None:
         _insist(bank)
         self.bank = bank
-        self._low = bank.biases - np.float32(RAMP_G / 2)
-        self._high = bank.biases + np.float32(RAMP_G / 2)
         self._kernels = _kernels(bank)
         self._pools = [_pool(int(stride)) for stride in bank.strides]
-        # What the ramp's foot adds to every average, taken off again at the end.
-        self._foot = np.repeat(
-            (self._low / np.float32(RAMP_G)).transpose(0, 2, 1)[..., None], len(SEGMENTS_S), axis=3
-        )
 
     def features(self, channel: NDArray[np.float32]) -> NDArray[np.float32]:
         """Share of time above each bias, in each segment.
@@ -130,15 +125,31 @@ class Convolution:
         windows = channel.shape[2]
         dilations, kernels, biases = self.bank.biases.shape
         out = np.empty((dilations, biases, kernels, len(SEGMENTS_S), windows), np.float32)
-        for each, (kernels_of, pool) in enumerate(zip(self._kernels, self._pools, strict=True)):
-            answers = kernels_of.answers(channel)
-            ramp = np.empty_like(answers)
-            for bias in range(biases):
-                low, high = self._low[each, :, bias, None], self._high[each, :, bias, None]
-                _limit(answers, low, high, ramp)
-                np.matmul(pool, ramp.reshape(kernels, -1, windows), out=out[each, bias])
-        out -= self._foot[..., None]
+        # Memory that is new each time costs as much as the work in it.
+        most = kernels * LENGTH * min(windows, _TOGETHER)
+        scratch = np.empty((2, most), np.float32)
+        for first in range(0, windows, _TOGETHER):
+            some = slice(first, min(first + _TOGETHER, windows))
+            self._fill(channel[:, :, some], out[..., some], scratch)
+        out += np.float32(0.5)
         return out.reshape(-1, windows)
+
+    def _fill(
+        self, channel: NDArray[np.float32], out: NDArray[np.float32], scratch: NDArray[np.float32]
+    ) -> None:
+        """Averages of the ramps from its middle, into `out` (dilations, biases, kernels, segments,
+        n).
+        """
+        windows = channel.shape[2]
+        for each, (kernels, pool) in enumerate(zip(self._kernels, self._pools, strict=True)):
+            size = KERNELS * pool.shape[1] * windows
+            answers, ramp = scratch[:, :size].reshape(2, KERNELS, -1)
+            kernels.answers(channel, out=answers)
+            for bias in range(out.shape[1]):
+                # Taken off before and not after the average, where it would cost digits.
+                np.subtract(answers, self.bank.biases[each, :, bias, None], out=ramp)
+                np.clip(ramp, -_HALF_RAMP, _HALF_RAMP, out=ramp)
+                np.matmul(pool, ramp.reshape(KERNELS, -1, windows), out=out[each, bias])
 
 
 def make_bank(
@@ -198,9 +209,12 @@ class _Kernels(NamedTuple):
     """Which sample stands below each tap at each time, shape (TAPS, times); beyond the ends the
     end values are held."""
 
-    def answers(self, channel: NDArray[np.float32]) -> NDArray[np.float32]:
+    def answers(
+        self, channel: NDArray[np.float32], out: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
         """In g, shape (KERNELS, times x windows)."""
-        return self.weights @ channel.take(self.at, axis=1).reshape(self.weights.shape[1], -1)
+        columns = channel.take(self.at, axis=1).reshape(self.weights.shape[1], -1)
+        return np.matmul(self.weights, columns, out=out)
 
 
 def _kernels(bank: KernelBank) -> list[_Kernels]:
@@ -212,20 +226,6 @@ def _kernels(bank: KernelBank) -> list[_Kernels]:
         weights = (mix[:, :, None] * _WEIGHTS[:, None]).reshape(KERNELS, -1)
         ready.append(_Kernels(weights, at))
     return ready
-
-
-def _limit(
-    values: NDArray[np.float32],
-    low: NDArray[np.float32],
-    high: NDArray[np.float32],
-    out: NDArray[np.float32],
-) -> None:
-    """Values between limits, by the faster of two ways."""
-    if values.shape[1] < _SMALL:
-        np.maximum(values, low, out=out)
-        np.minimum(out, high, out=out)
-    else:
-        np.clip(values, low, high, out=out)
 
 
 def _pool(stride: int) -> NDArray[np.float32]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contract.units import NS_PER_S
-from detectors.resample import MAX_GAP_NS, FlatSamples
+from detectors.resample import APART_NS, MAX_GAP_NS, NO_SAMPLES, FlatSamples
 
 EDGE_NS: Final = 2 * MAX_GAP_NS
 """How far beyond both ends of a second samples are looked at: the gap that may be bridged,
@@ -134,11 +134,11 @@ class SampleBuffer:
         chunks = self._by_second[min(self._by_second)]
         return int(min(chunk.t_ns.min() for chunk in chunks)) // NS_PER_S
 
-    def around(self, second: int, more: Sequence[Chunk] = ()) -> FlatSamples | None:
+    def around(self, second: int, more: Sequence[Chunk] = ()) -> FlatSamples:
         """Samples of the second and `EDGE_NS` on both sides, sorted, without duplicates.
 
         Of samples of one row at one time the first that was pushed is kept; the others are
-        counted when their own second is asked for. None if the second and its edges are empty.
+        counted when their own second is asked for.
 
         Parameters
         ----------
@@ -149,23 +149,27 @@ class SampleBuffer:
         """
         chunks = [*more, *self._by_second.get(second, ())]
         if not chunks:
-            return None
-        row, t_ns, xyz = _joined(chunks)
-        start = second * NS_PER_S
-        since = t_ns - start
-        at = ((since >= -EDGE_NS) & (since < NS_PER_S + EDGE_NS)).nonzero()[0]
+            return NO_SAMPLES
+        row, t_ns, xyz = _joined(chunks) if len(chunks) > 1 else chunks[0]
+        since = t_ns - second * NS_PER_S
+        # Within the reach of `EDGE_NS` on both sides; a negative time is a huge one without sign.
+        near = (since + EDGE_NS).view(np.uint64) < NS_PER_S + 2 * EDGE_NS
+        at = near.nonzero()[0]
         if len(at) == 0:
-            return None
-        key = (row * (4 * NS_PER_S) + since)[at]
+            return NO_SAMPLES
+        key = row * APART_NS
+        key += since
+        key = key.take(at)
         if (key[1:] <= key[:-1]).any():
-            order = np.argsort(key, kind="stable")
-            at, key = at[order], key[order]
-            again = np.concatenate(([False], key[1:] == key[:-1]))
+            order = key.argsort(kind="stable")
+            at, key = at.take(order), key.take(order)
+            again = key[1:] == key[:-1]
             if again.any():
+                again = np.concatenate(([False], again))
                 own = at[again & (since[at] >= 0) & (since[at] < NS_PER_S)]
                 self.rejected += np.bincount(row[own], minlength=self.rows)
                 at = at[~again]
-        return FlatSamples(row[at], t_ns[at], xyz.take(at, axis=1))
+        return FlatSamples(row.take(at), t_ns.take(at), xyz.take(at, axis=1))
 
     def is_empty_at(self, second: int) -> bool:
         """Whether nothing was taken in for a second."""

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from contract.screen import GRID_HZ, MOTION_HZ
 from contract.units import NS_PER_S
-from detectors.block import Block, leave_out_holes, measure
+from detectors.block import Block, Meter, summary_of_valid
 from detectors.buffer import EDGE_NS, MAX_ABS_G, MAX_AHEAD_S, Chunk, SampleBuffer
-from detectors.filters import AXES, DECIMATION, LowPass
+from detectors.filters import AXES, DECIMATION, MOTION_COLUMNS, STEP_COLUMNS, LowPass
 from detectors.resample import STEP_NS, FlatSamples, resample
-from detectors.summary import BACK_JUMP_S, FEATURES, MAX_G, MIN_G
+from detectors.summary import BACK_JUMP_S, FEATURES, MAX_G, MEAN, MIN_G
 
 __all__ = ["EMPTY_RUN_S", "LATENESS_S", "Block", "Grid"]
 
@@ -41,8 +41,24 @@ class _Whole(NamedTuple):
     """A second that was given on the grid."""
 
     samples: NDArray[np.float32]
-    rows: NDArray[np.bool_]
-    """Which rows are complete in it."""
+    rows: NDArray[np.bool_] | None
+    """Which rows are complete in it; None if all are."""
+
+
+class _Holes(NamedTuple):
+    """Rows that are valid in part of a second."""
+
+    rows: NDArray[np.intp]
+    valid: NDArray[np.bool_]
+    """Shape (k, GRID_HZ); at least one sample of each."""
+
+    def within(self, rows: slice) -> _Holes:
+        """Those among some rows."""
+        first, last = np.searchsorted(self.rows, (rows.start, rows.stop))
+        return _Holes(self.rows[first:last], self.valid[first:last])
+
+
+_NO_HOLES: Final = _Holes(np.zeros(0, np.intp), np.zeros((0, GRID_HZ), np.bool_))
 
 
 class Grid:
@@ -59,8 +75,12 @@ class Grid:
         self._buffer = SampleBuffer(rows)
         self._whole: dict[int, _Whole] = {}
         self._filter = LowPass(rows)
+        self._filter.samples[:, :, -1] = _GRAVITY[:, None]
+        meters = {len(range(rows)[part.rows]) for part in self._filter.parts}
+        self._meters = {size: Meter(size) for size in meters}
         self._ended_valid = np.zeros(rows, np.bool_)
-        self._held = np.repeat(_GRAVITY[:, None], rows, axis=1)
+        self._all_valid = np.ones((rows, MOTION_HZ), np.bool_)
+        self._all_valid.flags.writeable = False
         self._next: int | None = None
         self._empty_s = 0
 
@@ -125,7 +145,7 @@ class Grid:
         # NaN fails the comparison.
         sane = samples_g.min() >= -MAX_ABS_G and samples_g.max() <= MAX_ABS_G
         if valid is None and sane:
-            self._whole[second] = _Whole(samples_g, np.ones(self.rows, np.bool_))
+            self._whole[second] = _Whole(samples_g, None)
             return
         given = np.ones((self.rows, GRID_HZ), np.bool_) if valid is None else valid
         if not sane:
@@ -160,10 +180,12 @@ class Grid:
     def reset(self, row: int) -> None:
         """Forget a row: another wearable, or the same one after a reboot."""
         self._buffer.forget_row(row)
-        for whole in self._whole.values():
-            whole.rows[row] = False
+        for second, whole in self._whole.items():
+            rows = np.ones(self.rows, np.bool_) if whole.rows is None else whole.rows
+            rows[row] = False
+            self._whole[second] = _Whole(whole.samples, rows)
         self._ended_valid[row] = False
-        self._held[:, row] = _GRAVITY
+        self._filter.samples[:, row, -1] = _GRAVITY
 
     def _blocks(self, until: int) -> Iterator[Block]:
         if self._next is None:
@@ -197,65 +219,82 @@ class Grid:
 
         A row that is silent all the second gets the last sample that it ever held.
         """
-        valid = self._collect(second)
-        if valid is None:
-            self._restart(~self._ended_valid)
-            self._ended_valid = np.ones(self.rows, np.bool_)
-            self._held = self._filter.samples[:, :, -1].copy()
-            return measure(second, self._filter.step())
-        speaks = np.asarray(valid.any(axis=1))
-        if not speaks.any():
+        samples, valid = self._collect(second)
+        if valid is not None and not valid.any():
             return self._empty_block(second)
-        silent, holed = (~speaks).nonzero()[0], (speaks & ~valid.all(axis=1)).nonzero()[0]
-        self._filter.samples[:, silent] = self._held[:, silent, None]
+        if valid is None:
+            self._restart(samples, ~self._ended_valid)
+            self._ended_valid = np.ones(self.rows, np.bool_)
+            return self._measured(second, samples, self._all_valid, _NO_HOLES)
+        heard = valid.sum(axis=1)
+        speaks = heard > 0
+        silent, holed = (heard == 0).nonzero()[0], (speaks & (heard < GRID_HZ)).nonzero()[0]
+        samples[:, silent] = self._filter.samples[:, silent, -1:]
+        holes = _NO_HOLES
         if len(holed):
-            self._fill(holed, valid[holed])
-        self._restart(speaks & ~(self._ended_valid & valid[:, 0]))
+            holes = _Holes(holed, valid[holed])
+            _fill(samples, holes)
+        self._restart(samples, speaks & ~(self._ended_valid & valid[:, 0]))
         self._ended_valid = valid[:, -1]
-        self._held = self._filter.samples[:, :, -1].copy()
-        output = self._filter.step()
-        block = measure(second, output)
-        block.valid[:] = valid[:, ::DECIMATION]
+        block = self._measured(second, samples, valid[:, ::DECIMATION].copy(), holes)
         block.summary[:, silent] = np.nan
-        if len(holed):
-            leave_out_holes(block, output, holed, valid[holed])
         return block
 
-    def _restart(self, rows: NDArray[np.bool_]) -> None:
+    def _restart(self, samples: NDArray[np.float32], rows: NDArray[np.bool_]) -> None:
         """Let the filter of these rows begin from what stands first in its input."""
         anew = rows.nonzero()[0]
         if len(anew):
-            self._filter.restart(anew, self._filter.samples[:, anew, 0])
+            self._filter.restart(anew, samples[:, anew, 0])
 
-    def _collect(self, second: int) -> NDArray[np.bool_] | None:
-        """Put a second's samples into the filter's input; return what of it is valid, None if
-        all is.
-        """
+    def _measured(
+        self,
+        second: int,
+        samples: NDArray[np.float32],
+        valid: NDArray[np.bool_],
+        holes: _Holes,
+    ) -> Block:
+        """Filter a second and measure it, as many rows at a time as stay in the cache."""
+        motion = np.empty((AXES, self.rows, MOTION_HZ), np.float32)
+        summary = np.empty((len(FEATURES), self.rows), np.float32)
+        for part in self._filter.parts:
+            mine = summary[:, part.rows]
+            output = part.filter(samples, mine[MEAN])
+            motion[:, part.rows] = output[:, :, MOTION_COLUMNS]
+            here = holes.within(part.rows) if len(holes.rows) else holes
+            low_passed = output[:, here.rows - part.rows.start][:, :, STEP_COLUMNS]
+            self._meters[mine.shape[1]].measure(output, mine)
+            if len(here.rows):
+                summary[:, here.rows] = summary_of_valid(low_passed, here.valid)
+        return Block(second, motion, valid, summary[MAX_G], summary[MIN_G], summary)
+
+    def _collect(self, second: int) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None]:
+        """A second's samples, shape (3, rows, GRID_HZ), and what of it is valid; None if all is."""
         whole = self._whole.get(second)
         if whole is None:
             flat = self._buffer.around(second, self._edges(second, None))
-            if flat is None:
-                return np.zeros((self.rows, GRID_HZ), np.bool_)
-            self._filter.samples[:], valid = resample(flat, self.rows, second * NS_PER_S)
-            return None if valid.all() else valid
-        self._filter.samples[:] = whole.samples
-        if whole.rows.all() and self._buffer.is_empty_at(second):
-            return None
-        valid = np.repeat(whole.rows[:, None], GRID_HZ, axis=1)
-        flat = self._buffer.around(second, self._edges(second, ~whole.rows))
-        others = np.flatnonzero(~whole.rows)
-        if flat is None:
-            return valid
-        twice = whole.rows[flat.row]
+            samples, valid = resample(flat, self.rows, second * NS_PER_S)
+        elif whole.rows is None and self._buffer.is_empty_at(second):
+            return whole.samples, None
+        else:
+            samples, valid = self._completed(second, whole)
+        return samples, None if valid.all() else valid
+
+    def _completed(
+        self, second: int, whole: _Whole
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """A second that was given on the grid, its other rows from single samples."""
+        given = np.ones(self.rows, np.bool_) if whole.rows is None else whole.rows
+        samples, valid = whole.samples.copy(), np.repeat(given[:, None], GRID_HZ, axis=1)
+        others = np.flatnonzero(~given)
+        flat = self._buffer.around(second, self._edges(second, ~given))
+        twice = given[flat.row]
         own = twice & (flat.t_ns // NS_PER_S == second)
         self.rejected[:] += np.bincount(flat.row[own], minlength=self.rows)
         place = np.zeros(self.rows, np.int64)
         place[others] = np.arange(len(others))
         flat = FlatSamples(place[flat.row[~twice]], flat.t_ns[~twice], flat.xyz_g[:, ~twice])
-        self._filter.samples[:, others], valid[others] = resample(
-            flat, len(others), second * NS_PER_S
-        )
-        return valid
+        samples[:, others], valid[others] = resample(flat, len(others), second * NS_PER_S)
+        return samples, valid
 
     def _edges(self, second: int, wanted: NDArray[np.bool_] | None) -> list[Chunk]:
         """Samples of neighbouring seconds that were given on the grid, as far as they can
@@ -271,27 +310,29 @@ class Grid:
         ):
             whole = self._whole.get(other)
             if whole is not None:
-                row = np.flatnonzero(whole.rows if wanted is None else whole.rows & wanted)
+                complete = np.ones(self.rows, np.bool_) if whole.rows is None else whole.rows
+                row = np.flatnonzero(complete if wanted is None else complete & wanted)
                 t_ns = np.tile(other * NS_PER_S + steps * STEP_NS, len(row))
                 xyz = whole.samples[:, row[:, None], steps].reshape(AXES, -1)
                 edges.append(Chunk(np.repeat(row, near), t_ns, xyz))
         return edges
 
-    def _fill(self, holed: NDArray[np.intp], valid: NDArray[np.bool_]) -> None:
-        """Fill holes of rows in the filter's input: with the sample that ends the hole, so that
-        the filter has settled on it when it counts; behind the last sample with that one.
-        """
-        samples = self._filter.samples
-        step = np.arange(GRID_HZ)
-        following = np.where(valid, step, GRID_HZ)
-        following = np.minimum.accumulate(following[:, ::-1], axis=1)[:, ::-1]
-        last = np.where(valid, step, 0).max(axis=1)
-        source = np.where(following < GRID_HZ, following, last[:, None])
-        samples[:, holed] = np.take_along_axis(samples[:, holed], source[None], axis=2)
-
     def _empty_block(self, second: int) -> Block:
         self._ended_valid[:] = False
         nothing = np.full((len(FEATURES), self.rows), np.nan, np.float32)
-        motion = np.broadcast_to(self._held[:, :, None], (AXES, self.rows, MOTION_HZ))
+        held = self._filter.samples[:, :, -1:].copy()
+        motion = np.broadcast_to(held, (AXES, self.rows, MOTION_HZ))
         valid = np.zeros((self.rows, MOTION_HZ), np.bool_)
         return Block(second, motion, valid, nothing[MAX_G], nothing[MIN_G], nothing)
+
+
+def _fill(samples: NDArray[np.float32], holes: _Holes) -> None:
+    """Fill holes of rows in a second: with the sample that ends the hole, so that the filter has
+    settled on it when it counts; behind the last sample with that one.
+    """
+    step = np.arange(GRID_HZ)
+    following = np.where(holes.valid, step, GRID_HZ)
+    following = np.minimum.accumulate(following[:, ::-1], axis=1)[:, ::-1]
+    last = np.where(holes.valid, step, 0).max(axis=1)
+    source = np.where(following < GRID_HZ, following, last[:, None])
+    samples[:, holes.rows] = np.take_along_axis(samples[:, holes.rows], source[None], axis=2)

@@ -9,6 +9,7 @@ of being folded into the band where falls are. All rows are done in one pass.
 
 from __future__ import annotations
 
+import functools
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -31,6 +32,11 @@ BURST_NS: Final = 2 * NS_PER_MS
 take 500 Hz, beyond what a packet may claim (`contract.packets.MAX_RATE_HZ`)."""
 
 
+APART_NS: Final = 3_600 * NS_PER_S
+"""From one row's second to the next row's where rows are laid end to end on one axis of time: far
+more than samples around a second span, so that no row meets another. Half a million rows fit."""
+
+
 class FlatSamples(NamedTuple):
     """Samples of many rows, sorted by row, then time; no two of a row at one time."""
 
@@ -38,6 +44,11 @@ class FlatSamples(NamedTuple):
     t_ns: NDArray[np.int64]
     xyz_g: NDArray[np.float32]
     """Shape (3, n)."""
+
+
+NO_SAMPLES: Final = FlatSamples(
+    np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((3, 0), np.float32)
+)
 
 
 def spread_bursts(row: NDArray[np.int64], t_ns: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -99,23 +110,31 @@ def resample(
         Shape (rows, GRID_HZ): the grid time meets a sample, or lies between two that are at
         most `MAX_GAP_NS` apart.
     """
-    count = len(flat.t_ns)
-    if count == 0:
-        return np.zeros((3, rows, GRID_HZ), np.float32), np.zeros((rows, GRID_HZ), np.bool_)
-    t_ns = spread_bursts(flat.row, flat.t_ns) - start_ns
+    samples = np.zeros((3, rows, GRID_HZ), np.float32)
+    if len(flat.t_ns) == 0:
+        return samples, np.zeros((rows, GRID_HZ), np.bool_)
+    key, gap = _on_one_axis(flat.row, flat.t_ns - start_ns)
+    if len(gap) and gap.min() <= BURST_NS:
+        key, gap = _on_one_axis(flat.row, spread_bursts(flat.row, flat.t_ns) - start_ns)
     # Time from each sample to the next one of its row; zero where no line may be drawn.
-    spacing = np.zeros(count, np.int64)
-    gap = t_ns[1:] - t_ns[:-1]
-    spacing[:-1] = gap * ((flat.row[1:] == flat.row[:-1]) & (gap <= MAX_GAP_NS))
-    left, has_left = _left_of_grid_times(flat.row, t_ns, rows)
-    after_left = _GRID_NS - t_ns.take(left)
-    line = spacing.take(left)
-    line *= has_left
-    bridged = line > 0
-    valid = bridged | (has_left & (after_left == 0))
-    share = (after_left * bridged / np.maximum(line, 1)).astype(np.float32)
-    samples = flat.xyz_g.take(left, axis=1)
-    samples += (flat.xyz_g.take(left + bridged, axis=1) - samples) * share
+    spacing = np.zeros(len(key), np.int64)
+    np.multiply(gap, gap <= MAX_GAP_NS, out=spacing[:-1])
+    grid = _grid_on_one_axis(rows)
+    # The last sample at or before; where a row has none, another row's, which is far away.
+    left = key.searchsorted(grid, side="right")
+    left -= 1
+    after_left = grid - key.take(left, mode="clip")
+    line = spacing.take(left, mode="clip")
+    # A negative time is a huge one without its sign.
+    bridged = after_left.view(np.uint64) < line.view(np.uint64)
+    valid = bridged | (after_left == 0)
+    share = (after_left / np.maximum(line, 1)).astype(np.float32)
+    flat.xyz_g.take(left, axis=1, out=samples, mode="clip")
+    left += 1
+    change = flat.xyz_g.take(left, axis=1, mode="clip")
+    change -= samples
+    change *= share
+    samples += change
     samples *= valid
     dense = bridged & (line < STEP_NS)
     if dense.any():
@@ -123,27 +142,25 @@ def resample(
         reach = _mean_width(line) // 2
         dense &= (after_left < reach) | (line - after_left < reach)
         if dense.any():
-            _average_dense(samples.reshape(3, -1), np.flatnonzero(dense), line.ravel(), flat, t_ns)
+            _average_dense(samples.reshape(3, -1), np.flatnonzero(dense), line.ravel(), flat, key)
     return samples, valid
 
 
-def _left_of_grid_times(
-    row: NDArray[np.int64], t_ns: NDArray[np.int64], rows: int
-) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Index of the row's last sample at or before each grid time, and whether there is one.
+@functools.lru_cache(maxsize=8)
+def _grid_on_one_axis(rows: int) -> NDArray[np.int64]:
+    """The grid times of all rows, shape (rows, GRID_HZ)."""
+    grid: NDArray[np.int64] = np.arange(rows)[:, None] * APART_NS + _GRID_NS
+    grid.flags.writeable = False
+    return grid
 
-    Both of shape (rows, GRID_HZ). Counting which grid time each sample first lies at or before,
-    and adding up, merges two sorted lists in one pass.
-    """
-    step = (t_ns + (STEP_NS - 1)) // STEP_NS
-    np.minimum(np.maximum(step, 0, out=step), GRID_HZ, out=step)
-    step += row * (GRID_HZ + 1)
-    counts = np.bincount(step, minlength=rows * (GRID_HZ + 1))
-    at_or_before = counts.cumsum().reshape(rows, GRID_HZ + 1)
-    before_row = np.zeros((rows, 1), np.int64)
-    before_row[1:, 0] = at_or_before[:-1, -1]
-    at_or_before = at_or_before[:, :GRID_HZ]
-    return np.maximum(at_or_before - 1, 0), at_or_before > before_row
+
+def _on_one_axis(
+    row: NDArray[np.int64], since_ns: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """All rows end to end on one axis of time, and the distance of each sample to the next."""
+    key = row * APART_NS
+    key += since_ns
+    return key, key[1:] - key[:-1]
 
 
 def _mean_width(spacing_ns: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -160,16 +177,13 @@ def _average_dense(
     cells: NDArray[np.intp],
     spacing_ns: NDArray[np.int64],
     flat: FlatSamples,
-    t_ns: NDArray[np.int64],
+    key: NDArray[np.int64],
 ) -> None:
     """Overwrite grid values where samples are denser than the grid by the line's mean."""
     width = _mean_width(spacing_ns[cells])
     cell_row, cell_step = np.divmod(cells, GRID_HZ)
-    centre = cell_step * STEP_NS
-    # Rows are laid end to end on one axis of time, far enough apart that none meets another.
-    apart = int(t_ns.max() - t_ns.min()) + 2 * NS_PER_S
-    key = flat.row * apart + t_ns
-    low, high = (cell_row * apart + centre + sign * (width // 2) for sign in (-1, 1))
+    centre = cell_row * APART_NS + cell_step * STEP_NS
+    low, high = centre - width // 2, centre + width // 2
     at_low = np.searchsorted(key, low, side="right") - 1
     at_high = np.searchsorted(key, high, side="right") - 1
     last = len(key) - 1

@@ -11,6 +11,7 @@ from scipy import signal
 from contract.screen import GRID_HZ, LOW_PASS_HZ, LOW_PASS_ORDER
 from detectors import LATENESS_S, Grid
 from detectors.buffer import EDGE_NS, MAX_AHEAD_S
+from detectors.filters import PART_ROWS
 from detectors.grid import EMPTY_RUN_S
 from detectors.summary import BACK_JUMP_S, DEVIATION_G, FEATURES, MAX_G, MEAN, MIN_G
 
@@ -307,3 +308,58 @@ def test_a_row_given_to_another_wearable_remembers_nothing(
     assert not block.valid[0].any()
     assert block.valid[1].all()
     assert not grid.rejected.any()
+
+
+def test_rows_of_different_parts_are_filtered_and_measured_alike(start_s: int) -> None:
+    """A wearable's place among thousands does not matter, also with silence and holes around."""
+    rows, seconds = PART_ROWS + 3, 4
+    alone = noise(3, seconds)
+    motion = np.repeat(alone[:, :1], rows, axis=1)
+    places = [0, PART_ROWS - 1, PART_ROWS + 2]
+    motion[:, places] = alone
+    valid = np.ones((rows, seconds * GRID_HZ), np.bool_)
+    valid[3::5, 70:90] = False
+    valid[4::7, 60:] = False
+    valid[places] = True
+    valid[places[1:], 110:125] = False
+    many, few = Grid(rows), Grid(3)
+    for second in range(seconds):
+        part = slice(second * GRID_HZ, (second + 1) * GRID_HZ)
+        many.push_block(start_s + second, motion[:, :, part].copy(), valid[:, part])
+        few.push_block(start_s + second, alone[:, :, part].copy(), valid[places, part])
+    for all_of_them, expected in zip(
+        many.close(start_s + seconds), few.close(start_s + seconds), strict=True
+    ):
+        assert np.array_equal(all_of_them.valid[places], expected.valid)
+        np.testing.assert_allclose(all_of_them.motion[:, places], expected.motion, atol=1e-6)
+        np.testing.assert_allclose(all_of_them.summary[:, places], expected.summary, atol=1e-5)
+
+
+def test_a_second_given_whole_may_be_forgotten_for_one_row(start_s: int) -> None:
+    grid, motion = Grid(3), noise(3, 1)
+    grid.push_block(start_s, motion)
+    grid.reset(1)
+    (block,) = grid.close(start_s + 1)
+    assert block.valid.all(axis=1).tolist() == [True, False, True]
+    assert not block.valid[1].any()
+    assert np.isnan(block.summary[:, 1]).all()
+    np.testing.assert_allclose(block.motion[:, 1, -1], [0, 0, 1], atol=1e-6)
+
+
+def test_what_is_measured_does_not_wear_off(start_s: int) -> None:
+    """The deviation of one who lies still is that of the noise, also after strong motion."""
+    random = np.random.default_rng(5)
+    still = random.normal(0, 0.003, (3, 2, 3 * GRID_HZ)).astype(np.float32)
+    still[2] += 1
+    still[:, 1, :GRID_HZ] += random.normal(0, 3, (3, GRID_HZ))
+    grid = Grid(2)
+    for second in range(3):
+        part = still[:, :, second * GRID_HZ : (second + 1) * GRID_HZ]
+        grid.push_block(start_s + second, np.ascontiguousarray(part))
+    *_, last = grid.close(start_s + 3)
+    sections = signal.butter(LOW_PASS_ORDER, LOW_PASS_HZ, fs=GRID_HZ, output="sos")
+    quiet = signal.sosfilt(sections, still[:, 0].astype(np.float64) - [[0], [0], [1]])
+    quiet[2] += 1
+    expected = np.sqrt(np.square(quiet).sum(axis=0))[2 * GRID_HZ :].std()
+    assert last.summary[DEVIATION_G, 0] == pytest.approx(expected, rel=1e-3)
+    assert last.summary[DEVIATION_G, 1] < 0.005

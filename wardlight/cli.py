@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, NoReturn
 
 import typer
 
-from wardlight import __version__
+from wardlight import __version__, evaluating
 
 if TYPE_CHECKING:
     from contract.protocols import RecordedStream
@@ -22,6 +22,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+app.add_typer(evaluating.app, name="evaluate")
 
 USAGE_ERROR: Final = 2
 

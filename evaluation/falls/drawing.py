@@ -12,7 +12,7 @@ WIDTH: Final = 360
 """Of a drawing's own units: a phone's width in CSS pixels, so that text stays readable there."""
 LEFT: Final = 40
 RIGHT: Final = 8
-TOP: Final = 10
+TOP: Final = 18
 BOTTOM: Final = 30
 
 
@@ -68,7 +68,7 @@ class Drawing:
             self._parts.append(_line("grid", (side, at), (self.x.end, at)))
             self.text((side - 4, at + 3), label, "end")
         self.text((self.x.end, self._height - 4), names[0], "end")
-        self.text((4, TOP - 1), names[1], "start")
+        self.text((4, TOP - 8), names[1], "start")
 
     def curve(self, points: Iterable[tuple[float, float]], kind: str) -> None:
         """Points, in values, joined by straight lines."""

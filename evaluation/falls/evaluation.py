@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from contract.screen import SCREEN_IMPACT_G
 from evaluation.falls.hearing import Heard, Transport, hear
@@ -15,6 +15,12 @@ from evaluation.falls.scoring import SetFigures, score, set_names
 from evaluation.falls.shipped import JudgedModel, described, trained_on
 from evaluation.falls.stress import Stress
 from evaluation.trials import Trial, read_trials
+
+
+HEARD_AS: Final[dict[Transport, str]] = {
+    "stream": "Heard over held links, as streams",
+    "window": "Heard by adverts and fetched windows",
+}
 
 
 class NothingToPlayError(ValueError):
@@ -42,7 +48,7 @@ class Asked:
 
     def in_words(self) -> str:
         """The same for people."""
-        words = [f"Heard as {self.transport}"]
+        words = [HEARD_AS[self.transport]]
         if self.stress.clip_g is not None:
             words.append(f"the sensor clipping at ±{self.stress.clip_g:g} g")
         if self.stress.rate_hz is not None:

@@ -26,11 +26,11 @@ STYLE: Final = """
 body{margin:0 auto;padding:1rem;max-width:72rem;background:var(--paper);color:var(--ink);
 font:16px/1.45 system-ui,sans-serif}
 h1{font-size:1.5rem}h2{font-size:1.2rem;margin-top:2rem}h3{font-size:1rem;margin:.5rem 0 0}
-p,li{max-width:44rem}.dim{color:var(--dim)}
+p{max-width:44rem;overflow-wrap:anywhere}.dim{color:var(--dim)}
 .wide{overflow-x:auto}
-table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.9rem}
-th,td{padding:.25rem .6rem;border-bottom:1px solid var(--edge);text-align:right;white-space:nowrap}
-th:first-child,td:first-child{text-align:left}
+table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.85rem}
+th,td{padding:.25rem .4rem;border-bottom:1px solid var(--edge);text-align:right;white-space:nowrap}
+th:first-child,td:first-child{text-align:left;white-space:normal}
 .cards{display:grid;gap:1rem;grid-template-columns:repeat(auto-fill,minmax(min(100%,21rem),1fr))}
 figure{margin:0;border:1px solid var(--edge);border-radius:.4rem;padding:.5rem}
 figure.curve{max-width:34rem}
@@ -115,7 +115,7 @@ def _file_of(name: str) -> str:
 def _section(each: SetReport) -> str:
     figures = each.figures
     parts = [f"<h2>{escape(each.name)}</h2>"]
-    about = f"Worn at the {figures.placement}, heard as {figures.transport}."
+    about = f"Worn at the {figures.placement}, over the transport {figures.transport}."
     if figures.unlabelled:
         about += f" {figures.unlabelled} trials without a label: only detected, not counted."
     parts.append(f"<p>{escape(about)}</p>")
@@ -194,7 +194,9 @@ def _curve(each: SetReport) -> str:
         picture = trade_off_picture(each.name, points, tier)
         caption = (
             "Detection-error trade-off at fall_suspected: each point is a threshold, all labelled "
-            "trials counted in. Both axes are normal deviates. The dot: as shipped."
+            "trials counted in. Both axes are normal deviates. The dot: as shipped. At low "
+            "thresholds more falls are missed again, because an impact within ten seconds of a "
+            "false alarm is taken for part of it."
         )
     elif tier.daily_trials:
         picture = alarms_picture(each.name, points, tier.hours, tier)

@@ -17,7 +17,7 @@ from evaluation.falls.scoring import Tier, fall_place_s
 CURVE_HEIGHT: Final = 280
 WAVE_HEIGHT: Final = 150
 
-SHARES: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
+SHARES: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
 """Ticks of the trade-off, on a normal-deviate scale (Martin et al. 1997, "The DET curve"): a
 detector whose scores are normal in both classes draws a straight line, and where it matters,
 below one per cent, there is room."""
@@ -39,8 +39,8 @@ def trade_off_picture(name: str, points: Sequence[Point], tier: Tier) -> str:
     drawing = Drawing(
         limits, limits, CURVE_HEIGHT, f"Detection-error trade-off of {name}: misses against alarms"
     )
-    ticks = [(_deviate(share), f"{share * 100:g} %") for share in SHARES]
-    drawing.ticks(ticks[::2], ticks[::2], ("daily trials alarmed", "falls missed"))
+    ticks = [(_deviate(share), f"{share * 100:g}") for share in SHARES]
+    drawing.ticks(ticks, ticks, ("daily trials alarmed, %", "falls missed, %"))
     known = [
         (_deviate(each.alarmed), _deviate(1 - each.sensitivity))
         for each in points

@@ -16,7 +16,6 @@ from evaluation.falls.shipped import JudgedModel, described, trained_on
 from evaluation.falls.stress import Stress
 from evaluation.trials import Trial, read_trials
 
-
 HEARD_AS: Final[dict[Transport, str]] = {
     "stream": "Heard over held links, as streams",
     "window": "Heard by adverts and fetched windows",

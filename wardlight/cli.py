@@ -23,8 +23,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-app.add_typer(evaluating.app, name="evaluate")
-
 USAGE_ERROR: Final = 2
 
 ConfigOption = Annotated[
@@ -294,6 +292,9 @@ def alerts(config: ConfigOption = None, log: LogOption = "info") -> None:
 def web(config: ConfigOption = None, log: LogOption = "info") -> None:
     """Run the board and the API."""
     _serve("web", config, log)
+
+
+app.add_typer(evaluating.app, name="evaluate")
 
 
 def main() -> None:

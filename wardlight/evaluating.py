@@ -63,8 +63,9 @@ def falls(
 ) -> None:
     """Find the falls in recordings as a home's gateway would, and say how well it does.
 
-    Each trial is worn by a simulated wearable and heard by a gateway of its own. Trials without
-    labels give detections only. See docs/evaluation.md.
+    Each trial is worn by a simulated wearable of its own and heard by the gateway's own code. Trials
+    without labels give detections only. Exit status 2: nothing could be played. See
+    docs/evaluation.md.
     """
     from wardlight.logs import LEVELS, set_up_logs
 

@@ -56,7 +56,12 @@ UNTIL_DECIDED_S: Final = CONFIRM_AFTER_S + SUMMARY_LATENESS_S + 5.0
 """While a suspicion is open, rest goes on for so long after its impact: to the confirmation, with
 the lateness of summaries and the seconds between ticks."""
 
-_SAID: Final = (EventKind.FALL_SUSPECTED, EventKind.FALL_DETECTED, EventKind.MAY_HAVE_GOT_UP)
+_SAID: Final = (
+    EventKind.FALL_SUSPECTED,
+    EventKind.FALL_DETECTED,
+    EventKind.MAY_HAVE_GOT_UP,
+    EventKind.LONG_LIE,
+)
 
 
 class Said(NamedTuple):
@@ -76,7 +81,7 @@ class Heard(NamedTuple):
     trial: Trial
     """As it was recorded, not as it was made worse."""
     said: list[Said]
-    faults: list[str]
+    faults: frozenset[str]
     """Causes of the faults that were raised about its wearable."""
 
 
@@ -170,7 +175,11 @@ class _Group:
                     for event in self._far_end.events
                     if event.device == config.device and event.kind in _SAID
                 ],
-                [str(each.cause) for each in self._far_end.faults if each.device == config.device],
+                frozenset(
+                    str(each.cause)
+                    for each in self._far_end.faults
+                    if each.device == config.device and each.kind is EventKind.FAULT
+                ),
             )
             for trial, played, config in zip(self._trials, self._played, self._configs, strict=True)
         ]

@@ -6,7 +6,7 @@ where real motion goes on for the half minute: what a detector makes of the padd
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -94,6 +94,8 @@ class SetFigures(msgspec.Struct, kw_only=True):
     counted."""
     without_subject: int
     """Trials that do not say whose they are: nobody can tell whether the model knows them."""
+    faults: dict[str, int]
+    """By cause: how many trials raised such a fault about their wearable."""
     tiers: dict[str, Tier]
     in_training: WithTraining | None
     """None if nobody of the set was used in training."""
@@ -204,6 +206,7 @@ def _score_set(
         transport=transport,
         trials=len(others),
         unlabelled=len(members) - len(labelled),
+        faults=dict(sorted(Counter(cause for each in members for cause in each.faults).items())),
         without_subject=sum(each.trial.person is None for each in labelled),
         tiers=_tiers(others),
         in_training=with_training,

@@ -31,7 +31,7 @@ def trial(name="t", seconds=10.0, **said):
 
 def heard(of, *impacts_s, kind=SUSPECTED, after_s=4.5):
     said = [Said(kind, at_s, at_s + after_s, 0.9, f"fall-{at_s}") for at_s in impacts_s]
-    return Heard(of, said, [])
+    return Heard(of, said, frozenset())
 
 
 def tier(*members, of="fall_suspected", trained_on=()):
@@ -121,6 +121,12 @@ def test_whoever_is_not_named_is_no_cluster():
 def test_a_set_worn_at_two_places_is_two():
     sets = score([heard(trial("a")), heard(trial("b", placement="waist"))], "stream", {})
     assert list(sets) == ["made wrist", "made waist"]
+
+
+def test_faults_are_counted_by_cause():
+    spoilt = heard(trial("b"), 5.0)._replace(faults=frozenset({"sensor_fault", "battery_low"}))
+    figures = score([heard(trial("a")), spoilt, spoilt], "stream", {})["made"]
+    assert figures.faults == {"battery_low": 2, "sensor_fault": 2}
 
 
 def test_without_a_label_nothing_is_counted():

@@ -63,7 +63,7 @@ def falls(
 ) -> None:
     """Find the falls in recordings as a home's gateway would, and say how well it does.
 
-    Each trial is worn by a simulated wearable of its own and heard by the gateway's own code. Trials
+    Each trial is worn by a simulated wearable of its own and heard by the code of a gateway. Trials
     without labels give detections only. Exit status 2: nothing could be played. See
     docs/evaluation.md.
     """

@@ -64,7 +64,8 @@ def wilson(hits: int, trials: int) -> tuple[float, float]:
         * float(np.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials)))
         / (1 + z * z / trials)
     )
-    return max(0.0, centre - half), min(1.0, centre + half)
+    # At 0 and at 1 an end is the share itself, which rounding must not leave outside.
+    return max(0.0, min(centre - half, share)), min(1.0, max(centre + half, share))
 
 
 def greatest_rate(events: int, hours: float) -> float:

@@ -200,7 +200,7 @@ def _curve(each: SetReport) -> str:
         )
     elif tier.daily_trials:
         picture = alarms_picture(each.name, points, tier.hours, tier)
-        caption = "False alarms per hour at each threshold. Dashed: as shipped."
+        caption = "False alarms per hour at each threshold; the floor is none. Dashed: as shipped."
     else:
         return ""
     return (

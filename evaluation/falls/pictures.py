@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Final
 
@@ -21,6 +22,9 @@ SHARES: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
 """Ticks of the trade-off, on a normal-deviate scale (Martin et al. 1997, "The DET curve"): a
 detector whose scores are normal in both classes draws a straight line, and where it matters,
 below one per cent, there is room."""
+
+FLOOR_ALARMS: Final = 0.5
+"""No alarm at all is drawn as half a one: a logarithm has no zero."""
 
 LONGEST_S: Final = 40.0
 """Of a longer trial only the surroundings are drawn."""
@@ -59,18 +63,22 @@ def alarms_picture(name: str, points: Sequence[Point], hours: float, tier: Tier)
     """For a set without falls: alarms per hour against the threshold; a line where the gateway
     was at its shipped point.
     """
-    rates = [(each.threshold, each.false_alarms / hours) for each in points]
+    floor = math.log10(FLOOR_ALARMS / hours)
+    rates = [(each.threshold, max(_logarithm(each.false_alarms / hours), floor)) for each in points]
     least, greatest = rates[-1][0], max(rates[0][0], rates[-1][0] + 1e-6)
-    top = max(1.0, *(rate for _, rate in rates))
-    drawing = Drawing((least, greatest), (0, top), CURVE_HEIGHT, f"False alarms per hour of {name}")
+    top = max(0.0, *(rate for _, rate in rates))
+    drawing = Drawing(
+        (least, greatest), (floor, top), CURVE_HEIGHT, f"False alarms per hour of {name}"
+    )
+    powers = range(math.ceil(floor), math.floor(top) + 1)
     drawing.ticks(
-        even_ticks(least, greatest, (0.1, 0.2, 0.5, 1, 2, 5)),
-        even_ticks(0, top, (0.5, 1, 2, 5, 10, 20, 50, 100, 200)),
+        even_ticks(least, greatest, (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1)),
+        [(power, f"{10.0**power:g}") for power in powers],
         ("threshold of the score", "alarms per hour"),
     )
     drawing.curve(rates, "curve")
     if tier.false_alarms_per_hour is not None:
-        drawing.level(tier.false_alarms_per_hour, "said")
+        drawing.level(max(_logarithm(tier.false_alarms_per_hour), floor), "said")
     return drawing.svg()
 
 
@@ -143,6 +151,11 @@ def _pieces(magnitude: NDArray[np.float32]) -> list[list[tuple[int, float]]]:
         if piece:
             pieces.append(piece)
     return pieces
+
+
+def _logarithm(rate: float) -> float:
+    """Base 10; minus infinity of nothing."""
+    return math.log10(rate) if rate > 0 else -math.inf
 
 
 def _deviate(share: float) -> float:

@@ -140,6 +140,7 @@ class _Group:
     ) -> None:
         self._trials = trials
         self._stress = stress
+        self._seed = seed
         self._name = name
         self._measured = [stress.apply(trial) for trial in trials]
         longest_s = max(trial.duration_s for trial in self._measured)
@@ -190,7 +191,8 @@ class _Group:
             self._configs,
             self._played,
             [trial.rate_hz for trial in self._measured],
-            seed=self._name,
+            seeds=[f"{self._seed}/{trial.dataset}/{trial.trial}" for trial in self._trials],
+            air=self._name,
             loss=self._stress.loss,
         )
         memory = MEMORY if os.access(MEMORY, os.W_OK) else None
@@ -217,16 +219,14 @@ class _Group:
 
     def _is_open(self) -> bool:
         """Whether a suspicion may still be confirmed or taken back."""
-        now_us = self._clock.now_ns() // NS_PER_US
-        decided = {
-            event.fall_id
-            for event in self._far_end.events
-            if event.kind is not EventKind.FALL_SUSPECTED
-        }
-        return any(
-            event.fall_id not in decided and now_us - event.at_us < UNTIL_DECIDED_S * US_PER_S
-            for event in self._far_end.events
-        )
+        suspected, decided = {}, set()
+        for event in self._far_end.events:
+            if event.kind is EventKind.FALL_SUSPECTED:
+                suspected[event.fall_id] = event.at_us
+            else:
+                decided.add(event.fall_id)
+        since_us = self._clock.now_ns() // NS_PER_US - UNTIL_DECIDED_S * US_PER_S
+        return any(suspected[each] > since_us for each in suspected.keys() - decided)
 
     def _placed(self, event: Event, played: PlayedTrial) -> Said:
         shift_ns = int(played.t_ns[0]) - begin_ns(played)

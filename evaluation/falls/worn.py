@@ -61,8 +61,10 @@ class Worn:
         Their motion; it begins after `begin_ns` of its first sample.
     rates_hz
         Samples per second of each.
-    seed
-        Decides connecting times, and the adverts that are lost.
+    seeds
+        Of each wearable: its age since boot, its clock, its jitter.
+    air
+        Seed of what they share: how long connecting takes, and which adverts are lost.
     loss
         Share of adverts that are not heard.
 
@@ -79,7 +81,8 @@ class Worn:
         played: Sequence[PlayedTrial],
         rates_hz: Sequence[float],
         *,
-        seed: str,
+        seeds: Sequence[str],
+        air: str,
         loss: float = 0.0,
     ) -> None:
         groups = [
@@ -88,10 +91,10 @@ class Worn:
                 _Playing(motion, rate_hz),
                 [begin_ns(motion)],
             )
-            for each, motion, rate_hz in zip(configs, played, rates_hz, strict=True)
+            for each, motion, rate_hz, seed in zip(configs, played, rates_hz, seeds, strict=True)
         ]
-        self._world = World(clock, groups, _Air(len(groups), loss, seed), lambda _second, _ns: None)
-        self.radio: SimulatedRadio = self._world.radio(0, seed)
+        self._world = World(clock, groups, _Air(len(groups), loss, air), lambda _second, _ns: None)
+        self.radio: SimulatedRadio = self._world.radio(0, air)
 
     async def run(self) -> None:
         """Live until cancelled, or until all motion is over."""

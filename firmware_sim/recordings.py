@@ -16,7 +16,7 @@ anything else                     handed on as a label, for scoring only
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -72,8 +72,16 @@ class ParquetRecording:
         self.names: tuple[str, ...] = tuple(names) if trial is None else (trial,)
         """Ids of the trials that will be read, in their order."""
 
-    def trials(self) -> Iterator[RecordedStream]:
+    def trials(
+        self, refused: Callable[[RecordingError], None] | None = None
+    ) -> Iterator[RecordedStream]:
         """Every trial, file by file, in the order of the rows.
+
+        Parameters
+        ----------
+        refused
+            Told of each trial that cannot be read, while the others go on; without it the
+            first one ends the reading.
 
         Raises
         ------
@@ -84,8 +92,16 @@ class ParquetRecording:
             with self._parquet.ParquetFile(file) as table:
                 for batch in table.iter_batches(batch_size=_ROWS_AT_ONCE):
                     for row, name in enumerate(batch.column("trial").to_pylist()):
-                        if self._trial is None or str(name) == self._trial:
-                            yield _read_row(batch, row, file)
+                        if self._trial is not None and str(name) != self._trial:
+                            continue
+                        try:
+                            stream = _read_row(batch, row, file)
+                        except RecordingError as error:
+                            if refused is None:
+                                raise
+                            refused(error)
+                        else:
+                            yield stream
 
     def _check_columns(self, file: Path) -> None:
         try:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, NoReturn
 
 import typer
 
-from wardlight import __version__
+from wardlight import __version__, evaluating
 
 if TYPE_CHECKING:
     from contract.protocols import RecordedStream
@@ -292,6 +292,9 @@ def alerts(config: ConfigOption = None, log: LogOption = "info") -> None:
 def web(config: ConfigOption = None, log: LogOption = "info") -> None:
     """Run the board and the API."""
     _serve("web", config, log)
+
+
+app.add_typer(evaluating.app, name="evaluate")
 
 
 def main() -> None:

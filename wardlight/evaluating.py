@@ -1,0 +1,136 @@
+"""``wardlight evaluate``: measure the detectors on recordings, one's own or public ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, Literal, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from evaluation.falls import Asked
+
+app = typer.Typer(
+    help="Measure the detectors on recordings, through the gateway's own pipeline.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+USAGE_ERROR: Final = 2
+
+SKIPPED_SHOWN: Final = 10
+"""More than these are counted only; ``--json`` has them all."""
+
+
+@app.callback()
+def evaluate() -> None:
+    """Measure the detectors on recordings, through the gateway's own pipeline."""
+
+
+@app.command()
+def falls(
+    *,
+    paths: Annotated[
+        list[Path], typer.Argument(help="Parquet files of trials, or folders of them.")
+    ],
+    transport: Annotated[
+        Literal["stream", "window"],
+        typer.Option(help="stream: a held link; window: adverts and fetched windows."),
+    ] = "stream",
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write all figures to this file.")
+    ] = None,
+    detections: Annotated[
+        Path | None, typer.Option(help="Write each detection to this file, a JSON line each.")
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="Write pages with curves, misses and false alarms to this folder."),
+    ] = None,
+    clip_g: Annotated[
+        float | None, typer.Option(help="Saturate the sensor at ± this many g on each axis.")
+    ] = None,
+    rate: Annotated[
+        float | None, typer.Option(help="Sample at this rate in Hz instead of the recorded one.")
+    ] = None,
+    loss: Annotated[
+        float, typer.Option(help="Share of adverts and packets that are lost, 0 to 0.95.")
+    ] = 0.0,
+    seed: Annotated[
+        int, typer.Option(help="Of the noise around trials, and of the simulated air.", min=0)
+    ] = 0,
+    log: Annotated[str, typer.Option("--log", help="debug, info or warning.")] = "warning",
+) -> None:
+    """Find the falls in recordings as a home's gateway would, and say how well it does.
+
+    Each trial is worn by a simulated wearable of its own and heard by the code of a gateway. Trials
+    without labels give detections only. Exit status 2: nothing could be played. See
+    docs/evaluation.md.
+    """
+    from wardlight.logs import LEVELS, set_up_logs
+
+    if log not in LEVELS:
+        _refuse(f"--log {log}: use one of {', '.join(LEVELS)}")
+    set_up_logs(log)
+    from detectors.fall_model import ModelError
+    from evaluation.falls import Asked, NothingToPlayError, Stress
+    from firmware_sim import RecordingError
+
+    _check_places([each for each in (json_file, detections) if each is not None])
+    try:
+        stress = Stress(clip_g=clip_g, rate_hz=rate, loss=loss)
+    except ValueError as error:
+        _refuse(str(error))
+    asked = Asked(paths=paths, transport=transport, stress=stress, seed=seed)
+    try:
+        _evaluate(asked, json_file, detections, report)
+    except (RecordingError, NothingToPlayError, ModelError, OSError) as error:
+        _refuse(str(error))
+
+
+def _check_places(files: list[Path]) -> None:
+    """Refuse before minutes of work what could not be written after them."""
+    for file in files:
+        if file.is_dir() or not file.parent.is_dir():
+            _refuse(f"{file} cannot be written: name a file in a folder that is there")
+
+
+def _evaluate(
+    asked: Asked, json_file: Path | None, detections: Path | None, folder: Path | None
+) -> None:
+    from evaluation.falls import detection_lines, evaluate, figures_json, table, write_pages
+    from wardlight.reports import Progress
+
+    progress = Progress("Playing trials")
+    try:
+        result = evaluate(asked, progress.show)
+    finally:
+        progress.end()
+    _tell_skipped(result.skipped)
+    if json_file is not None:
+        json_file.write_text(figures_json(result), "utf-8")
+    if detections is not None:
+        lines = [f"{line}\n" for line in detection_lines(result.heard)]
+        detections.write_text("".join(lines), "utf-8")
+    elif not result.is_labelled:
+        for line in detection_lines(result.heard):
+            typer.echo(line)
+    if result.is_labelled:
+        typer.echo(table(result))
+    else:
+        typer.echo("No trial says whether it holds a fall: detections only.", err=True)
+    if folder is not None:
+        typer.echo(f"The report begins at {write_pages(result, folder)}.")
+
+
+def _tell_skipped(skipped: list[str]) -> None:
+    for reason in skipped[:SKIPPED_SHOWN]:
+        typer.echo(f"skipped: {reason}", err=True)
+    if len(skipped) > SKIPPED_SHOWN:
+        more = len(skipped) - SKIPPED_SHOWN
+        typer.echo(f"... and {more} more; --json lists them", err=True)
+
+
+def _refuse(message: str) -> NoReturn:
+    typer.echo(message, err=True)
+    raise typer.Exit(USAGE_ERROR)

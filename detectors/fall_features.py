@@ -1,176 +1,324 @@
-"""What is measured around an impact, and how sure that makes us of a fall.
+"""What the fall classifier sees of a window around an impact.
 
-Every feature is the same however the wearable sits on the arm: only lengths of vectors and
-angles between vectors of one wearer are used. (Models that look at raw axes miss about
-half of the falls of WEDA's user 12, who wore the watch the other way round; SCIENCE 0.3.)
+Nothing depends on how the wearable sits on the body: only lengths of vectors and angles between
+vectors of one wearer are used. (Models that look at raw axes miss about half of the falls of
+WEDA's user 12, who wore the watch the other way round; SCIENCE 0.3.) And nothing jumps: where a
+count or a position would, a ramp stands, so that the rounding of another axis, or of another row
+in the same matrix product, moves a score by rounding too.
+
+Inside, windows are the last axis: every pass runs along contiguous windows, for one as for a
+hundred.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final, NamedTuple
+import math
+from collections.abc import Iterator
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from contract.screen import MOTION_HZ
 
-BEFORE_IMPACT_S: Final = 5
-AFTER_IMPACT_S: Final = 3
-IMPACT_INDEX: Final = BEFORE_IMPACT_S * MOTION_HZ
-SPAN: Final = IMPACT_INDEX + AFTER_IMPACT_S * MOTION_HZ + 1
-"""Samples around an impact that features see."""
+LAYOUT: Final = 1
+"""Changes whenever a feature or a channel does: weights fitted to another layout are refused."""
 
-# Windows in seconds from the impact, after SCIENCE 2 (posture, stillness, drop).
-POSTURE_BEFORE_S: Final = (-2.0, -0.5)
-"""Ends before the drop and the arms' flinging."""
-REST_AFTER_S: Final = (1.0, 3.0)
-"""Begins when the body has bounced and rolled."""
-DROP_S: Final = (-1.0, 0.0)
-"""A fall from standing takes 0.3 to 0.8 s."""
-JERK_S: Final = (-0.4, 0.4)
-"""Knee, hip and hand hit within less than half a second."""
+BEFORE_S: Final = 4.0
+AFTER_S: Final = 2.9
+"""With the grid's lateness a suspicion is then out within five seconds of the impact."""
+IMPACT_INDEX: Final = int(BEFORE_S * MOTION_HZ)
+SPAN: Final = IMPACT_INDEX + int(AFTER_S * MOTION_HZ) + 1
+"""Samples of a window; the impact stands at `IMPACT_INDEX`."""
 
-DROP_BELOW_G: Final = 0.75
-"""|a| below this is a body that is not fully carried; walking stays above."""
+UPRIGHT_S: Final = (-2.0, -0.8)
+"""Where gravity is read: the drop takes 0.3 to 0.8 s (SCIENCE 2), and the arms fly up in it."""
 
-LEAST_JERK_G_PER_S: Final = 10.0
-"""To climb from rest at 1 g to the screen's 2 g within a tenth of a second takes this much. What is
-beyond the screen without such a climb is a stuck axis or a ride, and no impact."""
+CHANNELS: Final = ("magnitude", "along", "across", "change")
+"""|a|, its parts along and across gravity before the impact, and the length of the vector's change
+from sample to sample; all in g."""
 
-LEAST_VALID: Final = MOTION_HZ // 2
-"""Samples that a window needs, half a second's worth; with fewer its feature is unknown (NaN)."""
+LEAST_NORM_G: Final = 0.05
+"""A mean vector shorter than this has no direction; it is not stretched to unit length."""
 
+RAMP_G: Final = 0.1
+"""Width of the ramp by which |a| passes a threshold: ten times a worn sensor's noise."""
 
-class ScoreTerm(NamedTuple):
-    """One feature's part in the score: weight x (value - centre), or of its logarithm."""
+MANY_G: Final = 1.5
+"""|a| above this is more than a step."""
+FEW_G: Final = 0.8
+"""|a| below this is a body that is not fully carried."""
+HARD_G: Final = 2.0
+"""|a| above this is a blow."""
+BUMP_G: Final = 1.3
+"""Each rise through this counts as a bump: a step, a bounce, a hand."""
+VALLEY_G: Final = 0.05
+"""How sharply the place of the least |a| before the impact is told."""
 
-    feature: str
-    weight: float
-    centre: float
-    least: float
-    greatest: float
-    """Values are clipped to this range, where the fit had data: nothing extreme in one
-    feature outvotes all others."""
-    logarithmic: bool
+HELD_S: Final = 0.5
+"""Over so long beside a hole posture is read, to stand in it; as training fills a trial's ends."""
 
+_STRETCHES: Final = {
+    "earlier": (-4.0, -1.5),
+    "drop": (-1.5, -0.4),
+    "impact": (-0.4, 0.4),
+    "bounce": (0.4, 1.2),
+    "rest": (1.2, 2.9),
+}
+"""Seconds from the impact. Knee, hip and hand hit within less than half a second of each other;
+after 1.2 s the body has bounced and rolled."""
 
-SCORE_TERMS: Final = (
-    ScoreTerm("peak_g", 2.6, 3.0, 2.0, 6.0, logarithmic=True),
-    ScoreTerm("jerk_g_per_s", 1.5, 60.0, 20.0, 150.0, logarithmic=True),
-    ScoreTerm("stillness_g", -0.8, 0.15, 0.03, 0.6, logarithmic=True),
-    ScoreTerm("activity_before_g", -0.8, 0.3, 0.05, 1.0, logarithmic=True),
-    ScoreTerm("posture_change_deg", 0.02, 45.0, 0.0, 120.0, logarithmic=False),
-)
-"""Logistic regression on the impacts over 2 g of WEDA, SmartFallMM (watch) and SPHERE, 1,826 in
-all, coefficients rounded. The stillness limits keep someone who struggles on the floor within
-reach. The drop is not scored: with the others known its weight came out about zero and of the wrong
-sign, because jumps and steps have as much of it as staged falls."""
+_RESTS_S: Final = {"at_once": (0.3, 0.8), "soon": (0.8, 1.5), "later": (1.5, 2.9)}
+"""Where posture after the impact is read."""
+_EARLIER_S: Final = (-4.0, -2.0)
+_FREE_S: Final = (-1.2, 0.0)
+"""The longest drop, from the first loss of balance."""
 
-SCORE_BIAS: Final = -0.9
+_G_M_S2: Final = 9.80665
+_STEP_S: Final = 1 / MOTION_HZ
 
-FALL_SCORE: Final = 0.4
-"""From here an impact is a suspected fall. Leaving one person out of the fit: 96 % of WEDA's falls
-and 8.6 % of its daily trials, which are chosen to provoke (claps, jumps, table hits). With the
-coefficients as they stand: 97.8 % and 9.4 %; SisFall (belt, not in the fit) 96.3 % and 7.3 %;
-SmartFallMM, whose cropped and soft falls reach the screen in 73 % only, 27 % and 1.4 %; 17 alarms
-in 2.3 h of SPHERE's home life. A suspicion pages nobody for 30 s and is withdrawn by walking, so
-it leans towards the falls."""
+_Float = TypeVar("_Float", np.float32, np.float64)
 
 
-def _window(seconds: tuple[float, float]) -> slice:
-    first, last = (IMPACT_INDEX + round(second * MOTION_HZ) for second in seconds)
+def span(seconds: tuple[float, float]) -> slice:
+    """Samples of a window from one second after the impact to another, both counted in."""
+    first, last = (IMPACT_INDEX + math.floor(second * MOTION_HZ) for second in seconds)
     return slice(first, last + 1)
 
 
-_DROP: Final = _window(DROP_S)
-_JERK: Final = _window(JERK_S)
-_POSTURES: Final = np.zeros((2, SPAN))
-"""Ones where posture is read before the impact, and where after."""
-_POSTURES[0, _window(POSTURE_BEFORE_S)] = 1
-_POSTURES[1, _window(REST_AFTER_S)] = 1
-
-# The table of the score, a column for each of its fields.
-_WEIGHT: Final = np.array([[term.weight] for term in SCORE_TERMS])
-_CENTRE: Final = np.array([[term.centre] for term in SCORE_TERMS])
-_LEAST: Final = np.array([[term.least] for term in SCORE_TERMS])
-_GREATEST: Final = np.array([[term.greatest] for term in SCORE_TERMS])
-_LOGARITHMIC: Final = np.array([[term.logarithmic] for term in SCORE_TERMS])
-
-
-def measure(
-    motion: NDArray[np.float32], valid: NDArray[np.bool_], peak_g: NDArray[np.float32]
-) -> dict[str, NDArray[np.float64]]:
-    """Features of impacts.
+def arrange(motion: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Windows as the functions below want them: windows last, holes filled.
 
     Parameters
     ----------
     motion
-        Shape (impacts, 3, SPAN), in g, low-passed, the impact at `IMPACT_INDEX`.
+        Shape (n, 3, SPAN), in g, low-passed.
     valid
-        Shape (impacts, SPAN).
-    peak_g
-        Greatest low-passed |a| at 50 Hz, shape (impacts,).
+        Shape (n, SPAN).
 
     Returns
     -------
-    dict
-        By name with its unit, each of shape (impacts,); NaN where too little was heard.
+    NDArray
+        Shape (3, SPAN, n).
     """
-    exact = motion.astype(np.float64)
-    square = np.square(exact).sum(axis=1)
-    mean, spread = _means_and_spreads(exact, square, valid)
-    drop, heard = square[:, _DROP], valid[:, _DROP]
-    return {
-        "peak_g": peak_g.astype(np.float64),
-        "jerk_g_per_s": _greatest_jerk(exact[:, :, _JERK], valid[:, _JERK]),
-        "stillness_g": spread[:, 1],
-        "activity_before_g": spread[:, 0],
-        "posture_change_deg": _angle_deg(mean[:, :, 0], mean[:, :, 1]),
-        "drop_ms": (heard & (drop < DROP_BELOW_G**2)).sum(axis=1) * (1000.0 / MOTION_HZ),
-        "low_g": np.sqrt(np.where(heard, drop, np.inf).min(axis=1)),
-    }
+    vector = np.ascontiguousarray(motion.transpose(1, 2, 0), dtype=np.float32)
+    holed = np.flatnonzero(~valid.all(axis=1))
+    if len(holed):
+        vector[:, :, holed] = _filled(vector[:, :, holed], valid[holed].T)
+    return vector
 
 
-def score(features: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
-    """How sure, 0 to 1, for each impact; an unknown feature speaks neither for nor against.
+def _filled(vector: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Windows (3, SPAN, n) with a wearable that rests at 1 g where they are not valid (SPAN, n).
 
-    0 where nothing hit: without `LEAST_JERK_G_PER_S`.
+    It turns from the posture before the hole to the one behind it; at the ends of a window it
+    keeps the nearest. So nothing happens in a hole that was not seen.
     """
-    values = np.stack([features[term.feature] for term in SCORE_TERMS])
-    values = np.minimum(np.maximum(values, _LEAST), _GREATEST)
-    away = np.where(_LOGARITHMIC, np.log(np.maximum(values, 1e-9) / _CENTRE), values - _CENTRE)
-    total = SCORE_BIAS + (_WEIGHT * np.where(np.isnan(away), 0.0, away)).sum(axis=0)
-    return np.where(features["jerk_g_per_s"] >= LEAST_JERK_G_PER_S, 1 / (1 + np.exp(-total)), 0.0)
+    heard = np.where(valid, vector, 0).astype(np.float64)
+    step = np.arange(SPAN)[:, None]
+    before = np.maximum.accumulate(np.where(valid, step, -1), axis=0)
+    behind = np.minimum.accumulate(np.where(valid, step, SPAN)[::-1], axis=0)[::-1]
+    total = np.zeros((3, SPAN + 1, vector.shape[2]))
+    np.cumsum(heard, axis=1, out=total[:, 1:])
+
+    def posture(first: NDArray[np.int64], end: NDArray[np.int64]) -> NDArray[np.float64]:
+        start, stop = (np.clip(at, 0, SPAN)[None] for at in (first, end))
+        summed = np.take_along_axis(total, stop, axis=1) - np.take_along_axis(total, start, axis=1)
+        return summed / _length(summed)
+
+    held = round(HELD_S * MOTION_HZ)
+    left, right = posture(before + 1 - held, before + 1), posture(behind, behind + held)
+    share = (step - before) / np.maximum(behind - before, 1)
+    share = np.where(before < 0, 1.0, np.where(behind == SPAN, 0.0, share))
+    rest = left * (1 - share) + right * share
+    return np.where(valid, vector, rest / _length(rest)).astype(np.float32)
 
 
-def _means_and_spreads(
-    motion: NDArray[np.float64], square: NDArray[np.float64], valid: NDArray[np.bool_]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean vectors (impacts, 3, 2) and roots of the vectors' total variance (impacts, 2), each
-    before and after the impact.
+def channels(vector: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The orientation-free channels of arranged windows.
+
+    Parameters
+    ----------
+    vector
+        Shape (3, SPAN, n), from `arrange`.
+
+    Returns
+    -------
+    NDArray
+        Shape (channels, SPAN, n), in the order of `CHANNELS`.
     """
-    count = valid @ _POSTURES.T
-    share = valid[:, None, :] * _POSTURES / np.maximum(count, 1)[:, :, None]
-    share = share.transpose(0, 2, 1)
-    mean = motion @ share
-    variance = (square[:, None, :] @ share)[:, 0] - np.square(mean).sum(axis=1)
-    spread = np.sqrt(np.maximum(variance, 0))
-    unknown = count < LEAST_VALID
-    spread[unknown] = np.nan
-    return np.where(unknown[:, None, :], np.nan, mean), spread
+    upright = vector[:, span(UPRIGHT_S)].mean(axis=1)
+    upright /= _length(upright)
+    along = np.einsum("atn,an->tn", vector, upright)
+    out = np.empty((len(CHANNELS), *along.shape), np.float32)
+    out[0] = _norm(vector)
+    out[1] = along
+    # The vector that is left over, and not the root of a difference of squares, which would
+    # make a wearable at rest out of rounding swing by half a thousandth of a g.
+    out[2] = _norm(vector - along * upright[:, None])
+    out[3, 0] = 0
+    out[3, 1:] = _norm(vector[:, 1:] - vector[:, :-1])
+    return out
 
 
-def _greatest_jerk(motion: NDArray[np.float64], valid: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Greatest change of the vector between valid neighbours, g/s; motion is (impacts, 3, n)."""
-    change = np.square(motion[:, :, 1:] - motion[:, :, :-1]).sum(axis=1)
-    greatest = np.where(valid[:, 1:] & valid[:, :-1], change, -1.0).max(axis=1)
-    return np.where(greatest >= 0, np.sqrt(np.maximum(greatest, 0)) * MOTION_HZ, np.nan)
+def described(vector: NDArray[np.float32], channel: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Features made by hand, logarithmic where their tails are heavy.
+
+    Parameters
+    ----------
+    vector
+        Shape (3, SPAN, n), from `arrange`.
+    channel
+        Shape (channels, SPAN, n), from `channels`.
+
+    Returns
+    -------
+    NDArray
+        Shape (features, n), in the order of `NAMES`.
+    """
+    parts = [*_stretches(vector, channel), *_postures(vector), *_whole(vector, channel)]
+    return np.stack(parts).astype(np.float32, copy=False)
 
 
-def _angle_deg(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Angle between vectors (n, 3). Unlike the arc cosine of a product, exact near 0 and 180."""
-    one, two = (v / np.maximum(np.linalg.norm(v, axis=1), 1e-9)[:, None] for v in (first, second))
-    across, along = np.linalg.norm(one - two, axis=1), np.linalg.norm(one + two, axis=1)
-    degrees: NDArray[np.float64] = np.degrees(2 * np.arctan2(across, along))
-    return degrees
+_OF_A_STRETCH: Final = (
+    "greatest",
+    "least",
+    "deviation",
+    "greatest_jerk",
+    "mean_jerk",
+    "mean_along",
+    "greatest_along",
+    "least_along",
+    "mean_across",
+    "greatest_across",
+    "spread",
+    "share_many",
+    "share_few",
+)
+"""Of |a|, of its change, along and across gravity, of the whole vector."""
+
+
+def _stretches(
+    vector: NDArray[np.float32], channel: NDArray[np.float32]
+) -> Iterator[NDArray[np.float32]]:
+    """`_OF_A_STRETCH` of each of `_STRETCHES`."""
+    for seconds in _STRETCHES.values():
+        part = span(seconds)
+        magnitude, along, across, change = channel[:, part]
+        jerk = change * MOTION_HZ
+        middle = vector[:, part].mean(axis=1, keepdims=True)
+        away = vector[:, part] - middle
+        yield _log(magnitude.max(axis=0))
+        yield magnitude.min(axis=0)
+        yield _log(magnitude.std(axis=0) + 0.01)
+        yield _log(jerk.max(axis=0) + 0.5)
+        yield _log(jerk.mean(axis=0) + 0.2)
+        yield along.mean(axis=0)
+        yield along.max(axis=0)
+        yield along.min(axis=0)
+        yield across.mean(axis=0)
+        yield across.max(axis=0)
+        yield _log(np.sqrt(np.einsum("atn,atn->n", away, away) / len(magnitude)) + 0.01)
+        yield _above(magnitude, MANY_G).mean(axis=0)
+        yield 1 - _above(magnitude, FEW_G).mean(axis=0)
+
+
+_OF_A_REST: Final = ("turned", "turned_since_earlier", "norm")
+
+
+def _postures(vector: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+    """Angles (radians) from the postures before the impact to those after, and mean vectors."""
+    upright, earlier = (vector[:, span(part)].mean(axis=1) for part in (UPRIGHT_S, _EARLIER_S))
+    for seconds in _RESTS_S.values():
+        rest = vector[:, span(seconds)].mean(axis=1)
+        yield _angle(upright, rest)
+        yield _angle(earlier, rest)
+        yield _norm(rest)
+    yield _norm(upright)
+    yield _angle(upright, earlier)
+
+
+_OF_THE_WHOLE: Final = (
+    "peak",
+    "drop_speed",
+    "velocity_change",
+    "rise_speed",
+    "many_s",
+    "hard_s",
+    "bumps_before",
+    "bumps_after",
+    "valley_s",
+    "turning",
+)
+
+
+def _whole(
+    vector: NDArray[np.float32], channel: NDArray[np.float32]
+) -> Iterator[NDArray[np.float32]]:
+    """`_OF_THE_WHOLE`: speeds in m/s, times in seconds, the path of the direction in radians."""
+    magnitude = channel[0]
+    free, landing, blow = span(_FREE_S), span((-0.3, 0.6)), span((-0.5, 0.8))
+    upright = vector[:, span(UPRIGHT_S)].mean(axis=1)
+    yield _log(magnitude[IMPACT_INDEX])
+    yield np.maximum(1 - magnitude[free], 0).sum(axis=0) * np.float32(_STEP_S * _G_M_S2)
+    felt = vector[:, free].sum(axis=1) * np.float32(_STEP_S)
+    yield _norm(felt - upright / _length(upright) * np.float32(_FREE_S[1] - _FREE_S[0]))
+    yield np.maximum(magnitude[landing] - 1, 0).sum(axis=0) * np.float32(_STEP_S * _G_M_S2)
+    yield _above(magnitude[blow], MANY_G).sum(axis=0) * np.float32(_STEP_S)
+    yield _above(magnitude[blow], HARD_G).sum(axis=0) * np.float32(_STEP_S)
+    bumps = np.maximum(np.diff(_above(magnitude, BUMP_G), axis=0), 0)
+    yield bumps[span((-BEFORE_S, -0.5))].sum(axis=0)
+    yield bumps[span((0.5, AFTER_S))].sum(axis=0)
+    valley = magnitude[free]
+    weight = np.exp((valley.min(axis=0) - valley) / np.float32(VALLEY_G))
+    yield (weight * _FREE_TIMES_S).sum(axis=0) / weight.sum(axis=0)
+    around = vector[:, span((-1.0, 1.5))]
+    yield _angle(around[:, 1:], around[:, :-1]).sum(axis=0)
+
+
+_FREE_TIMES_S: Final = np.linspace(*_FREE_S, span(_FREE_S).stop - span(_FREE_S).start)[
+    :, None
+].astype(np.float32)
+
+NAMES: Final = (
+    *(f"{name}_{stretch}" for stretch in _STRETCHES for name in _OF_A_STRETCH),
+    *(f"{name}_{rest}" for rest in _RESTS_S for name in _OF_A_REST),
+    "norm_upright",
+    "turned_before",
+    *_OF_THE_WHOLE,
+)
+"""Of the features made by hand, in their order."""
+
+
+def _norm(vector: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Lengths of vectors on the first axis."""
+    norm: NDArray[np.float32] = np.einsum("a...,a...->...", vector, vector)
+    np.sqrt(norm, out=norm)
+    return norm
+
+
+def _length(vector: NDArray[_Float]) -> NDArray[_Float]:
+    """Of vectors on the first axis, but never so short that dividing by it stretches noise."""
+    length: NDArray[_Float] = np.maximum(np.sqrt(np.square(vector).sum(axis=0)), LEAST_NORM_G)
+    return length
+
+
+def _angle(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Angle between vectors on the first axis, radians. Unlike the arc cosine of a product, exact
+    near 0 and π.
+    """
+    one, other = one / _length(one), other / _length(other)
+    angle: NDArray[np.float32] = 2 * np.arctan2(_norm(one - other), _norm(one + other))
+    return angle
+
+
+def _above(values: NDArray[np.float32], threshold_g: float) -> NDArray[np.float32]:
+    """1 above the threshold, 0 below, a ramp in between."""
+    ramp = (values - np.float32(threshold_g)) * np.float32(1 / RAMP_G) + np.float32(0.5)
+    limited: NDArray[np.float32] = np.minimum(np.maximum(ramp, 0), 1)
+    return limited
+
+
+def _log(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    logarithm: NDArray[np.float32] = np.log(np.maximum(values, np.float32(1e-3)))
+    return logarithm

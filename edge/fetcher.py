@@ -112,7 +112,7 @@ class WindowFetcher:
             Whether there is a verdict: a fall was suspected, or all of the window that exists
             was looked at.
         """
-        window = Window(candidate.impact_ns)
+        window = Window(candidate.impact_ns, candidate.wearable.config.placement)
         backoff = Backoff(FIRST_RETRY_S, LONGEST_RETRY_S)
         begun_ns = self._clock.monotonic_ns()
         for attempt in range(ATTEMPTS if is_newest else ATTEMPTS_AT_OLDER):

@@ -107,13 +107,17 @@ class Pipeline:
             self._suspected.pop(wearable.row, None)
             if wearable.stream_row is not None:
                 self.reset_stream(wearable)
+        if self._detector is not None:
+            # A wearable may be worn elsewhere by the new configuration.
+            for row, wearable in self._roster.by_stream_row.items():
+                self._detector.place(row, wearable.config.placement)
 
     def reset_stream(self, wearable: Wearable) -> None:
         """Another device stands in this stream's row from now on."""
         if self._grid is not None and self._detector is not None:
             assert wearable.stream_row is not None
             self._grid.reset(wearable.stream_row)
-            self._detector.reset(wearable.stream_row)
+            self._detector.reset(wearable.stream_row, placement=wearable.config.placement)
 
     def push(self, wearable: Wearable, packet: MotionPacket, arrival_ns: int) -> str | None:
         """Take in a packet of a held stream.

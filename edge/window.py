@@ -36,15 +36,18 @@ class Window:
     ----------
     candidate_ns
         When the candidate was, monotonic, to about a second.
+    placement
+        Where its wearable is worn.
     """
 
-    def __init__(self, candidate_ns: int) -> None:
+    def __init__(self, candidate_ns: int, placement: str) -> None:
         self._candidate_ns = candidate_ns
+        self._placement = placement
         self._packets: dict[int, tuple[NDArray[np.int64], NDArray[np.float32]]] = {}
         self._total: int | None = None
         self._distance_ns: int | None = None
         self._grid = Grid(1)
-        self._detector = FallDetector(1)
+        self._detector = FallDetector(1, placement=placement)
         self._newest_ns = 0
         self._out_of_order = False
         self.suspected = False
@@ -108,7 +111,8 @@ class Window:
     def finish(self) -> list[Detection]:
         """What it says of all there is; nothing more will come."""
         if self._out_of_order and not self.suspected:
-            self._grid, self._detector = Grid(1), FallDetector(1)
+            self._grid = Grid(1)
+            self._detector = FallDetector(1, placement=self._placement)
             for _, (times_ns, samples_g) in sorted(self._packets.items()):
                 self._grid.push(0, times_ns, samples_g)
         return self._close(self._newest_ns // NS_PER_S + 1)

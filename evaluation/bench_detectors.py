@@ -26,13 +26,12 @@ from contract.screen import (
     LOW_PASS_HZ,
     LOW_PASS_ORDER,
     MOTION_HZ,
-    SCREEN_IMPACT_G,
 )
 from contract.units import NS_PER_S
 from detectors import FallDetector, Grid
-from detectors.fall_features import AFTER_IMPACT_S, BEFORE_IMPACT_S, IMPACT_INDEX, SPAN
-from detectors.fall_features import measure as measure_impacts
-from detectors.fall_features import score as score_impacts
+from detectors.fall_candidates import HELD_AFTER_S, HELD_BEFORE_S
+from detectors.fall_features import IMPACT_INDEX, SPAN
+from detectors.fall_model import load_model
 from detectors.filters import DECIMATION
 
 RESIDENTS: Final = (1, 64, 1024, 4096)
@@ -57,7 +56,7 @@ START_S: Final = 1_700_000_000
 
 _THREAD_COUNTS: Final = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
-_HISTORY_S: Final = BEFORE_IMPACT_S + 1 + AFTER_IMPACT_S
+_HISTORY_S: Final = HELD_BEFORE_S + 1 + HELD_AFTER_S
 
 Samples = NDArray[np.float32]
 Row = dict[str, object]
@@ -205,9 +204,10 @@ class _SciPyLoop:
         self._states = [rest[None, :, None] * steady[:, None, :] for _ in range(residents)]
         self._sections = sections.astype(np.float32)
         self._history: list[deque[Samples]] = [deque(maxlen=_HISTORY_S) for _ in range(residents)]
-        self._peaks: list[deque[float]] = [deque(maxlen=AFTER_IMPACT_S + 1) for _ in self._history]
+        self._peaks: list[deque[float]] = [deque(maxlen=HELD_AFTER_S + 1) for _ in self._history]
         self.summaries: list[tuple[Samples, float, float, float]] = []
         self.scores: list[float] = []
+        self._model = load_model("wrist")
         self._seconds = seconds
         self._second = 0
 
@@ -231,15 +231,16 @@ class _SciPyLoop:
         history, peaks = self._history[resident], self._peaks[resident]
         history.append(low_passed[:, ::DECIMATION])
         peaks.append(peak)
-        if len(history) == _HISTORY_S and peaks[0] > SCREEN_IMPACT_G:
-            self._judge(np.concatenate(history, axis=1), peaks[0])
+        if len(history) == _HISTORY_S and peaks[0] > self._model.screen_g:
+            self._judge(np.concatenate(history, axis=1))
 
-    def _judge(self, motion: Samples, peak: float) -> None:
-        second = motion[:, IMPACT_INDEX : IMPACT_INDEX + MOTION_HZ]
-        offset = int((second * second).sum(axis=0).argmax())
-        around = motion[None, :, offset : offset + SPAN]
-        features = measure_impacts(around, np.ones((1, SPAN), np.bool_), np.array([peak]))
-        self.scores.append(float(score_impacts(features)[0]))
+    def _judge(self, motion: Samples) -> None:
+        begin = HELD_BEFORE_S * MOTION_HZ
+        second = motion[:, begin : begin + MOTION_HZ]
+        begin += int((second * second).sum(axis=0).argmax()) - IMPACT_INDEX
+        around = motion[None, :, begin : begin + SPAN]
+        scores = self._model.score(around, np.ones((1, SPAN), np.bool_))
+        self.scores.append(float(scores[0]))
 
 
 if __name__ == "__main__":

@@ -278,7 +278,9 @@ class _Live:
 
 
 def _make_wearable(plan: WearablePlan, seed: int) -> Wearable:
-    return Wearable(plan.device, plan.address, plan.identity, seed=str(seed))
+    return Wearable(
+        plan.device, plan.address, plan.identity, seed=str(seed), placement=plan.placement
+    )
 
 
 def _phases(rows: int, seed: int) -> list[int]:

@@ -213,7 +213,13 @@ def default_wearables(placements: Sequence[str], transport: Transport) -> list[W
 
 
 def _make_wearable(config: WearableConfig, seed: int) -> Wearable:
-    return Wearable(config.device, config.address, config.identity, seed=str(seed))
+    return Wearable(
+        config.device,
+        config.address,
+        config.identity,
+        seed=str(seed),
+        placement=config.placement,
+    )
 
 
 class _Near:

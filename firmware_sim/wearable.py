@@ -14,7 +14,13 @@ from numpy.typing import NDArray
 
 from contract.advert import MalformedPacketError, WearableAdvert, encode_manufacturer_data
 from contract.gatt import CONTROL_UUID, STREAM_UUID, WINDOW_UUID, Operation, decode_command
-from contract.screen import SCREEN_IMPACT_G, SCREEN_REFRACTORY_S, WINDOW_BEFORE_S
+from contract.screen import (
+    GENERIC_PLACEMENT,
+    SCREEN_IMPACT_G,
+    SCREEN_REFRACTORY_S,
+    WINDOW_BEFORE_S,
+    known_placement,
+)
 from contract.units import NS_PER_MS, NS_PER_S
 from firmware_sim.sensing import SampleRing, samples_after_impact, samples_before_impact
 from firmware_sim.transfers import Due, StreamTransfer, Timebase, WindowTransfer
@@ -108,14 +114,24 @@ class Wearable:
         Decides its age since boot, its boot counter, battery and jitter.
     uptime_s
         Seconds since its boot at the beginning; default drawn.
+    placement
+        Where it is worn, which decides its screen.
     """
 
     def __init__(
-        self, device: str, address: str, identity: int, *, seed: str, uptime_s: int | None = None
+        self,
+        device: str,
+        address: str,
+        identity: int,
+        *,
+        seed: str,
+        uptime_s: int | None = None,
+        placement: str = GENERIC_PLACEMENT,
     ) -> None:
         self.device = device
         self.address = address
         self.identity = identity
+        self._screen_g = SCREEN_IMPACT_G[known_placement(placement)]
         self.heard = True
         """Whether any radio can hear it (shielded, out of the house, flat)."""
         self.worn: bool | None = True
@@ -225,7 +241,7 @@ class Wearable:
         self._battery = max(0.0, self._battery - drain * 100.0 / (BATTERY_DAYS * _SECONDS_PER_DAY))
         if summary.measured == 0:
             return None
-        if summary.max_g > SCREEN_IMPACT_G:
+        if summary.max_g > self._screen_g:
             self._screen(magnitude_g, first)
         data = encode_manufacturer_data(self._advert(summary, end_ns))
         return data if self.corruption is None else self.corruption.apply(data)
@@ -233,7 +249,7 @@ class Wearable:
     def _screen(self, magnitude_g: NDArray[np.float32], first: int) -> None:
         """Tier 0 of fall detection, as `contract.screen` says it."""
         refractory = round(SCREEN_REFRACTORY_S * self._timebase.rate_hz)
-        for place in np.flatnonzero(magnitude_g > SCREEN_IMPACT_G).tolist():
+        for place in np.flatnonzero(magnitude_g > self._screen_g).tolist():
             peak, sample = float(magnitude_g[place]), first + place
             if self._last_candidate is None or sample - self._last_candidate >= refractory:
                 self._raise_candidate(sample)

@@ -57,7 +57,7 @@ def simulated_falls():
 
 def test_every_fall_drops_hits_and_lies_still(simulated_falls):
     peak, least, below_s, still = simulated_falls.T
-    assert peak.min() > SCREEN_IMPACT_G * 1.2
+    assert peak.min() > SCREEN_IMPACT_G["wrist"] * 1.2
     assert peak.max() < 10.0
     assert np.median(least) < 0.6
     assert np.median(below_s) > 0.1
@@ -93,7 +93,7 @@ def test_walking_has_its_steps_and_stays_below_the_screen():
         model.set_walking(row, walking=True)
     seconds = [summariser.push(quantise(model.next_second())).magnitude_g for _ in range(60)]
     magnitude = np.concatenate(seconds[3:], axis=1)
-    assert magnitude.max() < SCREEN_IMPACT_G
+    assert magnitude.max() < SCREEN_IMPACT_G["wrist"]
     deviation = magnitude.std(axis=1)
     assert deviation.min() > 0.07
     assert deviation.max() < 0.25

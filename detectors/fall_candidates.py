@@ -1,0 +1,161 @@
+"""The screen: which impacts of all wearables are worth a closer look, and the motion around them.
+
+Each second every row is screened by one comparison. What passes is looked at again when three
+more seconds are there: is it the greatest impact within a second on both sides? What comes out
+depends on these samples alone, so nothing is carried from block to block but the blocks.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from contract.screen import MOTION_HZ
+from contract.units import NS_PER_S
+from detectors.block import Block
+from detectors.fall_features import IMPACT_INDEX, SPAN
+
+HELD_BEFORE_S: Final = 5
+"""What a person is shown of the time before; the classifier looks at four of it."""
+HELD_AFTER_S: Final = 3
+"""Whole seconds that cover what the classifier sees after an impact. The decision then comes three
+to four seconds after it by the blocks' time, and with the grid's lateness within five."""
+
+PEAK_ALONE_S: Final = 1
+"""An impact is the greatest |a| within this time on both sides (SCIENCE 2); lesser peaks near
+it are the same event."""
+
+STEP_NS: Final = NS_PER_S // MOTION_HZ
+_RING_S: Final = HELD_BEFORE_S + 1 + HELD_AFTER_S
+_REACH: Final = PEAK_ALONE_S * MOTION_HZ
+_AROUND: Final = np.arange(2 * _REACH + 1)
+_HELD_INDEX: Final = HELD_BEFORE_S * MOTION_HZ
+"""Where the second with the impact begins in what is held."""
+
+
+class Candidates(NamedTuple):
+    """Impacts of one second, in the order of their rows."""
+
+    second: int
+    """Unix second at which theirs begins."""
+    decided_second: int
+    """That at which the block ends that decided."""
+    row: NDArray[np.intp]
+    """Shape (n,)."""
+    offset: NDArray[np.intp]
+    """Samples from the second to the impact, shape (n,)."""
+    peak_g: NDArray[np.float32]
+    """Greatest low-passed |a| at 50 Hz in that second, shape (n,)."""
+    held_motion: NDArray[np.float32]
+    """Shape (n, 3, samples), in g, low-passed: from `HELD_BEFORE_S` before the second of the impact
+    to the last sample."""
+    held_valid: NDArray[np.bool_]
+    """Shape (n, samples). Seconds before the first block, and those on the other side of a reset
+    from the impact, are not valid."""
+
+    @property
+    def impact_ns(self) -> NDArray[np.int64]:
+        """Wall times of the impacts, shape (n,)."""
+        return self.second * NS_PER_S + self.offset * STEP_NS
+
+    def windows(self) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """What the classifier sees: motion (n, 3, SPAN) and valid (n, SPAN)."""
+        begin = _HELD_INDEX - IMPACT_INDEX + self.offset
+        which = np.arange(len(begin))
+        motion = sliding_window_view(self.held_motion, SPAN, axis=2)[which, :, begin]
+        valid = sliding_window_view(self.held_valid, SPAN, axis=1)[which, begin]
+        return motion, valid
+
+    def waveform(self, which: int) -> tuple[int, NDArray[np.float32]]:
+        """Wall time (ns) of the first sample, and samples (3, n): from `HELD_BEFORE_S` before the
+        impact to the last, as far as heard.
+        """
+        offset = int(self.offset[which])
+        heard = offset + np.flatnonzero(self.held_valid[which, offset:])
+        first, last = int(heard[0]), int(heard[-1])
+        start_ns = self.second * NS_PER_S + (first - _HELD_INDEX) * STEP_NS
+        return start_ns, self.held_motion[which, :, first : last + 1].copy()
+
+
+class CandidateFinder:
+    """Finds candidates in the motion of all rows.
+
+    Parameters
+    ----------
+    screen_g
+        Peak |a| that makes a candidate, of each row, shape (rows,); may be changed at any time.
+    """
+
+    def __init__(self, screen_g: NDArray[np.float32]) -> None:
+        self.screen_g = screen_g
+        self._ring: deque[Block] = deque(maxlen=_RING_S)
+        self._steps = 0
+        self._cut_at = np.zeros(len(screen_g), np.int64)
+
+    def step(self, block: Block, but: NDArray[np.bool_] | None = None) -> Candidates | None:
+        """Take in the next block of the grid.
+
+        Parameters
+        ----------
+        block
+            Which.
+        but
+            Rows that are not to be looked at, shape (rows,); default none.
+
+        Returns
+        -------
+        Candidates or None
+            Those of the second that stands `HELD_AFTER_S` back; None if there are none.
+        """
+        self._ring.append(block)
+        self._steps += 1
+        if len(self._ring) <= HELD_AFTER_S:
+            return None
+        centre = self._ring[-1 - HELD_AFTER_S]
+        rows = (centre.peak_g > self.screen_g).nonzero()[0]
+        if but is not None and len(rows):
+            rows = rows[~but[rows]]
+        return self._around(centre, rows) if len(rows) else None
+
+    def reset(self, row: int) -> None:
+        """Another wearable stands in this row from the next block on.
+
+        An impact of the last seconds is still found, by what was heard until now.
+        """
+        self._cut_at[row] = self._steps
+
+    def _around(self, centre: Block, rows: NDArray[np.intp]) -> Candidates | None:
+        motion, valid = self._held(rows)
+        near = slice(_HELD_INDEX - _REACH, _HELD_INDEX + MOTION_HZ + _REACH)
+        square = np.square(motion[:, :, near]).sum(axis=1) * valid[:, near]
+        offset = square[:, _REACH : _REACH + MOTION_HZ].argmax(axis=1)
+        around = square[np.arange(len(rows))[:, None], offset[:, None] + _AROUND]
+        alone = np.flatnonzero(around.argmax(axis=1) == _REACH)
+        if len(alone) == 0:
+            return None
+        return Candidates(
+            second=centre.second,
+            decided_second=self._ring[-1].second + 1,
+            row=rows[alone],
+            offset=offset[alone],
+            peak_g=centre.peak_g[rows[alone]],
+            held_motion=motion[alone],
+            held_valid=valid[alone],
+        )
+
+    def _held(self, rows: NDArray[np.intp]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """The held seconds of some rows: motion (k, 3, samples), valid (k, samples)."""
+        motion = np.zeros((len(rows), 3, _RING_S * MOTION_HZ), np.float32)
+        valid = np.zeros((len(rows), _RING_S * MOTION_HZ), np.bool_)
+        for slot, block in enumerate(self._ring, start=_RING_S - len(self._ring)):
+            part = slice(slot * MOTION_HZ, (slot + 1) * MOTION_HZ)
+            motion[:, :, part] = block.motion[:, rows].transpose(1, 0, 2)
+            valid[:, part] = block.valid[rows]
+        made_at = self._steps - _RING_S + np.repeat(np.arange(_RING_S), MOTION_HZ)
+        cut = self._cut_at[rows][:, None]
+        valid &= (made_at < cut) == (self._steps - 1 - HELD_AFTER_S < cut)
+        return motion, valid

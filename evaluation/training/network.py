@@ -65,17 +65,17 @@ class Head(NamedTuple):
         out = np.empty(len(features))
         for first in range(0, len(features), ROWS_AT_ONCE):
             part = slice(first, first + ROWS_AT_ONCE)
-            scaled = standardised(features[part], self.mean, self.scale)
+            scaled = _standardise(features[part].copy(), self.mean, self.scale)
             hidden = np.maximum(scaled @ self.hidden_weight.T + self.hidden_bias, 0)
             out[part] = hidden @ self.output_weight
         return out + self.output_bias
 
 
-def standardised(features: Array, mean: Array, scale: Array) -> Array:
-    """Features as the network sees them, within `CLIP` standard deviations."""
-    scaled: Array = features - mean
-    scaled /= scale
-    return np.clip(scaled, -CLIP, CLIP, out=scaled)
+def _standardise(features: Array, mean: Array, scale: Array) -> Array:
+    """Features as the network sees them, within `CLIP` standard deviations; changed in place."""
+    features -= mean
+    features /= scale
+    return np.clip(features, -CLIP, CLIP, out=features)
 
 
 class Taught(NamedTuple):
@@ -171,6 +171,7 @@ class _Training:
         self._random = np.random.default_rng(seed)
         self._target = np.where(taught.is_fall, 1 - SOFT, SOFT).astype(np.float32)
         self._cumulated = np.cumsum(taught.weight)
+        self._batch = np.empty((recipe.batch, taught.features.shape[1]), np.float32)
         self._net = _begin(taught.features.shape[1], recipe.hidden, self._random)
 
     def run(self) -> _Parameters:
@@ -187,7 +188,9 @@ class _Training:
         recipe, net, taught = self._recipe, self._net, self._taught
         dice = self._random.random(recipe.batch) * self._cumulated[-1]
         drawn = np.searchsorted(self._cumulated, dice, side="right")
-        seen = standardised(taught.features[taught.rows[drawn]], self._mean, self._scale)
+        # Into memory that is there: fresh pages for each batch took as long as all the products.
+        taught.features.take(taught.rows[drawn], axis=0, out=self._batch, mode="clip")
+        seen = _standardise(self._batch, self._mean, self._scale)
         active = seen @ net.hidden_weight.T + net.hidden_bias
         passes = self._random.random(active.shape, dtype=np.float32) >= recipe.dropout
         mask = ((active > 0) & passes) * np.float32(1 / (1 - recipe.dropout))

@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 
 from detectors.fall_model import CLIP
 
-LEAST_SCALE: Final = 1e-3
-"""Added to standard deviations: a feature that never varied in training must not be blown up."""
+LEAST_SCALE: Final = 0.02
+"""Standard deviations are taken to be at least this. A share of time that hardly ever leaves 0 or
+1 in training has one of some thousandths; divided by that, the rounding of a matrix product
+moved scores by 0.002."""
 
 SOFT: Final = 0.02
 """Targets are this and one minus this, so that weights do not grow for ever on what is certain."""
@@ -125,7 +127,7 @@ def _spread(taught: Taught) -> tuple[Array, Array]:
         values = taught.features[taught.rows[part]].astype(np.float64)
         mean += taught.weight[part] @ values
         square += taught.weight[part] @ np.square(values)
-    scale = np.sqrt(np.maximum(square - np.square(mean), 0)) + LEAST_SCALE
+    scale = np.maximum(np.sqrt(np.maximum(square - np.square(mean), 0)), LEAST_SCALE)
     return mean.astype(np.float32), scale.astype(np.float32)
 
 

@@ -127,7 +127,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """Why a detector said so."""
 
     detector: str
-    """Name and version, such as ``impact_stillness/1``."""
+    """Name and version, such as ``fall_convolution/1``."""
     score: float | None = None
     """0 to 1, higher is surer; not a probability unless the detector's card says so."""
     features: dict[str, float] = {}

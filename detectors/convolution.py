@@ -33,13 +33,11 @@ RAMP_G: Final = 0.1
 """Width of the ramp around a bias. The answer of a kernel to a worn sensor's noise of 0.01 g
 has a standard deviation of 0.07 g."""
 
+_HALF_RAMP: Final = np.float32(RAMP_G / 2)
+
 _PART: Final = span((SEGMENTS_S[0][0], SEGMENTS_S[-1][1]))
 LENGTH: Final = _PART.stop - _PART.start
 """Samples that are looked at."""
-
-_SMALL: Final = 8_192
-"""Columns below which two passes beat one `np.clip`, measured with NumPy 2.3: its setup for
-broadcast limits costs more than a pass that is not needed."""
 
 
 def _weights() -> NDArray[np.float32]:
@@ -105,14 +103,8 @@ class Convolution:
     def __init__(self, bank: KernelBank) -> None:
         _insist(bank)
         self.bank = bank
-        self._low = bank.biases - np.float32(RAMP_G / 2)
-        self._high = bank.biases + np.float32(RAMP_G / 2)
         self._kernels = _kernels(bank)
         self._pools = [_pool(int(stride)) for stride in bank.strides]
-        # What the ramp's foot adds to every average, taken off again at the end.
-        self._foot = np.repeat(
-            (self._low / np.float32(RAMP_G)).transpose(0, 2, 1)[..., None], len(SEGMENTS_S), axis=3
-        )
 
     def features(self, channel: NDArray[np.float32]) -> NDArray[np.float32]:
         """Share of time above each bias, in each segment.
@@ -134,10 +126,11 @@ class Convolution:
             answers = kernels_of.answers(channel)
             ramp = np.empty_like(answers)
             for bias in range(biases):
-                low, high = self._low[each, :, bias, None], self._high[each, :, bias, None]
-                _limit(answers, low, high, ramp)
+                # Taken off before and not after the average, where it would cost digits.
+                np.subtract(answers, self.bank.biases[each, :, bias, None], out=ramp)
+                np.clip(ramp, -_HALF_RAMP, _HALF_RAMP, out=ramp)
                 np.matmul(pool, ramp.reshape(kernels, -1, windows), out=out[each, bias])
-        out -= self._foot[..., None]
+        out += np.float32(0.5)
         return out.reshape(-1, windows)
 
 
@@ -212,20 +205,6 @@ def _kernels(bank: KernelBank) -> list[_Kernels]:
         weights = (mix[:, :, None] * _WEIGHTS[:, None]).reshape(KERNELS, -1)
         ready.append(_Kernels(weights, at))
     return ready
-
-
-def _limit(
-    values: NDArray[np.float32],
-    low: NDArray[np.float32],
-    high: NDArray[np.float32],
-    out: NDArray[np.float32],
-) -> None:
-    """Values between limits, by the faster of two ways."""
-    if values.shape[1] < _SMALL:
-        np.maximum(values, low, out=out)
-        np.minimum(out, high, out=out)
-    else:
-        np.clip(values, low, high, out=out)
 
 
 def _pool(stride: int) -> NDArray[np.float32]:

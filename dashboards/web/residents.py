@@ -99,7 +99,7 @@ RESIDENT_EXAMPLES: Final[tuple[msgspec.Struct, ...]] = (
         fall_id="019b7a3c-5800-7000-8000-000000000000",
         cause=None,
         detail="Impact of 3.1 g, then lying still.",
-        detector="impact_stillness/1",
+        detector="fall_convolution/1",
         score=0.91,
     ),
     ResidentSeries(metric="max_g", at_us=[1_767_297_600 * US_PER_S], values=[3.1]),

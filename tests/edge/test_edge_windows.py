@@ -150,7 +150,7 @@ def test_a_window_is_read_suspects_a_fall_and_is_written_back(bench, scene):
                 "resident-1",
                 "corridor",
             )
-            assert event.evidence.detector == "impact_stillness/1"
+            assert event.evidence.detector == "fall_convolution/1"
             assert event.evidence.waveform is not None
             # Adverts of second s arrive at its end: second 95 lies 5 s before the start.
             start_us = (bench.clock.now_ns() - bench.clock.monotonic_ns()) // 1_000

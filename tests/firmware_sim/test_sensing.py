@@ -142,7 +142,7 @@ def second_with(*peaks):
 
 def test_the_screen_counts_an_impact_and_its_bounces_once():
     bench = Bench()
-    assert not bench.feed(second_with((10, 1.99))).candidate_pending
+    assert not bench.feed(second_with((10, 1.79))).candidate_pending
     said = bench.feed(second_with((10, 2.5), (30, 4.0)))
     assert (said.candidate_counter, said.candidate_pending) == (1, True)
     assert said.candidate_peak_g == 4.0

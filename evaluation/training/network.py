@@ -16,8 +16,8 @@ from detectors.fall_model import CLIP
 
 LEAST_SCALE: Final = 0.02
 """Standard deviations are taken to be at least this. A share of time that hardly ever leaves 0 or
-1 in training has one of some thousandths; divided by that, the rounding of a matrix product
-moved scores by 0.002."""
+1 in training has one of some thousandths: divided by that, what rounding or another sensor's noise
+does to it would count as much as what a fall does to the others."""
 
 SOFT: Final = 0.02
 """Targets are this and one minus this, so that weights do not grow for ever on what is certain."""

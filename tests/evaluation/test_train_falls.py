@@ -91,7 +91,7 @@ def test_the_threshold_is_chosen_by_what_the_model_says(trained, made_up_trials)
     odds = head.log_odds(model.features(found.motion, found.valid))
     assert len(odds) > 2
     assert 1 / (1 + np.exp(-odds)) == pytest.approx(
-        model.score(found.motion, found.valid), abs=5e-3
+        model.score(found.motion, found.valid), abs=1e-4
     )
 
 

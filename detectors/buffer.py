@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from contract.units import NS_PER_S
 from detectors.resample import APART_NS, MAX_GAP_NS, NO_SAMPLES, FlatSamples
+from detectors.spikes import find_spikes
 
 EDGE_NS: Final = 2 * MAX_GAP_NS
 """How far beyond both ends of a second samples are looked at: the gap that may be bridged,
@@ -61,7 +62,7 @@ class SampleBuffer:
     ----------
     late, rejected
         Counts for each row, shape (rows,): samples after their block had closed; samples that
-        were not finite, absurd, too far ahead, or at a time that the row already has.
+        were not finite, absurd, too far ahead, spikes, or at a time that the row already has.
     """
 
     def __init__(self, rows: int) -> None:
@@ -135,7 +136,7 @@ class SampleBuffer:
         return int(min(chunk.t_ns.min() for chunk in chunks)) // NS_PER_S
 
     def around(self, second: int, more: Sequence[Chunk] = ()) -> FlatSamples:
-        """Samples of the second and `EDGE_NS` on both sides, sorted, without duplicates.
+        """Samples of the second and `EDGE_NS` on both sides, sorted, without duplicates and spikes.
 
         Of samples of one row at one time the first that was pushed is kept; the others are
         counted when their own second is asked for.
@@ -169,7 +170,21 @@ class SampleBuffer:
                 own = at[again & (since[at] >= 0) & (since[at] < NS_PER_S)]
                 self.rejected += np.bincount(row[own], minlength=self.rows)
                 at = at[~again]
-        return FlatSamples(row.take(at), t_ns.take(at), xyz.take(at, axis=1))
+        flat = FlatSamples(row.take(at), t_ns.take(at), xyz.take(at, axis=1))
+        return self._without_spikes(flat, second)
+
+    def _without_spikes(self, flat: FlatSamples, second: int) -> FlatSamples:
+        """What is left without them is bridged; they count as rejected in their own second."""
+        spikes = find_spikes(flat)
+        if len(spikes) == 0:
+            return flat
+        own = spikes[flat.t_ns[spikes] // NS_PER_S == second]
+        self.rejected += np.bincount(flat.row[own], minlength=self.rows)
+        return FlatSamples(
+            np.delete(flat.row, spikes),
+            np.delete(flat.t_ns, spikes),
+            np.delete(flat.xyz_g, spikes, axis=1),
+        )
 
     def is_empty_at(self, second: int) -> bool:
         """Whether nothing was taken in for a second."""

@@ -91,8 +91,8 @@ class Grid:
 
     @property
     def rejected(self) -> NDArray[np.int64]:
-        """Samples of each row that were not finite, beyond `MAX_ABS_G`, far in the future, or
-        at a time that the row already had, shape (rows,).
+        """Samples of each row that were not finite, beyond `MAX_ABS_G`, far in the future, spikes,
+        or at a time that the row already had, shape (rows,).
         """
         return self._buffer.rejected
 
@@ -127,7 +127,8 @@ class Grid:
     ) -> None:
         """Note a second of all wearables that is already on the grid; nothing is resampled.
 
-        The result is that of pushing the valid samples one by one. Samples pushed otherwise for
+        The result is that of pushing the valid samples one by one, but that a spike in a row that
+        is complete is not looked for (`detectors.spikes`). Samples pushed otherwise for
         a row that is complete here are duplicates.
 
         Parameters

@@ -140,10 +140,15 @@ def test_what_is_no_motion_is_no_fall(name: str, tell: Callable) -> None:
     assert tell([motion]).suspected == []
 
 
-def test_single_samples_that_spike_are_no_falls(daily: Callable, tell: Callable) -> None:
-    motion = daily(5, 30.0)
-    motion[:, 60::90] = 4.0
-    assert tell([motion]).suspected == []
+@pytest.mark.parametrize("axes", [slice(0, 1), slice(0, 3)], ids=["one axis", "all"])
+@pytest.mark.parametrize("spike_g", [4.0, 8.0, 16.0])
+def test_single_samples_that_spike_are_no_falls(
+    spike_g: float, axes: slice, daily: Callable, tell: Callable
+) -> None:
+    motions = [daily(seed, 30.0) for seed in range(10)]
+    for motion in motions:
+        motion[axes, 60::90] = spike_g
+    assert tell(motions).suspected == []
 
 
 def test_walking_is_no_fall(daily: Callable, tell: Callable) -> None:

@@ -58,10 +58,12 @@ def test_there_is_something_to_mistake_for_a_fall(
 def spikes(
     random: np.random.Generator, t_ns: np.ndarray, motion: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Single samples of a ±4 g sensor of which one axis is at its limit."""
-    at = random.integers(0, len(t_ns), 12)
+    """Single samples of a ±4, ±8 or ±16 g sensor with one axis, or all, at its limit."""
+    at = random.choice(np.arange(10, len(t_ns) - 10, 10), 12, replace=False)
     at = at[abs(at / RATE_HZ - FALL_S) > 2]
-    motion[random.integers(3, size=len(at)), at] = 4 * np.sign(random.normal(size=len(at)))
+    limit = random.choice([4, 8, 16]) * np.sign(random.normal(size=(3, len(at))))
+    axes = random.random((3, len(at))) < random.choice([0.4, 1.0])
+    motion[:, at] = np.where(axes, limit, motion[:, at])
     return t_ns, motion
 
 

@@ -112,12 +112,12 @@ class Directory:
         }
         self._upsert(Wearable, {"device": device}, values, config=True)
 
-    def add_gateway(self, gateway: str, *, zone: str | None = None) -> None:
-        """Enter a gateway, and where it stands."""
+    def add_gateway(self, gateway: str, *, zone: str | None = None, resting: bool = True) -> None:
+        """Enter a gateway, where it stands, and whether people sit or lie there for long."""
         check_gateway(gateway)
         if zone is not None:
             check_identifier(zone, "zone")
-        self._upsert(Gateway, {"name": gateway}, {"zone": zone}, config=True)
+        self._upsert(Gateway, {"name": gateway}, {"zone": zone, "resting": resting}, config=True)
 
     def add_staff(
         self,
@@ -242,9 +242,8 @@ def gateway_configs(
 ) -> list[tuple[str, GatewayConfig]]:
     """The configuration of each of `gateways`; all share the list of wearables."""
     record = session.get_one(Home, home)
-    zones = {
-        each.name: each.zone
-        for each in session.scalars(select(Gateway).where(Gateway.home == home))
+    records = {
+        each.name: each for each in session.scalars(select(Gateway).where(Gateway.home == home))
     }
     wearables = [
         WearableConfig(
@@ -277,8 +276,9 @@ def gateway_configs(
                 time_zone=record.time_zone,
                 wearables=wearables,
                 siren_volume=volume,
-                zone=zones.get(gateway),
+                zone=None if entry is None else entry.zone,
+                resting=entry is None or entry.resting,
             ),
         )
-        for gateway in gateways
+        for gateway, entry in ((name, records.get(name)) for name in gateways)
     ]

@@ -163,6 +163,9 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     siren_volume: list[VolumeHours] = []
     zone: str | None = None
     """Where the gateway that reads this stands."""
+    resting: bool = True
+    """Whether people sit or lie there for long. Where nobody does (a corridor, stairs, a shower)
+    who does not walk on after a turn without impact is taken to have slid to the floor."""
 
 
 class CommandName(StrEnum):

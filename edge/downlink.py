@@ -44,6 +44,17 @@ HELP_KINDS: Final = frozenset(
 )
 """Incidents whose wearer feels that help is coming (DESIGN 8)."""
 
+LYING_KINDS: Final = frozenset(
+    {
+        EventKind.FALL_SUSPECTED,
+        EventKind.FALL_DETECTED,
+        EventKind.LONG_LIE,
+        EventKind.MAY_HAVE_GOT_UP,
+        EventKind.INACTIVE,
+    }
+)
+"""Incidents whose end by a person ends the timers of who lies: she has been seen to."""
+
 
 class Downlink:
     """Does what messages ask for.
@@ -52,6 +63,8 @@ class Downlink:
     ----------
     apply_config
         Called with each configuration that comes into force.
+    settle
+        Called with the wearable whose wearer's fall a person has resolved.
     spawn
         Begins work that nobody waits for.
     """
@@ -71,6 +84,7 @@ class Downlink:
         pool: LinkPool,
         configs: ConfigKeeper,
         apply_config: Callable[[GatewayConfig], None],
+        settle: Callable[[Wearable], None],
         spawn: Callable[[Coroutine[Any, Any, Any]], None],
     ) -> None:
         self._clock = clock
@@ -85,8 +99,10 @@ class Downlink:
         self._pool = pool
         self._configs = configs
         self._apply_config = apply_config
+        self._settle = settle
         self._spawn = spawn
         self._told: set[str] = set()
+        self._settled: set[str] = set()
 
     async def receipt(self, receipt: Receipt) -> None:
         """Something is durable, or will never be."""
@@ -124,12 +140,18 @@ class Downlink:
         """Where every incident stands; `live` is false for a retained message."""
         self._siren.policy.alert_state(state, self._clock.monotonic_ns(), live=live)
         for item in state.alerts:
+            wearable = self._roster.by_device.get(item.device or "")
+            if item.state is IncidentState.RESOLVED and item.incident not in self._settled:
+                self._settled.add(item.incident)
+                if live and wearable is not None and item.kind in LYING_KINDS:
+                    self._settle(wearable)
             if item.state is IncidentState.ACKNOWLEDGED and item.incident not in self._told:
                 self._told.add(item.incident)
-                wearable = self._roster.by_device.get(item.device or "")
                 if live and wearable is not None and item.kind in HELP_KINDS:
                     self._help_is_coming(wearable)
-        self._told &= {item.incident for item in state.alerts}
+        known = {item.incident for item in state.alerts}
+        self._told &= known
+        self._settled &= known
 
     def _help_is_coming(self, wearable: Wearable) -> None:
         """Whoever waits on the floor shall feel that somebody comes; the nearest tells."""

@@ -14,6 +14,7 @@ from contract.screen import MOTION_HZ, SCREEN_REFRACTORY_S
 from contract.units import NS_PER_S, US_PER_S, seconds_to_ns
 from detectors.detection import Detection
 from detectors.fall import DETECTOR, ONE_FALL_S
+from detectors.long_lie import DETECTOR as LONG_LIE_DETECTOR
 from edge.outbox_rows import Counter
 from edge.pipeline import Pipeline
 from edge.reporter import About, Reporter
@@ -83,7 +84,9 @@ class Falls:
         fall = self._find(wearable, detection.impact_ns)
         if fall is None:
             fall = self._remember(wearable, detection.impact_ns, None)
-        return await self._emit(wearable, detection, fall, CONFIRMATION_DETECTOR, None)
+        is_lie = detection.kind is EventKind.LONG_LIE
+        detector = LONG_LIE_DETECTOR if is_lie else CONFIRMATION_DETECTOR
+        return await self._emit(wearable, detection, fall, detector, None)
 
     async def from_advert(
         self, wearable: Wearable, candidate: Counter, peak_g: float, impact_ns: int
@@ -198,6 +201,8 @@ def _in_words(detection: Detection, placement: str) -> str | None:
         return f"No walking in the {waited_s:.0f} s since the impact."
     if detection.kind is EventKind.MAY_HAVE_GOT_UP and walking_s is not None:
         return f"Walking for {walking_s:.0f} s after the impact."
+    if detection.kind is EventKind.LONG_LIE:
+        return _lie_in_words(features)
     peak_g, turned_deg = features.get("peak_g"), features.get("posture_change_deg")
     if peak_g is None:
         return None
@@ -205,6 +210,18 @@ def _in_words(detection: Detection, placement: str) -> str | None:
     if turned_deg is None:
         return f"{impact}."
     return f"{impact}, then lying {turned_deg:.0f}° from the posture before."
+
+
+def _lie_in_words(features: dict[str, float]) -> str | None:
+    stage_min, moved_s = features.get("stage_min"), features.get("moved_s")
+    heard_s, turned_deg = features.get("heard_s"), features.get("turned_deg")
+    if stage_min is None or moved_s is None or heard_s is None:
+        return None
+    since = "the impact"
+    if turned_deg is not None:
+        since = f"a turn by {turned_deg:.0f}° without impact, perhaps a slide to the floor"
+    heard = f"movement in {moved_s:.0f} of {heard_s:.0f} s heard"
+    return f"No walking for {stage_min:.0f} min since {since}; {heard}."
 
 
 def encode_waveform(start_us: int, samples_g: NDArray[np.float32]) -> Waveform:

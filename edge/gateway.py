@@ -27,6 +27,7 @@ from edge.fetcher import WindowFetcher
 from edge.health import Health
 from edge.heartbeat import Heartbeat
 from edge.inbox import Inbox
+from edge.lies import SlidePolicy
 from edge.links import LinkPool, StreamKeeper
 from edge.listener import Listener
 from edge.outbox import EventOutbox
@@ -139,6 +140,7 @@ class Gateway:
         self.pipeline = Pipeline(self.roster, self.time, self.counts)
         self.falls = Falls(self.reporter, self.time, self.pipeline)
         self.neighbours = Neighbours(self.sender, priority, self.roster, clock)
+        self.slides = SlidePolicy(self.neighbours, self.counts)
         self.siren = SirenControl(siren, clock, self.outbox)
         self.telemetry = Telemetry(
             sender=self.sender,
@@ -240,6 +242,7 @@ class Gateway:
             pool=self.pool,
             configs=self.configs,
             apply_config=self._apply_config,
+            settle=self.pipeline.settle,
             spawn=self._spawn,
         )
         self.inbox = Inbox(
@@ -329,8 +332,9 @@ class Gateway:
         """One round of everything that is done by the second."""
         assert self._tasks is not None
         second = self.pipeline.tick(self.time.grid_now_ns())
-        for finding in second.findings:
-            await self.falls.report(finding.wearable, finding.detection)
+        for wearable, detection in second.findings:
+            if self.slides.tells(wearable, detection, self.configs.current):
+                await self.falls.report(wearable, detection)
         for block in second.summaries:
             self.telemetry.collect(block)
         now_ns = self._clock.monotonic_ns()

@@ -16,6 +16,7 @@ from edge.pipeline import Pipeline
 from edge.presence import Neighbours
 from edge.telemetry_outbox import TelemetryOutbox
 from edge.timebase import SessionTime
+from edge.trust import TrustKeeper
 from edge.wearables import NEVER, Roster, Wearable
 
 RADIO_SILENT_NS: Final = seconds_to_ns(90)
@@ -25,9 +26,6 @@ FIELD): in any house something advertises every second."""
 NOT_HEARD_NS: Final = seconds_to_ns(90)
 """A wearable advertises each second; with 90 % of its adverts lost in a bad corner, 90 s without
 any is a chance of 1 in 13,000. Then it is out of range, flat or broken."""
-
-NOT_WORN_NS: Final = seconds_to_ns(20 * 60)
-"""Off the wrist for so long is no longer washing or changing (FIELD: a fault within ~20 min)."""
 
 BATTERY_LOW_PERCENT: Final = 15
 """A day's reserve at a week's charge: time to change it at the next round."""
@@ -75,6 +73,7 @@ class Health:
         self._outbox = outbox
         self._telemetry = telemetry
         self._pipeline = pipeline
+        self._trust = TrustKeeper(faults, neighbours, pipeline)
         now_ns = clock.monotonic_ns()
         self._started_ns = now_ns
         self._checked_ns = NEVER
@@ -94,7 +93,8 @@ class Health:
         await self._check_radio(now_ns)
         for wearable in list(self._roster):
             await self._check_heard(wearable, now_ns)
-            await self._check_wear(wearable, now_ns)
+            await self._trust.check(wearable, now_ns)
+            await self._check_battery(wearable)
         await self._check_synced(now_ns)
         await self._check_broker(now_ns)
         await self._check_late()
@@ -147,24 +147,10 @@ class Health:
             return self._neighbours.is_lead()
         return wearable.heard_ns == heard_ns
 
-    async def _check_wear(self, wearable: Wearable, now_ns: int) -> None:
+    async def _check_battery(self, wearable: Wearable) -> None:
         advert = wearable.advert
         if advert is None:
             return
-        if advert.worn is not False or advert.charging:
-            wearable.not_worn_since_ns = None
-            if advert.worn is True:
-                await self._faults.clear(
-                    FaultCause.NOT_WORN, f"{wearable.device} is worn again", wearable
-                )
-        elif wearable.not_worn_since_ns is None:
-            wearable.not_worn_since_ns = now_ns
-        elif now_ns - wearable.not_worn_since_ns >= NOT_WORN_NS:
-            await self._faults.raise_fault(
-                FaultCause.NOT_WORN,
-                f"{wearable.device} has not been worn for 20 min; put it on its wearer",
-                wearable,
-            )
         battery = advert.battery_percent
         if battery is not None and battery <= BATTERY_LOW_PERCENT:
             await self._faults.raise_fault(

@@ -1,8 +1,9 @@
 """From samples and summaries to detections, once a second.
 
 Held streams go through the motion grid and the fall detector; every wearable's summary,
-from the grid or from its adverts, goes through the summary grid and the confirmation. All
-times are grid times (`edge.timebase`), so nothing here notices a wall clock that jumps.
+from the grid or from its adverts, goes through the summary grid, the confirmation and the timers
+of who lies, and minute by minute through what judges wear and sensors. All times are grid times
+(`edge.timebase`), so nothing here notices a wall clock that jumps.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from contract.events import EventKind
 from contract.packets import MotionPacket
 from contract.screen import SCREEN_IMPACT_G
 from contract.units import NS_PER_S, seconds_to_ns
@@ -19,7 +21,11 @@ from detectors.detection import Detection
 from detectors.fall import FallDetector
 from detectors.fall_model import load_model
 from detectors.grid import LATENESS_S, Block, Grid
+from detectors.long_lie import LongLie
+from detectors.minute import Minutes
+from detectors.sensor import SensorTrust, StreamTrust
 from detectors.summary import SummaryBlock, SummaryGrid
+from detectors.wear import WearWatch
 from edge import counters
 from edge.counters import Counts
 from edge.timebase import SessionTime
@@ -95,6 +101,14 @@ class Pipeline:
         """Grid second up to which held streams have been looked at."""
         self._summaries = SummaryGrid(0)
         self._confirmation = FallConfirmation(0)
+        self._lies = LongLie(0)
+        self._minutes = Minutes(0)
+        self.wear = WearWatch(0)
+        """By row of the summary grid."""
+        self.trust = SensorTrust(0)
+        """Likewise."""
+        self.stream_trust = StreamTrust(0)
+        """By stream row."""
         self._grid: Grid | None = None
         self._late = np.zeros(0, np.int64)
         self._detector: FallDetector | None = None
@@ -105,6 +119,10 @@ class Pipeline:
             self._rows = _rounded_up(self._roster.rows)
             self._summaries = SummaryGrid(self._rows)
             self._confirmation = FallConfirmation(self._rows)
+            self._lies.grow(self._rows)
+            self._minutes = Minutes(self._rows)
+            self.wear = WearWatch(self._rows)
+            self.trust = SensorTrust(self._rows)
             for row, impact_ns in self._suspected.items():
                 self._confirmation.suspect(row, impact_ns)
         if self._roster.stream_rows > self._stream_rows:
@@ -112,9 +130,12 @@ class Pipeline:
             self._grid = Grid(self._stream_rows)
             self._late = self._grid.late.copy()
             self._detector = FallDetector(self._stream_rows)
+            self.stream_trust = StreamTrust(self._stream_rows)
         for wearable in added:
             self._summaries.reset(wearable.row)
             self._confirmation.reset(wearable.row)
+            for watch in (self._lies, self._minutes, self.wear, self.trust):
+                watch.reset(wearable.row)
             self._suspected.pop(wearable.row, None)
             if wearable.stream_row is not None:
                 self.reset_stream(wearable)
@@ -129,6 +150,7 @@ class Pipeline:
             assert wearable.stream_row is not None
             self._grid.reset(wearable.stream_row)
             self._detector.reset(wearable.stream_row, placement=wearable.config.placement)
+            self.stream_trust.reset(wearable.stream_row)
 
     def push(self, wearable: Wearable, packet: MotionPacket, arrival_ns: int) -> str | None:
         """Take in a packet of a held stream.
@@ -158,6 +180,8 @@ class Pipeline:
         advert = wearable.advert
         assert advert is not None
         second = wearable.time.grid_second(wearable.latest_second * NS_PER_S, self._time.grid_ns(0))
+        if advert.heart_rate_bpm is not None:
+            self.wear.note_pulse(wearable.row)
         values = (*advert.mean_g, advert.min_g, advert.max_g, advert.deviation_g)
         if wearable.stream_row is None:
             self._summaries.put(wearable.row, second, values, advert.worn)
@@ -168,6 +192,11 @@ class Pipeline:
         """A fall is suspected at `impact_ns` (grid time): watch what comes after it."""
         self._suspected[wearable.row] = impact_ns
         self._confirmation.suspect(wearable.row, impact_ns)
+        self._lies.suspect(wearable.row, impact_ns)
+
+    def settle(self, wearable: Wearable) -> None:
+        """A person has said what became of this wearer's fall: she lies no longer."""
+        self._lies.end(wearable.row)
 
     def tick(self, now_ns: int) -> Second:
         """Close what can be closed at grid time `now_ns`, and run the detectors over it."""
@@ -180,7 +209,14 @@ class Pipeline:
             summaries.append(block)
             for detection in self._confirmation.step(block):
                 self._suspected.pop(detection.row, None)
+                if detection.kind is EventKind.MAY_HAVE_GOT_UP:
+                    self._lies.end(detection.row)
                 self._note(findings, self._roster.by_row.get(detection.row), detection)
+            for detection in self._lies.step(block):
+                self._note(findings, self._roster.by_row.get(detection.row), detection)
+            for minute in self._minutes.push(block):
+                self.wear.step(minute)
+                self.trust.step(minute)
         return Second(findings, summaries)
 
     @property
@@ -205,6 +241,8 @@ class Pipeline:
                 wearable = self._roster.by_stream_row.get(detection.row)
                 self._note(findings, wearable, detection)
             self._sum_up(block)
+            self.stream_trust.step(block)
+        self.stream_trust.judge(until, self._grid.late, self._grid.rejected)
         late = self._grid.late.copy()
         for row in np.flatnonzero(late[: len(self._late)] != self._late):
             wearable = self._roster.by_stream_row.get(int(row))

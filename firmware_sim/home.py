@@ -6,10 +6,14 @@ import random
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from contract.clock import Clock
 from contract.protocols import RecordedStream
 from contract.units import NS_PER_MS, ns_to_us
 from firmware_sim.air import Propagation
+from firmware_sim.broken import Breakage, BrokenSensors
 from firmware_sim.motion import MOTION_HZ, MotionModel
 from firmware_sim.plan import GatewayPlan, HomePlan, WearablePlan, ZonePlan, demo_home
 from firmware_sim.radio import SimulatedRadio
@@ -41,7 +45,7 @@ class TruthEntry(NamedTuple):
     what: str
     """``lies``, ``turns_over``, ``sits``, ``stands``, ``walks``, ``enters``, ``fall_begins``,
     ``fall_impact``, ``gets_up``, ``helped_up``, ``presses_button``, ``heard``, ``not_heard``,
-    ``worn``, ``not_worn``, ``reboots``, ``plays_recording``."""
+    ``worn``, ``not_worn``, ``reboots``, ``plays_recording``, ``slides``, ``naps``, ``sleeps``."""
     zone: str
     """Where the resident was."""
     detail: str = ""
@@ -89,7 +93,9 @@ class SimulatedHome:
             wearable.heart_rate_bpm = self._residents[name].heart_rate_bpm
         self._motion = motion
         self._phases_ns = _phases(rows, seed)
-        group = Group(list(self._wearables.values()), _Live(motion), self._phases_ns)
+        self._sensors = BrokenSensors(seed)
+        source = _Live(motion, self._sensors)
+        group = Group(list(self._wearables.values()), source, self._phases_ns)
         self._world = World(clock, [group], air, self._before_second)
         self._gateways = {gateway.name: number for number, gateway in enumerate(plan.gateways)}
         self._radios: list[tuple[str, SimulatedRadio]] = []
@@ -163,6 +169,52 @@ class SimulatedHome:
         script_g = at_motion_rate(stream)
         self._order(resident, lambda person, start_ns: person.play(script_g, start_ns))
 
+    def slide(self, resident: str, zone: str) -> None:
+        """Let a resident walk to `zone` and there slide to the floor, softly and slowly, and lie.
+
+        Raises
+        ------
+        ValueError
+            If there is no such resident, or no way there.
+        """
+        self._order(resident, lambda person, start_ns: person.slide(zone, start_ns))
+
+    def nap(self, resident: str, zone: str, minutes: float) -> None:
+        """Let a resident walk to `zone`, sit down there and sleep in the chair.
+
+        Raises
+        ------
+        ValueError
+            If there is no such resident, or no way there.
+        """
+        self._order(resident, lambda person, start_ns: person.nap(zone, 60 * minutes, start_ns))
+
+    def sleep(self, resident: str, *, signs: bool = True) -> None:
+        """Let a resident lie down where she is and sleep on.
+
+        Parameters
+        ----------
+        resident
+            Who.
+        signs
+            Whether a wearable can tell her from a table: she turns over, breath and pulse reach
+            the wrist. Without, nothing does.
+
+        Raises
+        ------
+        ValueError
+            If there is no such resident.
+        """
+        row = self._row[self._resident(resident).name]
+        if not signs:
+            self.wearable(resident).heart_rate_bpm = None
+
+        def sleep(person: Resident, start_ns: int) -> None:
+            self._motion.set_worn(row, worn=signs)
+            person.sleep(start_ns, turns=signs)
+
+        self._order(resident, sleep)
+
     def help_up(self, resident: str) -> None:
         """Somebody comes and puts the resident into a chair, from the next second on."""
         self._order(resident, Resident.helped_up)
@@ -184,18 +236,35 @@ class SimulatedHome:
         self.wearable(resident).heard = heard
         self._note_now(resident, "heard" if heard else "not_heard")
 
-    def set_worn(self, resident: str, worn: bool) -> None:
-        """Take the wearable off (it lies on a table, and says so) or put it on again."""
-        self.wearable(resident).worn = worn
+    def set_worn(self, resident: str, worn: bool, *, tells: bool = True) -> None:
+        """Take the wearable off (it lies on a table, and says so) or put it on again.
+
+        Parameters
+        ----------
+        resident, worn
+            Whose, and which of the two.
+        tells
+            Whether the wearable can tell; most watches without a sensor of skin contact cannot.
+        """
+        self.wearable(resident).worn = worn if tells else None
         row = self._row[resident]
 
         def take(person: Resident, start_ns: int) -> None:
             self._motion.set_worn(row, worn)
-            if not worn:
-                person.take_off()
+            person.put_on() if worn else person.take_off()
 
         self._order(resident, take)
         self._note_now(resident, "worn" if worn else "not_worn")
+
+    def break_sensor(self, resident: str, breakage: str) -> None:
+        """Break the accelerometer of a wearable from the next second on (`Breakage`), or mend it.
+
+        Raises
+        ------
+        ValueError
+            If there is no such resident or breakage.
+        """
+        self._sensors.set(self._row[self._resident(resident).name], Breakage(breakage))
 
     def set_battery(self, resident: str, percent: float) -> None:
         """Set the charge, 0 to 100."""
@@ -273,8 +342,14 @@ class _Live:
     gaps = False
     epoch = 0
 
-    def __init__(self, motion: MotionModel) -> None:
-        self.next_second = motion.next_second
+    def __init__(self, motion: MotionModel, sensors: BrokenSensors) -> None:
+        self._motion = motion
+        self._sensors = sensors
+
+    def next_second(self) -> NDArray[np.float32]:
+        samples_g = self._motion.next_second()
+        self._sensors.apply(samples_g)
+        return samples_g
 
 
 def _make_wearable(plan: WearablePlan, seed: int) -> Wearable:

@@ -70,6 +70,8 @@ class GatewayPlan:
 
     name: str
     zone: str
+    resting: bool = True
+    """Whether people sit or lie there for long."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,10 +121,13 @@ class HomePlan:
 
     def gateway_zone(self, gateway: str) -> str:
         """The zone in which `gateway` stands; `KeyError` if there is none."""
+        return self._gateway(gateway).zone
+
+    def _gateway(self, name: str) -> GatewayPlan:
         for plan in self.gateways:
-            if plan.name == gateway:
-                return plan.zone
-        raise KeyError(gateway)
+            if plan.name == name:
+                return plan
+        raise KeyError(name)
 
     def gateway_config(self, gateway: str, revision: int = 1) -> GatewayConfig:
         """What this home would tell `gateway`: every wearable, and where it stands."""
@@ -133,6 +138,7 @@ class HomePlan:
             time_zone=self.time_zone,
             wearables=[wearable.config() for wearable in self.wearables],
             zone=self.gateway_zone(gateway),
+            resting=self._gateway(gateway).resting,
         )
 
     def route(self, start: str, end: str) -> list[str]:

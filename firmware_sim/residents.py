@@ -45,6 +45,9 @@ AFTER_FALL_STILL_S: Final = 60.0
 BEFORE_GETTING_UP_S: Final = (12.0, 30.0)
 WALK_AFTER_GETTING_UP_S: Final = 45.0
 
+SLIDE_S: Final = 6.0
+"""A slide along a wall or a bed's edge, holding on to it."""
+
 RESTING_HEART_BPM: Final = (58, 84)
 
 
@@ -113,6 +116,7 @@ class Resident:
         self._way: deque[tuple[str, float, float]] = deque()
         self._walking = False
         self._upright = False
+        self._wears = True
         self._step_ends_ns = 0
         self._to_come: deque[tuple[int, str, str]] = deque()
 
@@ -134,7 +138,8 @@ class Resident:
         self._step_ends_ns = start_ns + round(step.seconds * NS_PER_S)
         self._motion.set_hand(self._row, step.hand_g)
         if step.gravity is not None:
-            self._motion.turn_to(self._row, step.gravity, step.turn_s)
+            if self._wears:
+                self._motion.turn_to(self._row, step.gravity, step.turn_s)
             self._upright = step.gravity is HANGING
         if step.walk_to is not None:
             self._set_way(step.walk_to)
@@ -188,7 +193,8 @@ class Resident:
         self._note(start_ns, self.name, "plays_recording", "")
 
     def _follow(self, script_g: NDArray[np.float32], start_ns: int) -> None:
-        self._motion.play(self._row, script_g)
+        if self._wears:
+            self._motion.play(self._row, script_g)
         self._motion.set_walking(self._row, walking=False)
         self._way.clear()
         self._walking = self._upright = False
@@ -203,9 +209,39 @@ class Resident:
         self._steps = deque([Step(6.0, TURNING_G, SITTING, 4.0), *self._sit()])
         self._step_ends_ns = start_ns
 
+    def slide(self, zone: str, start_ns: int) -> None:
+        """Walk to `zone`, slide to the floor there and lie."""
+        self._habit = self._lying_on_floor
+        slide = Step(SLIDE_S, TURNING_G, self._random.choice(LYING[1:]), SLIDE_S, says="slides")
+        self._now(start_ns, [*self._go_far(zone), slide, *self._lying_on_floor()])
+
+    def nap(self, zone: str, seconds: float, start_ns: int) -> None:
+        """Walk to `zone`, sit down and sleep in the chair."""
+        self._habit = self._routine
+        down = Step(3.0, TURNING_G, self._random.choice(LYING[:3]), 3.0, says="naps")
+        self._now(start_ns, [*self._go_far(zone), down, Step(seconds, ASLEEP_G)])
+
+    def sleep(self, start_ns: int, *, turns: bool) -> None:
+        """Lie down here and sleep on, turning over at times or not at all."""
+        self._habit = self._lie if turns else lambda: [Step(LIE_S[1], 0.0)]
+        down = Step(4.0, TURNING_G, LYING[0], 3.0, says="sleeps")
+        self._now(start_ns, [down, *self._habit()])
+
+    def _now(self, start_ns: int, steps: list[Step]) -> None:
+        self._steps = deque(steps)
+        self._way.clear()
+        self._walking = False
+        self._step_ends_ns = start_ns
+
     def take_off(self) -> None:
-        """The wearable is put down on a table."""
+        """The wearable is put down on a table, and what its wearer does moves it no more."""
         self._motion.turn_to(self._row, ON_TABLE, 2.0)
+        self._wears = False
+
+    def put_on(self) -> None:
+        """It is worn again."""
+        self._wears = True
+        self._motion.turn_to(self._row, SITTING, 2.0)
 
     # -- habits ----------------------------------------------------------------------------
 
@@ -227,6 +263,11 @@ class Resident:
             return []
         rise = Step(3.0, TURNING_G, HANGING, 2.0, says="stands")
         return [rise, Step(LEAST_WALK_S, 0.01, walk_to=zone, says="walks")]
+
+    def _go_far(self, zone: str) -> list[Step]:
+        """Rise and walk for a while, ending in `zone`."""
+        rise = Step(3.0, TURNING_G, HANGING, 2.0, says="stands")
+        return [rise, Step(WALK_AFTER_GETTING_UP_S, 0.01, walk_to=zone, says="walks")]
 
     def _lie(self) -> list[Step]:
         steps, left = [], self._random.uniform(*LIE_S)

@@ -13,7 +13,7 @@ def enrol(settings: Settings, directory: Directory) -> None:
     """Bring the records to what the settings say; what stands there already stays."""
     directory.set_home(time_zone=settings.home.time_zone)
     for entry in settings.gateways:
-        directory.add_gateway(entry.name, zone=entry.zone)
+        directory.add_gateway(entry.name, zone=entry.zone, resting=entry.resting)
     for resident in settings.residents:
         directory.add_resident(
             resident.id,
@@ -98,7 +98,8 @@ def demo_settings(plan: HomePlan, base: Settings) -> Settings:
             "residents": residents,
             "staff": staff,
             "gateways": tuple(
-                GatewayEntry(name=gateway.name, zone=gateway.zone) for gateway in plan.gateways
+                GatewayEntry(name=gateway.name, zone=gateway.zone, resting=gateway.resting)
+                for gateway in plan.gateways
             ),
         }
     )

@@ -152,6 +152,11 @@ class GatewayEntry(_Table):
 
     name: Identifier = Field(description="its name in every topic")
     zone: Identifier = Field(description="zone in which it stands")
+    resting: bool = Field(
+        True,
+        description="whether people sit or lie there for long; false for corridors, stairs and "
+        "showers with gateways of their own, so that a slide to the floor there is told",
+    )
 
 
 class Settings(BaseSettings):

@@ -22,6 +22,7 @@ from sqlalchemy import (
     String,
     Text,
     text,
+    true,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -136,6 +137,8 @@ class Gateway(Base):
     name: Mapped[str] = mapped_column(Identifier, primary_key=True)
     zone: Mapped[str | None] = mapped_column(Identifier)
     """Where it stands."""
+    resting: Mapped[bool] = mapped_column(Boolean, default=True, server_default=true())
+    """Whether people sit or lie there for long."""
 
 
 class Staff(Base):

@@ -157,6 +157,10 @@ def test_everything_that_can_happen_happens(play, tmp_path):
           - {{at: 0, press_button: cara}}
           - {{at: 1, take_off: dora}}
           - {{at: 2, put_on: dora}}
+          - {{at: 2, break_sensor: dora, how: spikes}}
+          - {{at: 2, slide: eric, room: corridor}}
+          - {{at: 2, nap: eric, room: lounge, minutes: 5}}
+          - {{at: 2, sleep: eric, signs: false}}
           - {{at: 2, leave_range: eric}}
           - {{at: 3, return_to_range: eric}}
           - {{at: 3, reboot: fay}}

@@ -90,6 +90,10 @@ class Cast:
         """Identifier of a resident who was checked to exist."""
         return self.residents[name]
 
+    def room(self, name: str) -> str:
+        """Identifier of a room that was checked to exist."""
+        return self._room_ids[name]
+
     def friendly(self, resident_id: str | None) -> str | None:
         """What the scene calls a resident."""
         for name, identifier in self.residents.items():
@@ -174,7 +178,11 @@ class Cast:
                 )
             )
         gateways = tuple(
-            GatewayPlan(name=entry.name, zone=self._room(entry, entry.values.get("room"), rooms))
+            GatewayPlan(
+                name=entry.name,
+                zone=self._room(entry, entry.values.get("room"), rooms),
+                resting=entry.values["resting"],
+            )
             for entry in scene.gateways
         )
         if not gateways and default_rooms:
@@ -232,7 +240,8 @@ class Cast:
             residents=residents,
             staff=staff,
             gateways=tuple(
-                GatewayEntry(name=gateway.name, zone=gateway.zone) for gateway in self.plan.gateways
+                GatewayEntry(name=gateway.name, zone=gateway.zone, resting=gateway.resting)
+                for gateway in self.plan.gateways
             ),
         )
 
@@ -281,10 +290,11 @@ class Cast:
         known: dict[Sort, Iterable[str]] = {
             Sort.RESIDENT: self.residents,
             Sort.GATEWAY: self.gateway_names,
+            Sort.ROOM: self._room_ids,
             Sort.SERVICE: (*SERVICES, BROKER, *self.gateway_names),
         }
         if slot.sort in known and name not in known[slot.sort]:
-            what = {Sort.RESIDENT: "resident", Sort.GATEWAY: "gateway"}.get(slot.sort, "service")
+            what = slot.sort.removeprefix("name of a ")
             near = nearest(str(name), known[slot.sort])
             self._faults.append(f"{where}: {slot.name}: there is no {what} {name!r}{near}")
         if slot.sort not in (Sort.PERSON, Sort.PEOPLE):

@@ -46,9 +46,25 @@ class Moment:
         """Somebody puts the resident into a chair."""
         return self._happen("help_up", resident)
 
-    def take_off(self, resident: str) -> Moment:
-        """The wearable is put down on a table."""
-        return self._happen("take_off", resident)
+    def slide(self, resident: str, room: str) -> Moment:
+        """A resident walks to a room and slides to the floor there, without impact."""
+        return self._happen("slide", resident, room=room)
+
+    def nap(self, resident: str, room: str, *, minutes: float = 60.0) -> Moment:
+        """A resident walks to a room and sleeps in a chair there."""
+        return self._happen("nap", resident, room=room, minutes=minutes)
+
+    def sleep(self, resident: str, *, signs: bool = True) -> Moment:
+        """A resident lies down where she is and sleeps on, with or without signs of wear."""
+        return self._happen("sleep", resident, signs=signs)
+
+    def take_off(self, resident: str, *, tells: bool = True) -> Moment:
+        """The wearable is put down on a table, and can tell or not."""
+        return self._happen("take_off", resident, tells=tells)
+
+    def break_sensor(self, resident: str, how: str) -> Moment:
+        """The accelerometer breaks: stuck_axis, frozen, gain or spikes; none mends it."""
+        return self._happen("break_sensor", resident, how=how)
 
     def put_on(self, resident: str) -> Moment:
         """The wearable is worn again."""

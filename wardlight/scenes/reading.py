@@ -104,7 +104,7 @@ class Reader:
         for name, one in self._table(node, table).items():
             path = f"{table}.{name}"
             inner = one
-            if isinstance(one.value, str) and len(slots) == 1:
+            if isinstance(one.value, str) and slots[0].required:
                 inner = Node({slots[0].name: one}, one.line)  # gateway-a: room-212
             if one.value is None:
                 inner = Node({}, one.line)  # ada: with nothing behind it

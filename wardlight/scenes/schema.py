@@ -48,7 +48,7 @@ def scene_schema() -> dict[str, Any]:
     properties = _properties(SCENE)
     for name, slots in TABLES.items():
         entry: dict[str, Any] = _object(slots)
-        if len(slots) == 1:
+        if slots[0].required:
             entry = {"anyOf": [_of(slots[0]), entry]}
         elif not any(slot.required for slot in slots):
             entry = {"anyOf": [{"type": "null"}, entry]}

@@ -213,6 +213,17 @@ def _to_resident(method: str, *options: str, **fixed: object) -> Callable[[Stage
     return do
 
 
+def _to_room(method: str, *options: str) -> Callable[[Stage, Happening], None]:
+    def do(stage: Stage, happening: Happening) -> None:
+        resident = stage.cast.resident(happening.subject)
+        values = [happening.options[name] for name in options]
+        getattr(stage.simulation, method)(
+            resident, stage.cast.room(happening.options["room"]), *values
+        )
+
+    return do
+
+
 def _fall(stage: Stage, happening: Happening) -> None:
     resident = stage.cast.resident(happening.subject)
     stage.simulation.fall(resident, then=happening.options["then"])
@@ -264,7 +275,15 @@ _AT_ONCE: Final[Mapping[str, Callable[[Stage, Happening], None]]] = {
     "fall": _fall,
     "press_button": _to_resident("press_button"),
     "help_up": _to_resident("help_up"),
-    "take_off": _to_resident("set_worn", worn=False),
+    "slide": _to_room("slide"),
+    "nap": _to_room("nap", "minutes"),
+    "sleep": lambda stage, said: stage.simulation.sleep(
+        stage.cast.resident(said.subject), signs=said.options["signs"]
+    ),
+    "take_off": lambda stage, said: stage.simulation.set_worn(
+        stage.cast.resident(said.subject), worn=False, tells=said.options["tells"]
+    ),
+    "break_sensor": _to_resident("break_sensor", "how"),
     "put_on": _to_resident("set_worn", worn=True),
     "leave_range": _to_resident("set_heard", heard=False),
     "return_to_range": _to_resident("set_heard", heard=True),
@@ -289,6 +308,9 @@ _SAID_BY_HOME: Final = frozenset(
         "play",
         "press_button",
         "help_up",
+        "slide",
+        "nap",
+        "sleep",
         "take_off",
         "put_on",
         "leave_range",

@@ -69,9 +69,9 @@ class Timeline:
         """Declare a room: ``at``, ``floor``, ``next_to``."""
         return self.declare("rooms", name, values)
 
-    def gateway(self, name: str, room: str) -> Timeline:
-        """Declare a gateway and where it stands."""
-        return self.declare("gateways", name, {"room": room})
+    def gateway(self, name: str, room: str, *, resting: bool = True) -> Timeline:
+        """Declare a gateway, where it stands, and whether people sit or lie there for long."""
+        return self.declare("gateways", name, {"room": room, "resting": resting})
 
     def declare(self, table: str, name: str, values: Mapping[str, Any]) -> Timeline:
         """Declare a member of a table of the scene language (`words.TABLES`)."""

@@ -15,6 +15,7 @@ from contract.events import EventKind, FaultCause
 from contract.gatt import VibratePattern
 from contract.messages import IncidentState
 from edge import Tone
+from firmware_sim.broken import Breakage
 from firmware_sim.residents import AFTERMATHS
 
 ANY: Final = "any"
@@ -127,7 +128,33 @@ HAPPENINGS: Final[Mapping[str, Word]] = _words(
     ),
     Word(subject=_resident("press_button", "asks for help with the wearable's button")),
     Word(subject=_resident("help_up", "is put into a chair by somebody")),
-    Word(subject=_resident("take_off", "puts the wearable down on a table")),
+    Word(
+        subject=_resident("slide", "walks somewhere and slides to the floor there, without impact"),
+        options=(_slot("room", Sort.ROOM, "where to", required=True),),
+    ),
+    Word(
+        subject=_resident("nap", "walks somewhere and sleeps in a chair there"),
+        options=(
+            _slot("room", Sort.ROOM, "where to", required=True),
+            _slot("minutes", Sort.NUMBER, "for how long", default=60.0, least=1.0),
+        ),
+    ),
+    Word(
+        subject=_resident("sleep", "lies down where she is and sleeps on"),
+        options=(
+            _slot("signs", Sort.FLAG, "whether turning, breath and pulse show it", default=True),
+        ),
+    ),
+    Word(
+        subject=_resident("take_off", "puts the wearable down on a table"),
+        options=(_slot("tells", Sort.FLAG, "whether the wearable itself can tell", default=True),),
+    ),
+    Word(
+        subject=_resident("break_sensor", "has a wearable whose accelerometer breaks"),
+        options=(
+            _slot("how", Sort.CHOICE, "in which way", choices=tuple(Breakage), required=True),
+        ),
+    ),
     Word(subject=_resident("put_on", "wears the wearable again")),
     Word(subject=_resident("leave_range", "is heard by no radio from now on")),
     Word(subject=_resident("return_to_range", "is heard again")),
@@ -285,7 +312,10 @@ ROOM: Final = (
     _slot("floor", Sort.WHOLE, "storeys above the ground", default=2, least=0.0),
     _slot("next_to", Sort.ROOMS, "where one can walk to; the way back is known", default=()),
 )
-GATEWAY: Final = (_slot("room", Sort.ROOM, "where it stands", required=True),)
+GATEWAY: Final = (
+    _slot("room", Sort.ROOM, "where it stands", required=True),
+    _slot("resting", Sort.FLAG, "whether people sit or lie there for long", default=True),
+)
 
 SCENE: Final = (
     _slot("scene", Sort.TEXT, "what it is about, in a sentence", required=True),

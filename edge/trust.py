@@ -1,0 +1,112 @@
+"""Wearables that nobody wears, or whose data cannot be trusted: faults with their cause."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from contract.events import FaultCause
+from contract.units import seconds_to_ns
+from detectors.sensor import SensorCause
+from detectors.wear import NOT_WORN_MIN, UNKNOWN_MIN, Wear
+from edge.faults import FaultBook
+from edge.pipeline import Pipeline
+from edge.presence import Neighbours
+from edge.wearables import Wearable
+
+NOT_WORN_NS: Final = seconds_to_ns(60 * NOT_WORN_MIN)
+"""Off the wrist for so long, by its own word, is no longer washing or changing (FIELD: a fault
+within ~20 min)."""
+
+LOST_SIGHT_NS: Final = seconds_to_ns(90)
+"""Not heard here for so long and heard elsewhere, a wearable is the other gateway's to judge."""
+
+SENSOR_WORDS: Final[Mapping[SensorCause, str]] = MappingProxyType(
+    {
+        SensorCause.GRAVITY: "its |a| at rest is more than 0.25 g from 1 g",
+        SensorCause.SPIKES: "single samples jump while it rests",
+        SensorCause.FROZEN: "it has measured exactly the same for 10 min",
+        SensorCause.STUCK_AXIS: "one of its axes stands still while the others move",
+        SensorCause.LOSS: "a quarter or more of its stream is lost on the way",
+        SensorCause.MISTIMED: "a quarter or more of its stream comes too late to be looked at",
+        SensorCause.UNUSABLE: "a quarter or more of its samples are no numbers, beyond any "
+        "sensor's range or of times that were there before",
+    }
+)
+
+
+class TrustKeeper:
+    """Raises and clears what the pipeline's watches say of each wearable."""
+
+    def __init__(self, faults: FaultBook, neighbours: Neighbours, pipeline: Pipeline) -> None:
+        self._faults = faults
+        self._neighbours = neighbours
+        self._pipeline = pipeline
+
+    async def check(self, wearable: Wearable, now_ns: int) -> None:
+        """Judge one wearable."""
+        if wearable.advert is None:
+            return
+        if self._is_elsewhere(wearable, now_ns):
+            for cause in (FaultCause.NOT_WORN, FaultCause.WEAR_UNKNOWN, FaultCause.SENSOR_FAULT):
+                await self._faults.clear(
+                    cause, f"{wearable.device} is heard by another gateway now", wearable
+                )
+            return
+        await self._check_wear(wearable, now_ns)
+        await self._check_sensor(wearable)
+
+    def _is_elsewhere(self, wearable: Wearable, now_ns: int) -> bool:
+        heard_ns = self._neighbours.heard_anywhere_ns(wearable)
+        return (
+            not wearable.heard_within(LOST_SIGHT_NS, now_ns) and now_ns - heard_ns <= LOST_SIGHT_NS
+        )
+
+    async def _check_wear(self, wearable: Wearable, now_ns: int) -> None:
+        advert = wearable.advert
+        assert advert is not None
+        name, wear = wearable.device, self._pipeline.wear.state[wearable.row]
+        if advert.worn is not False or advert.charging:
+            wearable.not_worn_since_ns = None
+        elif wearable.not_worn_since_ns is None:
+            wearable.not_worn_since_ns = now_ns
+        since_ns = wearable.not_worn_since_ns
+        says_so = since_ns is not None and now_ns - since_ns >= NOT_WORN_NS
+        if says_so:
+            detail = f"{name} has not been worn for {NOT_WORN_MIN} min; put it on its wearer"
+            await self._faults.raise_fault(FaultCause.NOT_WORN, detail, wearable)
+        elif advert.worn is True or (wear == Wear.WORN and advert.worn is None):
+            await self._faults.clear(FaultCause.NOT_WORN, f"{name} is worn again", wearable)
+        elif wear == Wear.NOT_WORN and not advert.charging:
+            detail = (
+                f"{name} has lain without the least motion for {NOT_WORN_MIN} min, less than "
+                "breath makes; put it on its wearer"
+            )
+            await self._raise_nearest(FaultCause.NOT_WORN, detail, wearable)
+        if wear == Wear.UNKNOWN and not advert.charging:
+            detail = (
+                f"{name} says that it is worn, but for {UNKNOWN_MIN} min showed neither turning "
+                "nor breath nor pulse; look at the wrist at the next round"
+            )
+            await self._raise_nearest(FaultCause.WEAR_UNKNOWN, detail, wearable)
+        elif wear in (Wear.WORN, Wear.NOT_WORN):
+            detail = f"whether {name} is worn is known again"
+            await self._faults.clear(FaultCause.WEAR_UNKNOWN, detail, wearable)
+
+    async def _check_sensor(self, wearable: Wearable) -> None:
+        cause = SensorCause(self._pipeline.trust.cause[wearable.row])
+        if cause <= SensorCause.NONE and wearable.stream_row is not None:
+            of_stream = SensorCause(self._pipeline.stream_trust.cause[wearable.stream_row])
+            cause = max(cause, of_stream) if of_stream > SensorCause.NONE else cause
+        if cause > SensorCause.NONE:
+            detail = f"{wearable.device} cannot be trusted: {SENSOR_WORDS[cause]}; exchange it"
+            await self._raise_nearest(FaultCause.SENSOR_FAULT, detail, wearable)
+        elif cause is SensorCause.NONE:
+            detail = f"{wearable.device} measures as it should"
+            await self._faults.clear(FaultCause.SENSOR_FAULT, detail, wearable)
+
+    async def _raise_nearest(self, cause: FaultCause, detail: str, wearable: Wearable) -> None:
+        """Of several gateways the nearest, which hears most of it, says so."""
+        if not self._faults.stands(cause, wearable.device) and self._neighbours.rank(wearable) == 0:
+            await self._faults.raise_fault(cause, detail, wearable)

@@ -35,7 +35,7 @@ def find_spikes(flat: FlatSamples) -> NDArray[np.intp]:
     """Places of the samples that are spikes, in rising order."""
     high = (flat.xyz_g.max(axis=0) > _AXIS_G) | (flat.xyz_g.min(axis=0) < -_AXIS_G)
     high[:2] = high[-2:] = False
-    at = high.nonzero()[0]
+    at: NDArray[np.intp] = high.nonzero()[0]
     if len(at) == 0:
         return at
     near = (flat.row[at - 2] == flat.row[at + 2]) & (
@@ -46,7 +46,8 @@ def find_spikes(flat: FlatSamples) -> NDArray[np.intp]:
     around = flat.xyz_g[:, at + np.array([-2, -1, 1, 2])[:, None]]
     distance = _length(flat.xyz_g[:, at] - around.mean(axis=1))
     alike = _length(around.max(axis=1) - around.min(axis=1))
-    return at[(distance >= SPIKE_G) & (alike <= SPIKE_RATIO * distance)]
+    spikes: NDArray[np.intp] = at[(distance >= SPIKE_G) & (alike <= SPIKE_RATIO * distance)]
+    return spikes
 
 
 def _length(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -31,6 +31,7 @@ from messaging import LocalBroker, LocalBus
 from wardlight.machine import boot_id
 from wardlight.players import CapturedGateway, Player, Trials
 from wardlight.running import Parts, background, running_home
+from wardlight.scratch import scratch_folder
 from wardlight.services import bus_of
 from wardlight.settings import GatewayEntry, HomeSettings, ResidentSettings, Settings
 
@@ -166,7 +167,7 @@ async def _in_process(
     def bus(client_id: str) -> Bus:
         return LocalBus(broker, client_id, clock)
 
-    with tempfile.TemporaryDirectory(prefix="wardlight-") as folder:
+    with scratch_folder("wardlight-") as folder:
         parts = Parts(
             clock=clock,
             ids=ids,

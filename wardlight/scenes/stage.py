@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -31,6 +30,7 @@ from wardlight.scenes.cast import HOME, Cast
 from wardlight.scenes.record import Line, Record, What
 from wardlight.scenes.scene import Happening, Scene
 from wardlight.scenes.words import BROKER
+from wardlight.scratch import scratch_folder
 
 log = structlog.get_logger(__name__)
 
@@ -99,7 +99,7 @@ def play_scene(scene: Scene, cast: Cast, seed: int | None = None) -> list[Line]:
     clock = VirtualClock(scene.starts)
     used = scene.seed if seed is None else seed
     record = Record(clock)
-    with tempfile.TemporaryDirectory(prefix="wardlight-scene-") as folder:
+    with scratch_folder("wardlight-scene-") as folder:
         clock.run(_play(cast, record, Path(folder), scene=scene, clock=clock, seed=used))
     return record.lines()
 

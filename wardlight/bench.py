@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from evaluation.bench_detectors import bench_detectors
+from wardlight.bench_day import bench_day
 from wardlight.bench_latency import bench_latency
 from wardlight.logs import set_up_logs
 
@@ -25,6 +26,7 @@ OUTPUT: Final = Path("var/bench.json")
 BENCHES: Final[dict[str, Callable[[], list[Row]]]] = {
     "detectors": bench_detectors,
     "latency": bench_latency,
+    "day": bench_day,
 }
 
 

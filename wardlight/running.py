@@ -67,6 +67,10 @@ class RunningHome:
         """The time-series store, to read."""
         return StoreReader(self.settings.ingest.store)
 
+    def on_change(self, listener: Callable[[str], None]) -> None:
+        """Call `listener` with the home after each commit that a board would show."""
+        self._database.listen(listener)
+
     def start(self, name: str) -> None:
         """Begin to run a service: a new session on the files that it left."""
         work = {"ingest": self._ingest, "alerts": self._alerts}.get(name, self._gateway)

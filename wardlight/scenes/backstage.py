@@ -143,7 +143,13 @@ class Watcher:
         """Of each incident: how many lines of its log were read, and its kind as paged."""
         self._faults: dict[int, FaultView] = {}
         self._truths = 0
-        self._felt: dict[str, int] = {}
+        self._felt = dict.fromkeys(cast.residents.values(), 0)
+        self._worn = {resident: simulation.wearable(resident) for resident in self._felt}
+        self._is_board_new = True
+
+    def board_changed(self, _home: str) -> None:
+        """The records were changed: without that there is no need to ask them."""
+        self._is_board_new = True
 
     async def run(self) -> None:
         """Look again and again, until cancelled."""
@@ -154,10 +160,12 @@ class Watcher:
     def look(self) -> None:
         """Take down what is new."""
         self._look_at_home()
-        revision = self._desk.revision()
-        if revision != self._revision:
-            self._revision = revision
-            self._look_at_board(self._desk.board())
+        if self._is_board_new:
+            self._is_board_new = False
+            revision = self._desk.revision()
+            if revision != self._revision:
+                self._revision = revision
+                self._look_at_board(self._desk.board())
         self._record.looked()
 
     def _look_at_board(self, board: Board) -> None:
@@ -226,13 +234,14 @@ class Watcher:
                 detail=entry.detail or None,
             )
         self._truths = len(truth)
-        for resident in self._cast.residents.values():
-            vibrations = self._simulation.wearable(resident).vibrations
-            for felt in vibrations[self._felt.get(resident, 0) :]:
+        for resident, wearable in self._worn.items():
+            if len(wearable.vibrations) == self._felt[resident]:
+                continue
+            for felt in wearable.vibrations[self._felt[resident] :]:
                 self._record.note(
                     What.FEELS,
                     at_ns=felt.at_ns,
                     value=VibratePattern(felt.pattern).name.lower(),
                     resident=self._cast.friendly(resident),
                 )
-            self._felt[resident] = len(vibrations)
+            self._felt[resident] = len(wearable.vibrations)

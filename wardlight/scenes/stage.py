@@ -129,6 +129,7 @@ async def _play(
         background(simulation.run()),
     ):
         watcher = Watcher(record, cast, clock, home.desk, simulation)
+        home.on_change(watcher.board_changed)
         stage = Stage(scene, cast, clock, broker, channel, simulation, home, set())
         async with background(watcher.run()):
             await clock.sleep(scene.settle_s)

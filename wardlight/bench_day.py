@@ -16,7 +16,7 @@ from wardlight.scenes import Outcome, Scene, Timeline, What, as_json, as_text, p
 
 DAY_H: Final = 24.0
 LIMIT_S: Final = 60.0
-"""CPU seconds for a day; the bar of milestone 3."""
+"""CPU seconds that a day may cost (docs/decisions/0007)."""
 
 _HOUR_S: Final = 3_600.0
 _ANSWERED_S: Final = 60.0

@@ -24,9 +24,19 @@ each has a core to itself, while the others use what these leave."""
 
 
 def pytest_collection_modifyitems(items):
-    for item in items:
-        if item.nodeid.startswith(REAL_TIME):
-            item.add_marker(pytest.mark.xdist_group("real_time"))
+    # They take longest, so they begin first.
+    items.sort(key=lambda item: not item.nodeid.startswith(REAL_TIME))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    from xdist.scheduler import LoadScopeScheduling
+
+    class RealTimeApart(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "real time" if nodeid.startswith(REAL_TIME) else nodeid.split("::")[0]
+
+    return RealTimeApart(config, log)
 
 
 @pytest.fixture(scope="session")

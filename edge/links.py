@@ -311,8 +311,12 @@ class StreamKeeper:
                 self._decoder.reject_packet(wearable, "a stream packet out of order", arrival_ns)
                 return latest
             self._counts[counters.PACKETS_LOST] += missing
+            if missing:
+                # What they held, a window has to bring: half a second can be the impact.
+                wearable.stream_since_ns = None
         reason = self._pipeline.push(wearable, packet, arrival_ns)
         if reason is not None:
+            wearable.stream_since_ns = None
             self._decoder.reject_packet(wearable, reason, arrival_ns)
         return packet.number
 

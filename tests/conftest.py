@@ -18,6 +18,16 @@ settings.register_profile("ci", derandomize=True, database=None)
 if os.environ.get("CI"):
     settings.load_profile("ci")
 
+REAL_TIME = ("tests/processes/", "tests/journeys/", "tests/dashboards/test_web_browser.py")
+"""Whole services that wait for each other in real time: they are run one after the other, so that
+each has a core to itself, while the others use what these leave."""
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.nodeid.startswith(REAL_TIME):
+            item.add_marker(pytest.mark.xdist_group("real_time"))
+
 
 @pytest.fixture(scope="session")
 def postgresql():

@@ -29,9 +29,26 @@ from contract.messages import (
 from contract.protocols import HeardAdvert, LinkLostError, Message
 from contract.telemetry import TelemetryBatch
 from edge import Gateway, Tone
+from edge.storage import StorageFile
 from messaging import LocalBroker, LocalBus
 
 HOME = "demo"
+
+
+@pytest.fixture(autouse=True)
+def no_file_stays_open(monkeypatch):
+    """A test that plays a crash abandons its files; Python 3.13 minds who leaves one open."""
+    opened = []
+    connect = StorageFile._connect
+
+    def remember(file):
+        opened.append(connect(file))
+        return opened[-1]
+
+    monkeypatch.setattr(StorageFile, "_connect", remember)
+    yield
+    for connection in opened:
+        connection.close()
 
 
 class RecordingSiren:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 from contract.clock import ScaledClock, now_us
@@ -160,10 +161,8 @@ def test_killed_between_detection_and_publish_it_publishes_after_its_restart(tmp
 
 
 def _pending(path: Path, kind: str) -> bool:
-    import sqlite3
-
     if not path.exists():
         return False
-    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
         rows = connection.execute("SELECT payload FROM events").fetchall()
     return any(f'"{kind}"'.encode() in payload for (payload,) in rows)

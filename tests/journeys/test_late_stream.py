@@ -1,4 +1,4 @@
-"""A held stream whose packets come late, without a gap that anyone would notice."""
+"""A held stream whose packets come late, or not all, without a gap that anyone would notice."""
 
 from __future__ import annotations
 
@@ -51,6 +51,9 @@ class SlowLink:
                 if isinstance(item, OSError):
                     raise item
                 payload, at_ns = item
+                if self._speed.get("lost", 0) > 0:
+                    self._speed["lost"] -= 1
+                    continue
                 due_ns = at_ns + round(self._speed["late_s"] * 1e9)
                 await self._clock.sleep(max(0.0, (due_ns - self._clock.monotonic_ns()) / 1e9))
                 yield payload, self._clock.monotonic_ns()
@@ -68,6 +71,20 @@ def test_a_fall_in_late_packets_is_brought_by_its_window(virtual_scene, late_s):
         speed["late_s"] = late_s
         await scene.clock.sleep(15)
         speed["late_s"] = 0.0
+        await scene.watch.reached(Stage.ALERTED, 120)
+
+    virtual_scene(journey, "resident-1", lambda radio, clock: SlowRadio(radio, clock, speed))
+
+
+@pytest.mark.parametrize("after_s", [3.0, 3.25, 3.5])
+def test_a_fall_whose_packet_was_lost_is_brought_by_its_window(virtual_scene, after_s):
+    speed = {"late_s": 0.0, "lost": 0}
+
+    async def journey(scene):
+        await scene.clock.sleep(60)
+        scene.simulation.fall("resident-1")
+        await scene.clock.sleep(after_s)
+        speed["lost"] = 2  # a second at most: less than what counts as a gap
         await scene.watch.reached(Stage.ALERTED, 120)
 
     virtual_scene(journey, "resident-1", lambda radio, clock: SlowRadio(radio, clock, speed))

@@ -33,6 +33,9 @@ RAMP_G: Final = 0.1
 """Width of the ramp around a bias. The answer of a kernel to a worn sensor's noise of 0.01 g
 has a standard deviation of 0.07 g."""
 
+_TOGETHER: Final = 64
+"""Windows whose answers are held at a time: 2.7 MB, about what stays in a core's own cache."""
+
 _HALF_RAMP: Final = np.float32(RAMP_G / 2)
 
 _PART: Final = span((SEGMENTS_S[0][0], SEGMENTS_S[-1][1]))
@@ -122,16 +125,31 @@ class Convolution:
         windows = channel.shape[2]
         dilations, kernels, biases = self.bank.biases.shape
         out = np.empty((dilations, biases, kernels, len(SEGMENTS_S), windows), np.float32)
-        for each, (kernels_of, pool) in enumerate(zip(self._kernels, self._pools, strict=True)):
-            answers = kernels_of.answers(channel)
-            ramp = np.empty_like(answers)
-            for bias in range(biases):
+        # Memory that is new each time costs as much as the work in it.
+        most = kernels * LENGTH * min(windows, _TOGETHER)
+        scratch = np.empty((2, most), np.float32)
+        for first in range(0, windows, _TOGETHER):
+            some = slice(first, min(first + _TOGETHER, windows))
+            self._fill(channel[:, :, some], out[..., some], scratch)
+        out += np.float32(0.5)
+        return out.reshape(-1, windows)
+
+    def _fill(
+        self, channel: NDArray[np.float32], out: NDArray[np.float32], scratch: NDArray[np.float32]
+    ) -> None:
+        """Averages of the ramps from its middle, into `out` (dilations, biases, kernels, segments,
+        n).
+        """
+        windows = channel.shape[2]
+        for each, (kernels, pool) in enumerate(zip(self._kernels, self._pools, strict=True)):
+            size = KERNELS * pool.shape[1] * windows
+            answers, ramp = scratch[:, :size].reshape(2, KERNELS, -1)
+            kernels.answers(channel, out=answers)
+            for bias in range(out.shape[1]):
                 # Taken off before and not after the average, where it would cost digits.
                 np.subtract(answers, self.bank.biases[each, :, bias, None], out=ramp)
                 np.clip(ramp, -_HALF_RAMP, _HALF_RAMP, out=ramp)
-                np.matmul(pool, ramp.reshape(kernels, -1, windows), out=out[each, bias])
-        out += np.float32(0.5)
-        return out.reshape(-1, windows)
+                np.matmul(pool, ramp.reshape(KERNELS, -1, windows), out=out[each, bias])
 
 
 def make_bank(
@@ -191,9 +209,12 @@ class _Kernels(NamedTuple):
     """Which sample stands below each tap at each time, shape (TAPS, times); beyond the ends the
     end values are held."""
 
-    def answers(self, channel: NDArray[np.float32]) -> NDArray[np.float32]:
+    def answers(
+        self, channel: NDArray[np.float32], out: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
         """In g, shape (KERNELS, times x windows)."""
-        return self.weights @ channel.take(self.at, axis=1).reshape(self.weights.shape[1], -1)
+        columns = channel.take(self.at, axis=1).reshape(self.weights.shape[1], -1)
+        return np.matmul(self.weights, columns, out=out)
 
 
 def _kernels(bank: KernelBank) -> list[_Kernels]:

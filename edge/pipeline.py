@@ -12,10 +12,12 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from contract.packets import MotionPacket
+from contract.screen import SCREEN_IMPACT_G
 from contract.units import NS_PER_S, seconds_to_ns
 from detectors.confirmation import FallConfirmation
 from detectors.detection import Detection
 from detectors.fall import FallDetector
+from detectors.fall_model import load_model
 from detectors.grid import LATENESS_S, Block, Grid
 from detectors.summary import SummaryBlock, SummaryGrid
 from edge import counters
@@ -70,9 +72,18 @@ class Pipeline:
     ----------
     roster
         Whose rows these are; `resize` follows its changes.
+
+    Raises
+    ------
+    detectors.fall_model.ModelError
+        If a model's file is not the one that was measured.
     """
 
     def __init__(self, roster: Roster, time: SessionTime, counts: Counts) -> None:
+        # A model that is not the one that was measured must stop the gateway when it is put into
+        # service, and not when the first resident falls.
+        for placement in SCREEN_IMPACT_G:
+            load_model(placement)
         self._roster = roster
         self._time = time
         self._counts = counts

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from contract.units import NS_PER_S
 from detectors import Grid
+from detectors.fall_candidates import CandidateFinder
 from firmware_sim.motion import HANGING, SITTING, MotionModel
 
 FALL_S = 14.0
@@ -22,7 +23,8 @@ Spoil = Callable[[np.random.Generator, np.ndarray, np.ndarray], tuple[np.ndarray
 
 @pytest.fixture(scope="module")
 def at_home() -> np.ndarray:
-    """Residents (rows, 3, n) that walk, stand, sit down and use their hands; they do not fall."""
+    """Residents (rows, 3, n) that walk, stand, sit down, use their hands and knock on things; they
+    do not fall."""
     rows = 12
     model = MotionModel(rows, 5)
     seconds = []
@@ -33,15 +35,33 @@ def at_home() -> np.ndarray:
                 model.turn_to(row, HANGING if second % 12 < 6 else SITTING, 1.5)
                 model.set_hand(row, 0.05 * (row % 4))
         seconds.append(model.next_second())
-    return np.concatenate(seconds, axis=2)
+    motion = np.concatenate(seconds, axis=2)
+    random = np.random.default_rng(5)
+    for row in range(rows):
+        for at in random.integers(50, motion.shape[2] - 50, 4):
+            knock = np.sin(np.pi * (np.arange(4) + 0.5) / 4) * random.uniform(1, 2.5)
+            motion[row, :, at : at + 4] += random.normal(0, 0.6, (3, 1)) * knock
+    return motion
+
+
+def test_there_is_something_to_mistake_for_a_fall(
+    at_home: np.ndarray, start_s: int, follow: Callable, times_ns: Callable
+) -> None:
+    grid, finder = Grid(len(at_home)), CandidateFinder(np.full(len(at_home), 1.8, np.float32))
+    for row, motion in enumerate(at_home):
+        grid.push(row, times_ns(motion.shape[1]), motion.astype(np.float32))
+    blocks = follow(grid, start_s + int(SECONDS) + 6).blocks
+    found = [candidates for block in blocks if (candidates := finder.step(block)) is not None]
+    assert len({row for candidates in found for row in candidates.row}) >= 6
 
 
 def spikes(
     random: np.random.Generator, t_ns: np.ndarray, motion: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
+    """Single samples of a ±4 g sensor of which one axis is at its limit."""
     at = random.integers(0, len(t_ns), 12)
     at = at[abs(at / RATE_HZ - FALL_S) > 2]
-    motion[:, at] = 4 * np.sign(random.normal(size=(3, len(at))))
+    motion[random.integers(3, size=len(at)), at] = 4 * np.sign(random.normal(size=len(at)))
     return t_ns, motion
 
 

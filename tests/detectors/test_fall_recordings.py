@@ -48,7 +48,8 @@ def test_weda_falls_are_found(weda: tuple[list[dict], set[int]]) -> None:
 
 
 def test_weda_daily_trials_seldom_alarm(weda: tuple[list[dict], set[int]]) -> None:
-    assert share(*weda, is_fall=False) <= 0.10
+    """The shipped model knows these people: this guards against a mistake and is no measurement."""
+    assert share(*weda, is_fall=False) <= 0.02
 
 
 def test_no_person_is_left_out(weda: tuple[list[dict], set[int]]) -> None:

@@ -116,8 +116,8 @@ def test_the_ring_gives_back_what_was_written_or_says_that_it_is_gone(counts, da
 class Bench:
     """A wearable that is fed seconds of |a| directly."""
 
-    def __init__(self):
-        self.wearable = Wearable("w", "C0:00:00:00:00:01", 1, seed="0")
+    def __init__(self, placement="wrist"):
+        self.wearable = Wearable("w", "C0:00:00:00:00:01", 1, seed="0", placement=placement)
         self.ring = SampleRing(1, 50.0)
         self.wearable.attach(self.ring, 0, Timebase(0, 0, 50.0))
         self.second = 0
@@ -153,6 +153,14 @@ def test_the_screen_counts_an_impact_and_its_bounces_once():
     said = bench.feed(second_with((9, 3.0)))
     assert (said.candidate_counter, said.candidate_age_s) == (2, 0)
     assert said.candidate_peak_g == 3.0
+
+
+def test_the_screen_is_that_of_the_placement():
+    made = {
+        placement: Bench(placement).feed(second_with((10, 1.7))).candidate_pending
+        for placement in ("wrist", "waist", "pendant", "ankle")
+    }
+    assert made == {"wrist": False, "waist": True, "pendant": True, "ankle": False}
 
 
 def test_counters_wrap_and_age_stops_at_its_last_value():

@@ -60,15 +60,17 @@ class SampleBuffer:
 
     Attributes
     ----------
-    late, rejected
+    late, rejected, spikes
         Counts for each row, shape (rows,): samples after their block had closed; samples that
-        were not finite, absurd, too far ahead, spikes, or at a time that the row already has.
+        were not finite, absurd, too far ahead, or at a time that the row already has; samples
+        that stand alone (`detectors.spikes`).
     """
 
     def __init__(self, rows: int) -> None:
         self.rows = rows
         self.late: NDArray[np.int64] = np.zeros(rows, np.int64)
         self.rejected: NDArray[np.int64] = np.zeros(rows, np.int64)
+        self.spikes: NDArray[np.int64] = np.zeros(rows, np.int64)
         self._pending: list[Chunk] = []
         self._by_second: dict[int, list[Chunk]] = {}
         """What each second needs, its edges counted in: a chunk is in several lists."""
@@ -174,12 +176,12 @@ class SampleBuffer:
         return self._without_spikes(flat, second)
 
     def _without_spikes(self, flat: FlatSamples, second: int) -> FlatSamples:
-        """What is left without them is bridged; they count as rejected in their own second."""
+        """What is left without them is bridged; each is counted in its own second."""
         spikes = find_spikes(flat)
         if len(spikes) == 0:
             return flat
         own = spikes[flat.t_ns[spikes] // NS_PER_S == second]
-        self.rejected += np.bincount(flat.row[own], minlength=self.rows)
+        self.spikes += np.bincount(flat.row[own], minlength=self.rows)
         return FlatSamples(
             np.delete(flat.row, spikes),
             np.delete(flat.t_ns, spikes),

@@ -91,10 +91,15 @@ class Grid:
 
     @property
     def rejected(self) -> NDArray[np.int64]:
-        """Samples of each row that were not finite, beyond `MAX_ABS_G`, far in the future, spikes,
-        or at a time that the row already had, shape (rows,).
+        """Samples of each row that were not finite, beyond `MAX_ABS_G`, far in the future, or
+        at a time that the row already had, shape (rows,).
         """
         return self._buffer.rejected
+
+    @property
+    def spikes(self) -> NDArray[np.int64]:
+        """Samples of each row that stood alone and were taken out, shape (rows,)."""
+        return self._buffer.spikes
 
     def push(self, row: int, t_ns: NDArray[np.int64], samples_g: NDArray[np.float32]) -> None:
         """Note samples of one wearable; they are judged when a block closes.

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from contract.screen import GRID_HZ, MOTION_HZ
 from detectors.block import Block
+from detectors.grid import Grid
 from detectors.minute import MINUTE_S, Minute
 from detectors.summary import DEVIATION_G, MEAN
 from detectors.wear import MOVED_DEVIATION_G
@@ -122,6 +123,7 @@ _STREAM_LEAST_MIN: Final = {
     SensorCause.LOSS: 2,
     SensorCause.MISTIMED: 2,
     SensorCause.UNUSABLE: 1,
+    SensorCause.SPIKES: SPIKES_MIN,
 }
 """Such minutes in a row. Loss and lateness come from a door that a resident walks through or a
 machine that stalls, too, and pass with it; samples that are none come from nothing else."""
@@ -249,6 +251,7 @@ class StreamTrust:
         self._spoke_s = np.zeros(rows, np.int64)
         self._late = np.zeros(rows, np.int64)
         self._rejected = np.zeros(rows, np.int64)
+        self._spikes = np.zeros(rows, np.int64)
 
     @property
     def cause(self) -> NDArray[np.int8]:
@@ -261,9 +264,7 @@ class StreamTrust:
         self._valid += count
         self._spoke_s += count > 0
 
-    def judge(
-        self, until_second: int, late: NDArray[np.int64], rejected: NDArray[np.int64]
-    ) -> None:
+    def judge(self, until_second: int, grid: Grid) -> None:
         """Judge the minute that is over, if one is; to be called whenever the grid was closed,
         also when that made no block: a stream of which nothing is usable makes none.
 
@@ -271,12 +272,12 @@ class StreamTrust:
         ----------
         until_second
             As the grid was closed.
-        late, rejected
-            `Grid.late` and `Grid.rejected` as they stand now, shape (rows,).
+        grid
+            Whose counts (late, rejected, spikes) are read as they stand now.
         """
         number = until_second // MINUTE_S
         if self._number is not None and number != self._number:
-            self._judge(late, rejected)
+            self._judge(grid)
         self._number = number
 
     def reset(self, row: int) -> None:
@@ -284,11 +285,13 @@ class StreamTrust:
         self._verdicts.reset(row)
         self._valid[row] = self._spoke_s[row] = 0
 
-    def _judge(self, late: NDArray[np.int64], rejected: NDArray[np.int64]) -> None:
+    def _judge(self, grid: Grid) -> None:
         # The grid counts at GRID_HZ at most as many as came; of what was valid it kept MOTION_HZ.
         came = self._valid * (GRID_HZ // MOTION_HZ)
-        new_late, new_rejected = late - self._late, rejected - self._rejected
-        self._late, self._rejected = late.copy(), rejected.copy()
+        new_late, new_rejected = grid.late - self._late, grid.rejected - self._rejected
+        spiky = grid.spikes - self._spikes >= SPIKES_LEAST
+        self._late, self._rejected = grid.late.copy(), grid.rejected.copy()
+        self._spikes = grid.spikes.copy()
         judge = self._verdicts.judge
         # A stream that is let go has no fault left.
         silent = came + new_late + new_rejected == 0
@@ -300,6 +303,7 @@ class StreamTrust:
             seen = came + bad >= least
             many = bad >= BAD_SHARE * (came + bad)
             judge(cause, seen & many, silent | (seen & ~many))
+        judge(SensorCause.SPIKES, spiky, silent | (enough & ~spiky))
         self._verdicts.conclude(enough)
         self._valid[:] = self._spoke_s[:] = 0
 

@@ -242,7 +242,7 @@ class Pipeline:
                 self._note(findings, wearable, detection)
             self._sum_up(block)
             self.stream_trust.step(block)
-        self.stream_trust.judge(until, self._grid.late, self._grid.rejected)
+        self.stream_trust.judge(until, self._grid)
         late = self._grid.late.copy()
         for row in np.flatnonzero(late[: len(self._late)] != self._late):
             wearable = self._roster.by_stream_row.get(int(row))

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import settings
 
 from contract.clock import SystemClock
@@ -34,9 +35,20 @@ def pytest_xdist_make_scheduler(config, log):
 
     class RealTimeApart(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return "real time" if nodeid.startswith(REAL_TIME) else nodeid.split("::")[0]
+            return (
+                "real time" if nodeid.startswith(REAL_TIME) else nodeid.split("::", maxsplit=1)[0]
+            )
 
     return RealTimeApart(config, log)
+
+
+@pytest.fixture(autouse=True)
+def what_is_logged_is_as_before():
+    """Another test in the same process may have said what is worth a line."""
+    configured = structlog.get_config()
+    structlog.reset_defaults()
+    yield
+    structlog.configure(**configured)
 
 
 @pytest.fixture(scope="session")

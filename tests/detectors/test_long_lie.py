@@ -161,7 +161,7 @@ def test_a_clock_that_jumps_moves_no_stage(ward: Ward) -> None:
 @settings(max_examples=12, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), rows=st.integers(2, 9))
 def test_what_others_do_changes_nothing_for_a_row(seed: int, rows: int, start_s: int) -> None:
-    """And holes in a row make nothing of it: exact, as every sum runs over a row alone."""
+    """And holes in a row make nothing of it: as every sum runs over a row alone."""
     random = np.random.default_rng(seed)
     motions = [WALKING, STANDING, LYING, BUSY, SILENT]
     columns: list[list[tuple[float, ...]]] = []
@@ -187,7 +187,11 @@ def test_what_others_do_changes_nothing_for_a_row(seed: int, rows: int, start_s:
 
     together = told(list(range(rows)))
     row = int(random.integers(rows))
-    assert together[row] == told([row])[0]
+    alone = told([row])[0]
+    assert [times for *times, _ in together[row]] == [times for *times, _ in alone]
+    for (*_, figures), (*_, expected) in zip(together[row], alone, strict=True):
+        # A product of matrices may add up in another order when others are in it.
+        assert figures == pytest.approx(expected, rel=1e-5)
     for row, second in falls.items():
         # A fall is timed whatever happened before it, and however much is missing.
         assert (

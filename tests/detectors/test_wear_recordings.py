@@ -48,7 +48,7 @@ def said_of(lives: list[tuple[float, np.ndarray]], start_s: int) -> Iterator[obj
         grid.push(row, start_s * NS_PER_S + step, motion)
     for block in grid.close(start_s + int(lengths_s.max())):
         stream.step(block)
-        stream.judge(block.second, grid.late, grid.rejected)
+        stream.judge(block.second, grid)
         summary = summary_of(block)
         yield from lies.step(summary)
         for minute in minutes.push(summary):

@@ -186,18 +186,27 @@ def import_(
     placement: Annotated[
         str | None, typer.Option(help="Only what was worn here: wrist, waist …")
     ] = None,
+    zone: Annotated[
+        str | None,
+        typer.Option(help="The home's time zone, such as Asia/Hong_Kong; CASAS needs it."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The report as JSON.")] = False,
     log: LogOption = "warning",
 ) -> None:
-    """Make a public data set, as you downloaded it, one file that replay and evaluation read.
+    """Make a public data set, as you downloaded it, one file.
 
-    Reads WEDA-FALL, SisFall, SmartFallMM, UMAFall and SPHERE Challenge; see docs/recordings.md.
+    Motion that replay and evaluation read: WEDA-FALL, SisFall, SmartFallMM, UMAFall and SPHERE
+    Challenge. Events of room sensors: CASAS, with --zone. See docs/recordings.md.
     Exit status 1: some files could not be read, the others are written.
     """
     _settings(None, log)
     from firmware_sim.layouts import LayoutError, import_motion
     from wardlight.reports import Progress, import_report
 
+    if zone is not None:
+        if layout not in {None, "casas"} or placement is not None:
+            _refuse("--zone is for events (CASAS), --layout and --placement are for motion")
+        _import_events(folder, out, zone, as_json=as_json)
     progress = Progress(f"Reading {folder}")
     try:
         report = import_motion(
@@ -208,6 +217,24 @@ def import_(
         _refuse(str(error))
     progress.end()
     typer.echo(import_report(report, as_json=as_json))
+    raise typer.Exit(report.exit_status)
+
+
+def _import_events(folder: Path, out: Path, zone: str, *, as_json: bool) -> NoReturn:
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    from firmware_sim.layouts import LayoutError, import_events
+    from wardlight.reports import events_report
+
+    try:
+        where = ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        _refuse(f"there is no time zone {zone!r}; say it like Asia/Hong_Kong")
+    try:
+        report = import_events(folder, out, where)
+    except (LayoutError, OSError) as error:
+        _refuse(str(error))
+    typer.echo(events_report(report, as_json=as_json))
     raise typer.Exit(report.exit_status)
 
 

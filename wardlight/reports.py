@@ -7,7 +7,7 @@ from typing import Final, TextIO
 
 import msgspec
 
-from firmware_sim.layouts import ImportReport
+from firmware_sim.layouts import EventsReport, ImportReport
 
 SKIPPED_SHOWN: Final = 10
 """More than these are counted only; ``--json`` has them all."""
@@ -33,6 +33,19 @@ class Progress:
         if self._shown:
             self._out.write("\n")
             self._shown = False
+
+
+def events_report(report: EventsReport, *, as_json: bool) -> str:
+    """What an import of events wrote, and what it left out and why."""
+    if as_json:
+        return msgspec.json.encode(report).decode()
+    said = ", ".join(f"{count} {message}" for message, count in report.by_message.items())
+    lines = [f"{report.title}: {report.events} events in {report.days:.1f} days ({said})."]
+    lines += [f"  unreadable: {each}" for each in report.unreadable[:SKIPPED_SHOWN]]
+    more = len(report.unreadable) - SKIPPED_SHOWN
+    lines += [f"  ... and {more} more; --json lists them"] if more > 0 else []
+    lines.append(f"Written to {report.out}." if report.out else "Nothing was written.")
+    return "\n".join(lines)
 
 
 def import_report(report: ImportReport, *, as_json: bool) -> str:

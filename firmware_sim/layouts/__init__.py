@@ -2,7 +2,8 @@
 
 A user who downloads a set points at its folder: `detect_layout` names it, `import_motion` turns
 motion into the parquet layout of docs/recordings.md, `trials` gives it one by one;
-`sphere_sequences` and `casas_events` read rooms and homes. Nothing is downloaded, resampled or
+`import_events` does the same for room events; `sphere_sequences` and `casas_events` read rooms
+and homes. Nothing is downloaded, resampled or
 passed on. Needs the ``recordings`` extra (pyarrow).
 """
 
@@ -23,6 +24,7 @@ from firmware_sim.layouts.importing import (
     import_motion,
     trials,
 )
+from firmware_sim.layouts.importing_events import EventsReport, import_events
 from firmware_sim.layouts.protocol import (
     Evidence,
     Layout,
@@ -54,6 +56,7 @@ def casas_events(folder: Path, zone: tzinfo) -> Iterator[HomeEvent | Unreadable]
 __all__ = [
     "EVENT_LAYOUT",
     "LAYOUTS",
+    "EventsReport",
     "Evidence",
     "HomeEvent",
     "ImportReport",
@@ -73,6 +76,7 @@ __all__ = [
     "Wrist",
     "casas_events",
     "detect_layout",
+    "import_events",
     "import_motion",
     "read_back",
     "read_metadata",

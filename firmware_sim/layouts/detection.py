@@ -103,8 +103,8 @@ def find_layout(listing: Listing, name: str | None) -> Layout:
     chosen = name or detect(listing).layout
     if chosen == EVENT_LAYOUT.name:
         raise RefusedLayoutError(
-            f"{listing.root}: {EVENT_LAYOUT.title} holds events of room sensors and no motion: "
-            "there are no trials to write. It is read for rooms and habits, as it is."
+            f"{listing.root}: {EVENT_LAYOUT.title} holds events of room sensors and no motion. Say "
+            "where the home is, as its stamps are the clock on its wall: --zone Area/City."
         )
     if chosen not in LAYOUTS:
         raise UnknownLayoutError(f"no layout {chosen!r}; there are {', '.join(LAYOUTS)}")

@@ -4,19 +4,24 @@ import gzip
 from datetime import UTC, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 from firmware_sim.layouts import (
     HomeEvent,
     RefusedLayoutError,
+    UnknownLayoutError,
     Unreadable,
     casas_events,
     detect_layout,
+    import_events,
     import_motion,
 )
 from firmware_sim.layouts.casas import MalformedLineError, parse_line
+from wardlight.cli import app
 
 PACIFIC = ZoneInfo("America/Los_Angeles")
 LINE = "2011-06-15 01:03:39.14962 Bedroom Bedroom ON Sleep"
@@ -156,3 +161,50 @@ def test_events_are_no_motion(published, out):
         import_motion(published.root, out)
     with pytest.raises(RefusedLayoutError, match="no motion"):
         import_motion(published.root, out, layout="casas")
+
+
+def test_events_become_a_file(published, out):
+    reading = LINE.replace("Bedroom Bedroom ON Sleep", "T101 Kitchen 22.5")
+    published.write("data", f"{LINE}\n{reading}\nno event\n{LINE}\n")
+    report = import_events(published.root, out, PACIFIC)
+    assert (report.events, report.by_message) == (3, {"ON": 2, "reading": 1})
+    assert [each.split(":")[:2] for each in report.unreadable] == [["data", "3"]]
+    assert report.exit_status == 1
+    rows = pq.read_table(out).to_pylist()
+    assert HomeEvent(**rows[0]) == EVENT
+    assert (rows[1]["message"], rows[1]["activity"]) == ("22.5", None)
+
+
+def test_no_events_leave_the_older_file(published, out):
+    out.write_text("older")
+    published.write("README", "Nothing here\n")
+    with pytest.raises(UnknownLayoutError, match="no CASAS events"):
+        import_events(published.root, out, PACIFIC)
+    assert out.read_text() == "older"
+    assert [path.name for path in out.parent.glob(".*partial")] == []
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ([], "--zone Area/City"),
+        (["--zone", "Hong Kong"], "there is no time zone 'Hong Kong'"),
+        (["--zone", "../etc"], "there is no time zone"),
+        (["--zone", "Asia/Hong_Kong", "--placement", "wrist"], "for motion"),
+    ],
+)
+def test_what_the_command_needs_is_said(published, out, options, said):
+    published.write("data", f"{LINE}\n" * 5)
+    result = CliRunner().invoke(app, ["import", str(published.root), "--out", str(out), *options])
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert not out.exists()
+
+
+def test_the_command_writes_the_file_and_says_what_is_in_it(published, out):
+    published.write("data", f"{LINE}\n" * 5)
+    order = ["import", str(published.root), "--out", str(out), "--zone", "America/Los_Angeles"]
+    result = CliRunner().invoke(app, order)
+    assert result.exit_code == 0
+    assert result.stdout.startswith("CASAS: 5 events in 0.0 days (5 ON).")
+    assert pq.read_table(out).num_rows == 5

@@ -31,12 +31,6 @@ MEAN_BEFORE_S: Final = 1.0
 LEAST_LEFT_S: Final = 1.0
 """No trial is cut shorter."""
 
-MOST_SPIKES: Final = 3
-"""Single wrong samples in a trial that has any: each may become an impact of its own."""
-
-SPIKE_G: Final = (4.0, 8.0)
-"""What they read, at least and at most, before the sensor's range limits it."""
-
 Samples = NDArray[np.float64]
 
 
@@ -67,9 +61,6 @@ class Augmentation:
     """Steps that the values come in; 0: as recorded."""
     range_g: tuple[float, ...] = (math.inf,)
     """The sensor saturates here on each axis."""
-    spikes: float = 0.0
-    """Probability that a few single samples of an axis are far out: a loose contact, a bit that
-    flipped. They are drawn alike for falls and daily life, and are no falls."""
     tail_cut: float = 0.0
     """Probability that the trial ends soon after one of its high samples."""
     head_cut: float = 0.0
@@ -125,21 +116,11 @@ def augment(
     to_hz = float(rng.choice(a.rate_hz))
     samples, rate_hz, first_s = _sampled(samples, rate_hz, to_hz, a.jitter_s, rng)
     samples = samples + rng.uniform(0, a.noise_g) * rng.standard_normal(samples.shape)
-    if rng.random() < a.spikes:
-        _spike(samples, rng)
     step_g, range_g = float(rng.choice(a.step_g)), float(rng.choice(a.range_g))
     if step_g > 0:
         samples = np.round(samples / step_g) * step_g
     head_s += first_s / pace
     return Augmented(np.clip(samples, -range_g, range_g), rate_hz, head_s, pace)
-
-
-def _spike(samples: Samples, rng: np.random.Generator) -> None:
-    """Put a few single samples of an axis far out, in place."""
-    count = int(rng.integers(1, MOST_SPIKES + 1))
-    at = rng.integers(samples.shape[1], size=count)
-    axis = rng.integers(3, size=count)
-    samples[axis, at] = rng.choice([-1.0, 1.0], size=count) * rng.uniform(*SPIKE_G, size=count)
 
 
 def _cut(

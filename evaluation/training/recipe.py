@@ -60,7 +60,6 @@ ANOTHER_WEARABLE: Final = Augmentation(
     noise_g=0.03,
     step_g=(0, 0, 0.015, 0.03, 0.06),
     range_g=(inf, inf, 8.0, 4.0, 4.0, 3.0, 2.0),
-    spikes=0.2,
     tail_cut=0.3,
     head_cut=0.15,
 )

@@ -12,13 +12,7 @@ from contract.units import NS_PER_S
 from detectors import FallDetector, Grid
 from detectors.fall import ONE_FALL_S
 from detectors.fall_model import load_model
-from evaluation.training.augmentation import (
-    LEAST_LEFT_S,
-    MOST_SPIKES,
-    SPIKE_G,
-    Augmentation,
-    augment,
-)
+from evaluation.training.augmentation import LEAST_LEFT_S, Augmentation, augment
 from evaluation.training.recipe import ANOTHER_WEARABLE
 from evaluation.training.streams import FROM_S, impacts_of
 from evaluation.training.table import TrialTable, UnfitDataError
@@ -121,15 +115,6 @@ def test_a_sensors_own_low_pass_keeps_gravity_and_takes_blows():
     ).samples_g
     assert np.allclose(smooth[2, :200], 1)
     assert smooth[2].max() < 4
-
-
-@given(seeds)
-def test_spikes_are_single_samples_of_one_axis(seed):
-    samples = np.zeros((3, 200))
-    got = augment(samples, 40.0, Augmentation(spikes=1.0), np.random.default_rng(seed)).samples_g
-    far = np.abs(got) >= SPIKE_G[0]
-    assert 1 <= far.sum() <= MOST_SPIKES
-    assert np.count_nonzero(got) == far.sum()
 
 
 def test_holes_stay_holes():

@@ -15,6 +15,8 @@ from contract.units import NS_PER_S
 from edge.candidates import RETRY_GIVEN_UP_NS
 from edge.outbox_rows import Counter
 from firmware_sim import SimulatedHome, demo_home
+from firmware_sim.falling import make_fall
+from firmware_sim.motion import HANGING, unit
 
 SUSPECTED = EventKind.FALL_SUSPECTED
 RATE_HZ = 50
@@ -22,16 +24,16 @@ PER_PACKET = 25
 
 
 def fall_window(seed: int = 1) -> np.ndarray:
-    """25 s: walking, an impact at 10 s, then lying still on the other side."""
-    noise = np.random.default_rng(seed).normal(0, 0.01, (3, 25 * RATE_HZ))
-    samples = noise + np.array([0.0, 0.0, 1.0])[:, None]
-    swing = 0.2 * np.sin(np.arange(500) * 0.2)
-    samples[2, :500] += swing
-    samples[:, 480:500] *= 0.2
-    for index, height in enumerate((2.5, 5.5, 6.0, 5.0, 3.0, 2.0)):
-        samples[:, 500 + index] = height * np.array([0.5, 0.4, 0.76])
-    samples[:, 506:] = noise[:, 506:] + np.array([0.98, 0.1, 0.15])[:, None]
-    return samples.astype(np.float32)
+    """25 s: walking, an impact at 10 s, then lying still."""
+    random = np.random.default_rng(seed)
+    fall = make_fall(random, unit(HANGING), upright=True)
+    samples = np.repeat(unit(HANGING)[:, None], 25 * RATE_HZ, axis=1)
+    samples[2] += 0.2 * np.sin(np.arange(25 * RATE_HZ) * 0.2)
+    begin = 500 - fall.impact_sample
+    end = begin + fall.samples_g.shape[1]
+    samples[:, begin:end] = fall.samples_g
+    samples[:, end:] = fall.samples_g[:, -1:]
+    return (samples + random.normal(0, 0.01, samples.shape)).astype(np.float32)
 
 
 def quiet_window() -> np.ndarray:

@@ -1,4 +1,5 @@
-"""Suspected falls: the screen on everyone, the classifier on the few that pass it.
+"""Suspected falls: the screen on everyone, the classifier on the few that pass it, and a rule for
+those that leave no doubt.
 
 All candidates of a second are scored in one batch for each kind of placement. What becomes of a
 suspicion is `detectors.confirmation`'s matter.
@@ -19,6 +20,7 @@ from detectors.detection import Detection
 from detectors.fall_candidates import CandidateFinder, Candidates
 from detectors.fall_evidence import measure
 from detectors.fall_model import FallModel, load_model
+from detectors.fall_textbook import PEAK_G, is_textbook_fall
 from detectors.grid import Block
 
 DETECTOR: Final = "fall_convolution/1"
@@ -95,14 +97,22 @@ class FallDetector:
             return []
         motion, valid = candidates.windows()
         scores, thresholds = self._scores(candidates.row, motion, valid)
-        suspected = np.flatnonzero(scores >= thresholds)
-        if len(suspected) == 0:
+        is_sure = scores >= thresholds
+        looked_at = np.flatnonzero(is_sure | (candidates.peak_g >= PEAK_G))
+        if len(looked_at) == 0:
             return []
-        self._quiet_until[candidates.row[suspected]] = self._steps + ONE_FALL_S
-        evidence = measure(motion[suspected], valid[suspected], candidates.peak_g[suspected])
+        figures = measure(motion[looked_at], valid[looked_at], candidates.peak_g[looked_at])
+        suspected = [
+            (which, features)
+            for which, features in zip(looked_at.tolist(), figures, strict=True)
+            if is_sure[which] or is_textbook_fall(features)
+        ]
+        self._quiet_until[candidates.row[[which for which, _ in suspected]]] = (
+            self._steps + ONE_FALL_S
+        )
         return [
-            _detection(candidates, int(which), float(scores[which]), features)
-            for which, features in zip(suspected, evidence, strict=True)
+            _detection(candidates, which, float(scores[which]), features)
+            for which, features in suspected
         ]
 
     def _scores(

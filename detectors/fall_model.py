@@ -55,9 +55,9 @@ MOST_GRAVITY_G: Final = 1.8
 read a body would gain more than 9 m/s. It is a sensor with a stuck axis or a wrong scale."""
 
 LEAST_JERK_G_PER_S: Final = 5.0
-"""To climb from rest at 1 g to the screen in a sixth of a second takes this much. What is beyond the
-screen without such a climb is a ride, or a sensor, and no impact. Soft falls climb at 10 g/s and less:
-a limit there found or missed them by the phase of the samples."""
+"""To climb from rest at 1 g to the screen in a sixth of a second takes this much. What is beyond
+the screen without such a climb is a ride, or a sensor, and no impact. Soft falls climb at 10 g/s
+and less: a limit there found or missed them by the phase of the samples."""
 
 _JERK: Final = span((-0.4, 0.4))
 """Knee, hip and hand hit within less than half a second."""

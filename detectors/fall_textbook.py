@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Final
 
 PEAK_G: Final = 4.0
-"""Least low-passed |a| of the blow. With 3.5 g three of 2,589 daily trials pass; with
-4 g none, and nothing of SPHERE's 2.3 h of home life either, while 631 of 1,563 recorded falls do."""
+"""Least low-passed |a| of the blow. With 3.5 g three of 2,589 daily trials pass; with 4 g none, and
+nothing of SPHERE's 2.3 h of home life either, while 631 of 1,563 recorded falls do."""
 
 LEAST_OF: Final[Mapping[str, float]] = {"peak_g": PEAK_G, "posture_change_deg": 45.0}
 """Figures of `fall_evidence.measure` and the least that they are. Posture: half of the way from

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -38,6 +38,12 @@ NOISE_G: Final = (0.004, 0.02)
 """Standard deviation of a worn, resting device's noise on an axis, drawn for each trial uniformly
 in the logarithm: the quiet of a modern accelerometer, to the steps of 0.1 m/s² that WEDA-FALL's
 samples come in (SCIENCE 0.2), with an arm that is never quite still."""
+
+AGE_GROUPS: Final[Mapping[str | None, bool]] = {"older": True, "young": False}
+"""Whether a group is the older one; of any other word nobody can say."""
+
+NO_NAMES: Final[frozenset[str | None]] = frozenset({None, "", "nan"})
+"""What tables hold where nothing was said; not a number, as a name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +72,11 @@ class Trial:
         """Samples over rate, in seconds."""
         return float(self.samples_g.shape[1] / self.rate_hz)
 
+    @property
+    def measured_s(self) -> float:
+        """The same without the holes."""
+        return float(np.isfinite(self.samples_g).all(axis=0).sum() / self.rate_hz)
+
     def rng(self, seed: int) -> np.random.Generator:
         """Randomness of this trial alone: the same whichever others are read with it."""
         return np.random.default_rng([seed, zlib.crc32(f"{self.dataset}/{self.trial}".encode())])
@@ -86,7 +97,9 @@ class PlayedTrial:
 
 
 def read_trials(
-    paths: Sequence[Path], skipped: Callable[[str], None] | None = None
+    paths: Sequence[Path],
+    skipped: Callable[[str], None] | None = None,
+    unlabelled: Callable[[str], None] | None = None,
 ) -> Iterator[Trial]:
     """All trials of parquet files or folders, in the order of their rows.
 
@@ -98,6 +111,9 @@ def read_trials(
     skipped
         Told why a trial is left out, while the others go on. Without it the first such trial
         ends the reading.
+    unlabelled
+        Told why a trial's label or mark cannot be used, while its motion goes on as that of a trial
+        without labels: who only listens needs none. Without it such a trial is left out.
 
     Raises
     ------
@@ -115,41 +131,62 @@ def read_trials(
         for file in [path] if path.is_file() else sorted(path.glob("*.parquet")) or [path]:
             for stream in ParquetRecording(file).trials(refuse):
                 try:
-                    yield trial_of(stream, default_dataset=file.stem)
+                    yield trial_of(stream, default_dataset=file.stem, unlabelled=unlabelled)
                 except RecordingError as error:
                     refuse(error)
 
 
-def trial_of(stream: RecordedStream, *, default_dataset: str) -> Trial:
+def trial_of(
+    stream: RecordedStream,
+    *,
+    default_dataset: str,
+    unlabelled: Callable[[str], None] | None = None,
+) -> Trial:
     """A recorded stream with its labels, where it has any.
 
     Raises
     ------
     RecordingError
-        If it holds no measured sample, or a label is not what its name says.
+        If it holds no measured sample, or (without `unlabelled`, which is told of it instead) a
+        label is not what its name says.
     """
     if not np.isfinite(stream.samples_g).all(axis=0).any():
         raise RecordingError(f"trial {stream.trial} holds no measured sample")
-    dataset = str(stream.labels.get("dataset") or default_dataset)
-    is_fall = stream.labels.get("is_fall")
-    if is_fall is not None and not isinstance(is_fall, bool):
-        raise RecordingError(
-            f"trial {stream.trial}: is_fall is {is_fall!r}, neither true nor false"
-        )
-    age_group = stream.labels.get("age_group")
-    activity = stream.labels.get("activity")
+    dataset = _label(stream, "dataset") or default_dataset
+    is_fall, mark_s = None, None
+    try:
+        is_fall, mark_s = _is_fall(stream), _mark(stream)
+    except RecordingError as error:
+        if unlabelled is None:
+            raise
+        unlabelled(str(error))
     return Trial(
         dataset=dataset,
         trial=stream.trial,
-        person=None if stream.subject is None else f"{dataset}/{stream.subject}",
+        person=None if stream.subject in NO_NAMES else f"{dataset}/{stream.subject}",
         placement=stream.placement,
         rate_hz=stream.rate_hz,
         samples_g=stream.samples_g,
         is_fall=is_fall,
-        mark_s=_mark(stream),
-        older=None if age_group is None else age_group == "older",
-        activity=None if activity is None else str(activity),
+        mark_s=mark_s,
+        older=AGE_GROUPS.get(_label(stream, "age_group")),
+        activity=_label(stream, "activity"),
     )
+
+
+def _label(stream: RecordedStream, name: str) -> str | None:
+    value = stream.labels.get(name)
+    return None if value is None or str(value) in NO_NAMES else str(value)
+
+
+def _is_fall(stream: RecordedStream) -> bool | None:
+    """True and false also as the numbers 1 and 0, in which a table with gaps is often kept."""
+    value = stream.labels.get("is_fall")
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return None
+    if not isinstance(value, bool | int | float) or value not in (0, 1):
+        raise RecordingError(f"trial {stream.trial}: is_fall is {value!r}, neither true nor false")
+    return bool(value)
 
 
 def _mark(stream: RecordedStream) -> tuple[float, float] | None:
@@ -158,7 +195,7 @@ def _mark(stream: RecordedStream) -> tuple[float, float] | None:
         value = stream.labels.get(name)
         if value is None or (isinstance(value, float) and math.isnan(value)):
             return None
-        if not isinstance(value, int | float):
+        if not isinstance(value, int | float) or isinstance(value, bool) or math.isinf(value):
             raise RecordingError(f"trial {stream.trial}: {name} is {value!r}, no number")
         ends.append(float(value))
     start_s, end_s = ends

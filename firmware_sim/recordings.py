@@ -53,8 +53,8 @@ class ParquetRecording:
     Raises
     ------
     RecordingError
-        If there is no such file, a folder has none, a column is missing, or no trial is
-        called so (the nearest names are said).
+        If there is no such file, a folder has none, a column is missing, an axis is no list of
+        numbers, or no trial is called so (the nearest names are said).
     ModuleNotFoundError
         If pyarrow is not installed (it comes with the extra ``recordings``).
     """
@@ -105,18 +105,36 @@ class ParquetRecording:
 
     def _check_columns(self, file: Path) -> None:
         try:
-            columns = self._parquet.read_schema(file).names
+            schema = self._parquet.read_schema(file)
         except (OSError, ValueError) as error:
             raise RecordingError(f"{file} cannot be read as parquet: {error}") from error
+        columns = schema.names
         missing = [name for name in NEEDED if name not in columns]
         if missing:
             raise RecordingError(
                 f"{file} has no column {', '.join(missing)}; it has {', '.join(columns)}"
             )
+        for name in AXES:
+            kind = schema.field(name).type
+            if not _is_list_of_numbers(kind):
+                raise RecordingError(
+                    f"{file}: its column {name} holds {kind}; a row is a whole trial, its axes are "
+                    "lists of numbers"
+                )
 
     def _trial_names(self, file: Path) -> list[str]:
         column = self._parquet.read_table(file, columns=["trial"]).column("trial")
         return [str(name) for name in column.to_pylist()]
+
+
+def _is_list_of_numbers(kind: Any) -> bool:
+    from pyarrow import types
+
+    is_list = types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)
+    if not is_list:
+        return bool(types.is_null(kind))
+    value = kind.value_type
+    return bool(types.is_floating(value) or types.is_integer(value) or types.is_null(value))
 
 
 def _import_parquet() -> Any:
@@ -149,6 +167,8 @@ def _read_row(batch: Any, row: int, file: Path) -> RecordedStream:
     values: Mapping[str, object] = {
         name: batch.column(name)[row].as_py() for name in batch.schema.names if name not in AXES
     }
+    if values["trial"] is None:
+        raise RecordingError(f"a trial in {file} has no name in the column trial")
     trial = str(values["trial"])
     where = f"trial {trial} in {file}"
     axes = [_axis(batch.column(name)[row]) for name in AXES]
@@ -179,7 +199,9 @@ def _axis(cell: Any) -> NDArray[np.float32]:
         return np.empty(0, np.float32)
     # A null within the list becomes NaN: not measured.
     numbers = cell.values.to_numpy(zero_copy_only=False)
-    return np.asarray(numbers, dtype=np.float32)
+    # What is too great for a float becomes infinite: not measured either.
+    with np.errstate(over="ignore"):
+        return np.asarray(numbers, dtype=np.float32)
 
 
 def at_motion_rate(stream: RecordedStream) -> NDArray[np.float32]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal, NoReturn
 
@@ -76,7 +77,7 @@ def falls(
     from evaluation.falls import Asked, NothingToPlayError, Stress
     from firmware_sim import RecordingError
 
-    _check_places([each for each in (json_file, detections) if each is not None])
+    _check_places([each for each in (json_file, detections) if each is not None], report, paths)
     try:
         stress = Stress(clip_g=clip_g, rate_hz=rate, loss=loss)
     except ValueError as error:
@@ -88,11 +89,26 @@ def falls(
         _refuse(str(error))
 
 
-def _check_places(files: list[Path]) -> None:
-    """Refuse before minutes of work what could not be written after them."""
+def _check_places(files: list[Path], report: Path | None, recordings: list[Path]) -> None:
+    """Refuse before minutes of work what could not be written after them, or would be lost."""
     for file in files:
         if file.is_dir() or not file.parent.is_dir():
             _refuse(f"{file} cannot be written: name a file in a folder that is there")
+        if not os.access(file if file.exists() else file.parent, os.W_OK):
+            _refuse(f"{file} cannot be written: permission denied")
+        if file.suffix == ".parquet" or any(_is_same(file, each) for each in recordings):
+            _refuse(f"{file} would be written over a recording: name another file")
+    ordinary = [file.resolve() for file in files if file.is_file() or not file.exists()]
+    if len(set(ordinary)) < len(ordinary):
+        _refuse(f"{files[0]} cannot hold both figures and detections: name two files")
+    if report is not None:
+        there = next(each for each in (report, *report.absolute().parents) if each.exists())
+        if not there.is_dir() or not os.access(there, os.W_OK):
+            _refuse(f"{report} cannot be written: {there} is no folder that can be written to")
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    return one.resolve() == other.resolve()
 
 
 def _evaluate(
@@ -106,7 +122,8 @@ def _evaluate(
         result = evaluate(asked, progress.show)
     finally:
         progress.end()
-    _tell_skipped(result.skipped)
+    _tell("skipped", result.skipped)
+    _tell("doubtful", result.doubts)
     if json_file is not None:
         json_file.write_text(figures_json(result), "utf-8")
     if detections is not None:
@@ -123,11 +140,11 @@ def _evaluate(
         typer.echo(f"The report begins at {write_pages(result, folder)}.")
 
 
-def _tell_skipped(skipped: list[str]) -> None:
-    for reason in skipped[:SKIPPED_SHOWN]:
-        typer.echo(f"skipped: {reason}", err=True)
-    if len(skipped) > SKIPPED_SHOWN:
-        more = len(skipped) - SKIPPED_SHOWN
+def _tell(what: str, reasons: list[str]) -> None:
+    for reason in reasons[:SKIPPED_SHOWN]:
+        typer.echo(f"{what}: {reason}", err=True)
+    if len(reasons) > SKIPPED_SHOWN:
+        more = len(reasons) - SKIPPED_SHOWN
         typer.echo(f"... and {more} more; --json lists them", err=True)
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
+
+import numpy as np
 
 from contract.screen import SCREEN_IMPACT_G
 from evaluation.falls.hearing import Heard, Transport, hear
@@ -20,6 +23,10 @@ HEARD_AS: Final[dict[Transport, str]] = {
     "stream": "Heard over held links, as streams",
     "window": "Heard by adverts and fetched windows",
 }
+
+
+GREATEST_MEDIAN_G: Final = 3.0
+"""Half of a trial above this is no motion of a person: rest is 1 g, and in m/s² 9.8."""
 
 
 class NothingToPlayError(ValueError):
@@ -68,6 +75,8 @@ class Evaluation:
     model: JudgedModel
     skipped: list[str]
     """Why trials could not be played, one line each."""
+    doubts: list[str]
+    """What is doubtful of those that were, one line each."""
 
     @property
     def is_labelled(self) -> bool:
@@ -95,7 +104,15 @@ def evaluate(asked: Asked, progress: Callable[[int, int], None] | None = None) -
         If the model that ships cannot be used.
     """
     skipped: list[str] = []
-    trials = _playable(read_trials(asked.paths, skipped.append), skipped)
+    doubts: list[str] = []
+    trials = _playable(
+        read_trials(
+            asked.paths,
+            skipped.append,
+            lambda why: doubts.append(f"{why}: played, but not counted"),
+        ),
+        skipped,
+    )
     if not trials:
         raise NothingToPlayError("\n".join(["no trial could be played:", *skipped]))
     placements = sorted({trial.placement for trial in trials})
@@ -107,6 +124,7 @@ def evaluate(asked: Asked, progress: Callable[[int, int], None] | None = None) -
         sets=score(heard, asked.transport, known),
         model=described(placements),
         skipped=skipped,
+        doubts=[*doubts, *_not_in_g(trials)],
     )
 
 
@@ -129,6 +147,21 @@ def write_pages(evaluation: Evaluation, folder: Path) -> Path:
             )
         )
     return write_report(folder, sets, evaluation.model, asked.in_words())
+
+
+def _not_in_g(trials: Sequence[Trial]) -> Iterator[str]:
+    """A line for each set that seems to be in other units; a wearable clips such motion."""
+    sets: dict[str, list[float]] = defaultdict(list)
+    for trial in trials:
+        square = np.square(trial.samples_g.astype(np.float64)).sum(axis=0)
+        sets[trial.dataset].append(float(np.sqrt(np.nanmedian(square))))
+    for dataset, medians_g in sets.items():
+        strange = [median for median in medians_g if median > GREATEST_MEDIAN_G]
+        if strange:
+            yield (
+                f"{dataset}: {len(strange)} of {len(medians_g)} trials have a median |a| above "
+                f"{GREATEST_MEDIAN_G:g} (up to {max(strange):.3g}): are they in g, not in m/s²?"
+            )
 
 
 def _playable(trials: Iterable[Trial], skipped: list[str]) -> list[Trial]:

@@ -172,9 +172,10 @@ class _Group:
             Heard(
                 trial,
                 [
-                    self._placed(event, played)
+                    said
                     for event in self._far_end.events
                     if event.device == config.device and event.kind in _SAID
+                    if _is_of(said := self._placed(event, played), measured)
                 ],
                 frozenset(
                     str(each.cause)
@@ -182,7 +183,9 @@ class _Group:
                     if each.device == config.device and each.kind is EventKind.FAULT
                 ),
             )
-            for trial, played, config in zip(self._trials, self._played, self._configs, strict=True)
+            for trial, measured, played, config in zip(
+                self._trials, self._measured, self._played, self._configs, strict=True
+            )
         ]
 
     async def _play(self) -> None:
@@ -238,6 +241,15 @@ class _Group:
             score=event.evidence.score if event.evidence is not None else None,
             fall_id=event.fall_id,
         )
+
+
+def _is_of(said: Said, trial: Trial) -> bool:
+    """Whether this would have been said, too, had no longer trial been played beside this one.
+
+    Beside a long trial a short one rests until that one's end. Who rests for minutes after a fall
+    is a long lie, but the rest is padding.
+    """
+    return said.kind is not EventKind.LONG_LIE or said.emitted_s <= trial.duration_s + AFTER_S
 
 
 @asynccontextmanager

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
+from contract.events import EventKind
 from evaluation.falls.evaluation import Evaluation
 from evaluation.falls.hearing import Heard
 from evaluation.falls.scoring import SetFigures, Tier
@@ -25,21 +26,30 @@ def figures_json(evaluation: Evaluation) -> str:
         "model": evaluation.model,
         "options": evaluation.asked.plain(),
         "skipped": evaluation.skipped,
+        "doubts": evaluation.doubts,
     }
     return msgspec.json.format(msgspec.json.encode(whole), indent=2).decode() + "\n"
 
 
 def detection_lines(heard: Iterable[Heard]) -> Iterator[str]:
-    """One JSON object for each event about a fall, in the order of the trials and of emission."""
+    """One JSON object for each event about a fall, in the order of the trials and of emission.
+
+    What becomes of a suspicion weighs nothing of its own and has the suspicion's score; a long lie
+    without an impact has none.
+    """
     for each in heard:
+        suspected = {
+            said.fall_id: said.score for said in each.said if said.kind is EventKind.FALL_SUSPECTED
+        }
         for said in sorted(each.said, key=lambda said: said.emitted_s):
+            score = suspected.get(said.fall_id) if said.score is None else said.score
             line: dict[str, Any] = {
                 "dataset": each.trial.dataset,
                 "trial": each.trial.trial,
                 "kind": said.kind.value,
                 "impact_at": round(said.impact_s, _MILLISECONDS),
                 "emitted_at": round(said.emitted_s, _MILLISECONDS),
-                "score": None if said.score is None else round(said.score, _SCORE_DECIMALS),
+                "score": None if score is None else round(score, _SCORE_DECIMALS),
             }
             yield json.dumps(line, ensure_ascii=False)
 

@@ -51,6 +51,9 @@ LEGEND: Final = (
     "the screen; point at one for its score."
 )
 
+LONGEST_NAME: Final = 80
+"""Characters of a set's name in its page's; file systems end at 255 bytes."""
+
 
 class SetReport(NamedTuple):
     """All that is shown of one set."""
@@ -87,10 +90,11 @@ def write_report(folder: Path, sets: Sequence[SetReport], model: JudgedModel, as
     body.append(f'<p class="dim">Model {escape(model.hash)}</p>')
     if not model.people_known:
         body.append(f"<p>{escape(PEOPLE_UNKNOWN)}</p>")
-    for each in sets:
-        body.append(_section(each))
+    for number, each in enumerate(sets, start=1):
+        file = _file_of(number, each.name)
+        body.append(_section(each, file))
         page = _page(f"{each.name}: misses and false alarms", _waveforms(each))
-        (folder / _file_of(each.name)).write_text(page, "utf-8")
+        (folder / file).write_text(page, "utf-8")
     first = folder / "index.html"
     first.write_text(_page("Falls: an evaluation", body), "utf-8")
     return first
@@ -105,14 +109,16 @@ def _page(title: str, body: Iterable[str]) -> str:
     )
 
 
-def _file_of(name: str) -> str:
-    return f"set-{re.sub(r'[^A-Za-z0-9_.-]+', '-', name)}.html"
+def _file_of(number: int, name: str) -> str:
+    """Numbered: names may differ only in what a file's cannot hold."""
+    plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", name)[:LONGEST_NAME]
+    return f"set-{number}-{plain}.html"
 
 
 # -- figures ----------------------------------------------------------------------------------
 
 
-def _section(each: SetReport) -> str:
+def _section(each: SetReport, file: str) -> str:
     figures = each.figures
     parts = [f"<h2>{escape(each.name)}</h2>"]
     about = f"Worn at the {figures.placement}, over the transport {figures.transport}."
@@ -132,7 +138,7 @@ def _section(each: SetReport) -> str:
     tier = _widest(figures)
     parts.append(_details("By activity", _counts(tier.by_activity)))
     parts.append(_details("By person", _counts(tier.by_subject)))
-    parts.append(f'<p><a href="{_file_of(each.name)}">Every miss and every false alarm</a></p>')
+    parts.append(f'<p><a href="{file}">Every miss and every false alarm</a></p>')
     return "".join(parts)
 
 

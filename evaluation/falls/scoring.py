@@ -60,8 +60,8 @@ class Tier(msgspec.Struct, kw_only=True):
     older_trials: int
     older_alarmed: int
     hours: float
-    """Of daily recordings, without padding; for ``fall_detected`` without the last half minute
-    of each, in which an impact's timer would run into the padding."""
+    """Of daily recordings, without padding and holes; for ``fall_detected`` without the last half
+    minute of each, in which an impact's timer would run into the padding."""
     false_alarms: int
     """Alarms in daily trials, however many in one."""
     false_alarms_per_hour: float | None
@@ -236,7 +236,7 @@ def _tier(judged: Sequence[Judged], tier: EventKind) -> Tier:
         default=(None, None),
     )
     waits_s = CONFIRM_AFTER_S if tier is EventKind.FALL_DETECTED else 0
-    hours = sum(max(one.heard.trial.duration_s - waits_s, 0.0) for one in daily) / _S_PER_HOUR
+    hours = sum(max(one.heard.trial.measured_s - waits_s, 0.0) for one in daily) / _S_PER_HOUR
     false_alarms = sum(len(one.alarms) for one in daily)
     young = [one for one in daily if one.heard.trial.older is False]
     older = [one for one in daily if one.heard.trial.older]

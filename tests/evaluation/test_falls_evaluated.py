@@ -146,6 +146,16 @@ def test_no_state_goes_from_trial_to_trial(recordings, evaluated):
             assert left.impact_s == pytest.approx(right.impact_s, abs=0.1)
 
 
+def test_a_long_trial_beside_it_makes_no_fall_a_long_lie(recordings):
+    fall = next(each for each in read_trials([recordings]) if each.is_fall)
+    rest = np.repeat(fall.samples_g[:, -1:], round(400 * fall.rate_hz), axis=1)
+    long = dataclasses.replace(fall, trial="long", samples_g=rest, is_fall=False, mark_s=None)
+    beside, _ = hear([fall, long], "stream")
+    (alone,) = hear([fall], "stream")
+    assert [said.kind for said in beside.said] == [said.kind for said in alone.said]
+    assert [said.kind for said in beside.said] == [SUSPECTED, DETECTED]
+
+
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_half_of_the_packets_lost_hide_no_fall_that_was_found(recordings, transport):
     trials = [each for each in read_trials([recordings]) if each.is_fall][1:]
@@ -188,6 +198,8 @@ def test_the_figures_as_json(recordings, tmp_path):
     for each in said:
         assert list(each) == ["dataset", "trial", "kind", "impact_at", "emitted_at", "score"]
         assert each["emitted_at"] > each["impact_at"]
+    for trial in {each["trial"] for each in said}:
+        (_,) = {each["score"] for each in said if each["trial"] == trial}
     assert (tmp_path / "r" / "index.html").exists()
     assert "4 of 4" in done.output
 
@@ -225,6 +237,40 @@ def test_what_cannot_be_played_is_skipped_with_its_cause(tmp_path):
     for word in ("nothing holds no measured sample", "empty", "'ankle'", "there twice"):
         assert any(word in reason for reason in reasons), word
         assert word in done.stderr
+
+
+def test_what_is_doubtful_is_played_and_said(tmp_path):
+    fall = rows()[1] | {"dataset": "doubted", "fall_end_s": 0.0}
+    metric = {axis: [9.80665 * each for each in rows()[5][axis]] for axis in ("ax", "ay", "az")}
+    path = write(tmp_path / "odd.parquet", [fall, rows()[5] | metric])
+    out, lines = tmp_path / "out.json", tmp_path / "lines.jsonl"
+    done = command(path, "--json", out, "--detections", lines)
+    assert done.exit_code == 0, done.output
+    whole = json.loads(out.read_text())
+    assert whole["sets"]["doubted"]["unlabelled"] == 1
+    assert json.loads(lines.read_text().splitlines()[0])["trial"] == fall["trial"]
+    assert (whole["skipped"], len(whole["doubts"])) == ([], 2)
+    for word in ("its mark ends at 0.0", "are they in g, not in m/s²?"):
+        assert word in done.stderr
+
+
+def test_nothing_is_written_over_or_lost_after_minutes(recordings, tmp_path):
+    file, copy = tmp_path / "file", tmp_path / "mine.data"
+    file.write_text("")
+    copy.write_bytes(recordings.read_bytes())
+    for words in (
+        (recordings, "--report", file),
+        (recordings, "--report", file / "below"),
+        (recordings, "--json", file, "--detections", file),
+        (recordings, "--json", recordings),
+        (copy, "--detections", copy),
+        (recordings, "--json", tmp_path / "other.parquet"),
+    ):
+        done = command(*words)
+        assert done.exit_code == 2, words
+        assert "Traceback" not in done.output
+    assert copy.read_bytes() == recordings.read_bytes()
+    assert sorted(tmp_path.iterdir()) == [file, copy]
 
 
 def test_what_cannot_be_read_is_refused(recordings, tmp_path):

@@ -220,6 +220,28 @@ def test_holes_stay_at_another_rate():
 # -- the report --------------------------------------------------------------------------------
 
 
+def test_what_was_not_measured_is_no_hour():
+    daily = trial(seconds=100.0, is_fall=False)
+    daily.samples_g[1, : daily.samples_g.shape[1] // 4] = np.nan
+    assert tier(heard(daily)).hours == pytest.approx(75 / 3600)
+    assert tier(heard(daily), of="fall_detected").hours == pytest.approx(45 / 3600)
+
+
+def test_sets_whose_names_no_file_can_hold_have_a_page_each(tmp_path):
+    names = ("跌倒", "其他", "a/b", "a b", "x" * 300)
+    of = [heard(trial(dataset=name, is_fall=True)) for name in names]
+    figures = score(of, "stream", {})
+    sets = [
+        SetReport(name, figures[name], [each], [[]], frozenset())
+        for name, each in zip(names, of, strict=True)
+    ]
+    model = JudgedModel(hash="0" * 64, files={}, people_known=True)
+    first = write_report(tmp_path, sets, model, "asked").read_text()
+    pages = sorted(tmp_path.glob("set-*.html"))
+    assert len(pages) == len(names)
+    assert all(f'href="{page.name}"' in first for page in pages)
+
+
 def test_the_report_shows_every_miss_and_false_alarm_and_loads_nothing(tmp_path):
     members = [
         heard(trial("found"), 5.0),
@@ -234,8 +256,8 @@ def test_the_report_shows_every_miss_and_false_alarm_and_loads_nothing(tmp_path)
     one = SetReport("a set & more", figures, members, impacts, frozenset({"made/A"}))
     first = write_report(tmp_path / "new" / "folder", [one], model, "Heard as stream.")
     pages = {each.name: each.read_text("utf-8") for each in first.parent.iterdir()}
-    assert set(pages) == {"index.html", "set-a-set-more.html"}
-    waves = pages["set-a-set-more.html"]
+    assert set(pages) == {"index.html", "set-1-a-set-more.html"}
+    waves = pages["set-1-a-set-more.html"]
     assert "missed&lt;b&gt;" in waves
     assert "wolf" in waves
     assert waves.count("<figure>") == 2

@@ -72,6 +72,44 @@ def test_a_bad_trial_is_left_out_with_its_cause_or_ends_the_reading(tmp_path, ch
         list(read_trials([path]))
 
 
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"is_fall": "yes"}, "neither true nor false"),
+        ({"is_fall": 2}, "neither true nor false"),
+        ({"fall_start_s": 1.6}, "ends at 1.5 before 1.6"),
+        ({"fall_end_s": float("inf")}, "no number"),
+    ],
+)
+def test_who_only_listens_needs_no_label(tmp_path, changes, reason):
+    path = write(tmp_path / "a.parquet", row("odd", **changes))
+    told, skipped = [], []
+    (trial,) = read_trials([path], skipped.append, told.append)
+    assert (trial.is_fall, trial.mark_s, skipped) == (None, None, [])
+    assert len(told) == 1
+    assert reason in told[0]
+
+
+@pytest.mark.parametrize(("said", "is_fall"), [(1, True), (0, False), (1.0, True), (0.0, False)])
+def test_labels_may_be_numbers(tmp_path, said, is_fall):
+    (trial,) = read_trials([write(tmp_path / "a.parquet", row(is_fall=said))])
+    assert trial.is_fall is is_fall
+
+
+def test_not_a_number_says_nothing(tmp_path):
+    labels = ("dataset", "subject", "age_group", "activity", "is_fall", "fall_start_s")
+    nothing = dict.fromkeys(labels, float("nan"))
+    (trial,) = read_trials([write(tmp_path / "mine.parquet", row(**nothing))])
+    assert (trial.dataset, trial.person, trial.is_fall) == ("mine", None, None)
+    assert (trial.mark_s, trial.older, trial.activity) == (None, None, None)
+
+
+@pytest.mark.parametrize(("said", "older"), [("older", True), ("young", False), ("?", None)])
+def test_only_who_is_said_to_be_young_is_young(tmp_path, said, older):
+    (trial,) = read_trials([write(tmp_path / "a.parquet", row(age_group=said))])
+    assert trial.older is older
+
+
 def test_a_path_that_is_not_there_is_said(tmp_path):
     with pytest.raises(RecordingError, match="there is no file or folder"):
         list(read_trials([tmp_path / "none"], lambda _: None))

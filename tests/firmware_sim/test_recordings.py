@@ -67,6 +67,29 @@ def test_subject_and_placement_may_be_missing(tmp_path):
     assert (stream.subject, stream.placement) == (None, "wrist")
 
 
+@pytest.mark.parametrize("axis", [1.0, "1.0", ["1.0", "1.0"], [[1.0], [1.0]]])
+def test_axes_are_lists_of_numbers(tmp_path, axis):
+    path = write(tmp_path / "a.parquet", {**row("t-1"), "ay": axis})
+    with pytest.raises(RecordingError, match="its column ay holds"):
+        ParquetRecording(path)
+
+
+def test_a_trial_without_a_name_is_refused_alone(tmp_path):
+    path = write(tmp_path / "a.parquet", row("t-1"), row(None), row("t-2"))
+    refused = []
+    streams = list(ParquetRecording(path).trials(refused.append))
+    assert [stream.trial for stream in streams] == ["t-1", "t-2"]
+    assert ["no name" in str(each) for each in refused] == [True]
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_no_float_can_hold_is_not_measured(tmp_path):
+    (stream,) = ParquetRecording(
+        write(tmp_path / "a.parquet", {**row("t-1"), "ax": [1e300, 0.5]})
+    ).trials()
+    assert np.isfinite(stream.samples_g[0]).tolist() == [False, True]
+
+
 def test_a_missing_column_is_named(tmp_path):
     path = write(tmp_path / "a.parquet", row("t-1"), drop=["az", "rate_hz"])
     with pytest.raises(RecordingError, match="no column rate_hz, az; it has dataset, trial"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from typing import Any, Final
 
 import structlog
@@ -64,7 +64,7 @@ class Downlink:
     apply_config
         Called with each configuration that comes into force.
     settle
-        Called with the wearable whose wearer's fall a person has resolved.
+        Called with the wearable whose wearer's falls a person has resolved, and their ids.
     spawn
         Begins work that nobody waits for.
     """
@@ -84,7 +84,7 @@ class Downlink:
         pool: LinkPool,
         configs: ConfigKeeper,
         apply_config: Callable[[GatewayConfig], None],
-        settle: Callable[[Wearable], None],
+        settle: Callable[[Wearable, Collection[str]], None],
         spawn: Callable[[Coroutine[Any, Any, Any]], None],
     ) -> None:
         self._clock = clock
@@ -144,7 +144,7 @@ class Downlink:
             if item.state is IncidentState.RESOLVED and item.incident not in self._settled:
                 self._settled.add(item.incident)
                 if live and wearable is not None and item.kind in LYING_KINDS:
-                    self._settle(wearable)
+                    self._settle(wearable, item.fall_ids)
             if item.state is IncidentState.ACKNOWLEDGED and item.incident not in self._told:
                 self._told.add(item.incident)
                 if live and wearable is not None and item.kind in HELP_KINDS:

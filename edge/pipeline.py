@@ -96,10 +96,10 @@ class Pipeline:
         self._rows = 0
         self._stream_rows = 0
         self._held: list[_HeldSummary] = []
-        self._device_of: dict[int, str] = {}
-        """Whose a row is."""
+        self._wearer_of: dict[int, tuple[str, str | None]] = {}
+        """Device and resident of each row."""
         self._stream_of: dict[int, Wearable] = {}
-        """Likewise of the motion grid."""
+        """Who stands in each row of the motion grid."""
         self.closed_until_s = 0
         """Grid second up to which held streams have been looked at."""
         self._summaries = SummaryGrid(0)
@@ -128,15 +128,25 @@ class Pipeline:
             self.trust = SensorTrust(self._rows)
         for wearable in added:
             self._summaries.reset(wearable.row)
-            if self._device_of.get(wearable.row) == wearable.device:
-                self._confirmation.reset(wearable.row)
-            else:
-                # Better paged by its deadline than to the bed of another (SAFETY: the wrong bed).
-                self._confirmation.forget(wearable.row)
+            self._held = [held for held in self._held if held.row != wearable.row]
+            self._confirmation.reset(wearable.row)
             for watch in (self._lies, self._minutes, self.wear, self.trust):
                 watch.reset(wearable.row)
-        self._device_of = {row: each.device for row, each in self._roster.by_row.items()}
+        self._change_wearers()
         self._resize_streams()
+
+    def _change_wearers(self) -> None:
+        """A fall stays whose it was: better that its deadline pages than that it is told of
+        whoever has the row or the wearable now (SAFETY: the wrong bed).
+        """
+        before = self._wearer_of
+        self._wearer_of = {
+            row: (each.device, each.config.resident) for row, each in self._roster.by_row.items()
+        }
+        for row, wearer in self._wearer_of.items():
+            if before.get(row) != wearer:
+                self._confirmation.forget(row)
+                self._lies.reset(row)
 
     def _resize_streams(self) -> None:
         if self._roster.stream_rows > self._stream_rows:

@@ -93,7 +93,8 @@ def test_who_gets_up_after_enrolments_lies_no_longer(bench, make_config, make_we
     bench.clock.run(main())
 
 
-def test_a_fall_is_never_told_of_whoever_gets_its_row(bench, make_config, make_wearable):
+@pytest.mark.parametrize("heir", [{"number": 2}, {"number": 1, "resident": "resident-2"}])
+def test_a_fall_is_never_told_of_whoever_gets_its_row(bench, make_config, make_wearable, heir):
     """The suspicion's deadline pages for whoever fell."""
     gateway = bench.gateway()
 
@@ -101,9 +102,9 @@ def test_a_fall_is_never_told_of_whoever_gets_its_row(bench, make_config, make_w
         async with bench.running(gateway):
             await bench.advertise(10, **LYING)
             await fall(gateway)
-            gateway._apply_config(make_config(make_wearable(2), revision=2))
-            await bench.advertise(60, number=2, **LYING)
-            assert bench.far_end.of(EventKind.FALL_DETECTED) == []
+            gateway._apply_config(make_config(make_wearable(**heir), revision=2))
+            await bench.advertise(310, first=110, number=heir["number"], **LYING)
+            assert bench.far_end.of(EventKind.FALL_DETECTED, EventKind.LONG_LIE) == []
 
     bench.clock.run(main())
 

@@ -153,6 +153,30 @@ def test_a_row_of_streams_is_clean_for_the_next(make_config, make_wearable):
 # -- who lies ------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(("restarts", "lies"), [(False, 0), (True, 1)])
+def test_a_fall_resolved_while_nobody_could_say_so_is_not_told_of(bench, restarts, lies):
+    """A resolved incident is named for a minute. An alert service that begins anew and does not
+    name it may have lost it.
+    """
+    gateway = bench.gateway()
+
+    async def main():
+        async with bench.running(gateway):
+            await bench.advertise(10, **LYING)
+            found = await fall(gateway)
+            bench.far_end.alerts = [incident("one", IncidentState.ARRIVED, [found])]
+            await bench.advertise(60, first=110, **LYING)
+            bench.far_end.alerts_up = False
+            await bench.advertise(90, first=170, **LYING)
+            bench.far_end.alerts = []
+            bench.far_end.session += "-again" * restarts
+            bench.far_end.alerts_up = True
+            await bench.advertise(160, first=260, **LYING)
+            assert len(bench.far_end.of(EventKind.LONG_LIE)) == lies
+
+    bench.clock.run(main())
+
+
 def test_the_end_of_one_fall_ends_no_other(bench):
     """A first fall's incident is often closed on the board when a second has happened."""
     gateway = bench.gateway()

@@ -121,16 +121,12 @@ class Pipeline:
         if self._roster.rows > self._rows:
             self._rows = _rounded_up(self._roster.rows)
             self._summaries = SummaryGrid(self._rows)
-            self._confirmation.grow(self._rows)
-            self._lies.grow(self._rows)
-            self._minutes = Minutes(self._rows)
-            self.wear = WearWatch(self._rows)
-            self.trust = SensorTrust(self._rows)
+            for watch in (self._confirmation, self._lies, self._minutes, self.wear, self.trust):
+                watch.grow(self._rows)
         for wearable in added:
             self._summaries.reset(wearable.row)
             self._held = [held for held in self._held if held.row != wearable.row]
-            self._confirmation.reset(wearable.row)
-            for watch in (self._lies, self._minutes, self.wear, self.trust):
+            for watch in (self._confirmation, self._lies, self._minutes, self.wear, self.trust):
                 watch.reset(wearable.row)
         self._change_wearers()
         self._resize_streams()

@@ -9,6 +9,7 @@ import pytest
 from contract import topics, wire
 from contract.events import EventKind, FaultCause
 from contract.messages import MESSAGE_SCHEMA, Presence
+from edge.pipeline import ROWS_AT_A_TIME
 from messaging import LocalBus
 
 
@@ -64,6 +65,22 @@ def test_a_gateway_tells_its_neighbours_whom_it_distrusts(bench):
             listening.cancel()
         assert heard[10].distrusted == {}
         assert heard[-1].distrusted == {"wearable-1": ["not_worn"]}
+
+    bench.clock.run(main())
+
+
+def test_enrolments_do_not_put_off_what_is_not_worn(bench, make_config, make_wearable):
+    gateway = bench.gateway()
+    still = {"worn": None, "heart_rate_bpm": None}
+
+    async def main():
+        async with bench.running(gateway):
+            await bench.advertise(1_100, **still)
+            wearables = [make_wearable(number) for number in range(1, ROWS_AT_A_TIME + 2)]
+            gateway._apply_config(make_config(*wearables, revision=2))
+            await bench.advertise(220, first=1_200, **still)
+            (fault,) = bench.far_end.faults(FaultCause.NOT_WORN)
+            assert fault.device == "wearable-1"
 
     bench.clock.run(main())
 

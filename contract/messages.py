@@ -198,3 +198,6 @@ class Presence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     advert cannot win a room)."""
     priority: int = 100
     """For the choice of the lead: the lowest number heard within 5 s leads."""
+    distrusted: dict[str, list[str]] = {}
+    """Device to the causes of the faults of its wear or sensor that this gateway holds open: who
+    hears it no longer leaves those to it."""

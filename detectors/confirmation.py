@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from contract.events import EventKind
 from contract.units import NS_PER_S
 from detectors.detection import Detection
+from detectors.minute import padded
 from detectors.own_time import OwnTime
 from detectors.recent import Recent
 from detectors.summary import DEVIATION_G, FEATURES, MEAN, SummaryBlock
@@ -136,6 +137,18 @@ class FallConfirmation:
         """
         self._recent.forget(row)
         self._walked_until_s[row] = -np.inf
+
+    def forget(self, row: int) -> None:
+        """Somebody else stands in this row: the falls in it are none of hers."""
+        self.reset(row)
+        self._open = [fall for fall in self._open if fall.row != row]
+
+    def grow(self, rows: int) -> None:
+        """Make room for more wearables; open falls stay open."""
+        self._recent.grow(rows)
+        self._walking_s = padded(self._walking_s, rows)
+        self._walked_until_s = padded(self._walked_until_s, rows, -np.inf)
+        self._walked_posture = padded(self._walked_posture, rows, np.nan)
 
     def _decide(self, fall: _OpenFall) -> EventKind | None:
         if fall.lying is None and self._time.now_s - fall.impact_s > LYING_SEEN_S[1] + 1:

@@ -99,17 +99,42 @@ class LongLie:
         """Direction while walking last."""
         self._kept = np.full((WALKING_WINDOW_S, len(FEATURES), rows), np.nan, np.float32)
         self._look: int | None = None
+        self._falls: dict[int, list[tuple[float, int]]] = {}
+        """Falls of a row that have not ended: when, on the axis of `OwnTime` and as wall time."""
 
     def suspect(self, row: int, impact_ns: int) -> None:
-        """A fall was suspected; the first of several counts until she walks."""
+        """A fall was suspected.
+
+        Of several the first counts until a stage of it has been said; one that comes after is
+        timed anew, for nobody knows whether she was helped up between the two.
+        """
         begun_s = self._time.of(impact_ns)
-        if self._slid[row] or begun_s < self._begun_s[row]:
+        oldest_s = self._time.now_s - _STAGES_S[-2]
+        kept = [fall for fall in self._falls.get(row, ()) if fall[0] > oldest_s]
+        self._falls[row] = [*kept, (begun_s, impact_ns)]
+        if self._slid[row] or self._stage[row] > 0 or begun_s < self._begun_s[row]:
             self._begin(row, begun_s, impact_ns, slid=False)
 
-    def end(self, row: int) -> None:
-        """She may have got up, or a person has said what it was."""
+    def end(self, row: int, until_ns: int | None = None) -> None:
+        """She may have got up, or a person has said what it was.
+
+        Parameters
+        ----------
+        until_ns
+            Wall time of the latest impact that this speaks of: a later one is timed on. None
+            for all.
+        """
+        left = [
+            fall for fall in self._falls.pop(row, ()) if until_ns is not None and fall[1] > until_ns
+        ]
+        if left:
+            self._falls[row] = left
+            if self._begun_ns[row] not in (fall[1] for fall in left):
+                self._begin(row, *min(left), slid=False)
+            return
         self._begun_s[row] = np.inf
         self._slid[row] = False
+        self._stage[row] = 0
         self._note_next()
 
     def step(self, block: SummaryBlock) -> list[Detection]:

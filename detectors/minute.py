@@ -98,6 +98,13 @@ class Minutes:
         self._seconds[:, row] = np.nan
         self._worn[row] = np.nan
 
+    def grow(self, rows: int) -> None:
+        """Make room for more wearables; what the others said of this minute stays."""
+        seconds, worn, before = self._seconds, self._worn, self._rows
+        self._rows = rows
+        self._begin()
+        self._seconds[:, :before], self._worn[:before] = seconds, worn
+
     def _begin(self) -> None:
         self._seconds = np.full((len(FEATURES), self._rows, MINUTE_S), np.nan, np.float32)
         self._worn = np.full((self._rows, MINUTE_S), np.nan, np.float32)

@@ -7,6 +7,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.minute import padded
+
 _SPARE: Final = 0.25
 """Room beyond what is kept, as a share of it. The kept seconds slide along it, and are moved back
 only when they have reached its end: moving them every second took five times as long as all else
@@ -52,3 +54,7 @@ class Recent:
     def forget(self, row: int) -> None:
         """Nothing was measured of this row until now."""
         self._room[:, :, row] = np.nan
+
+    def grow(self, rows: int) -> None:
+        """Make room for more wearables."""
+        self._room = padded(self._room, rows, np.nan)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from contract.screen import GRID_HZ, MOTION_HZ
 from detectors.block import Block
 from detectors.grid import Grid
-from detectors.minute import MINUTE_S, Minute
+from detectors.minute import MINUTE_S, Minute, padded
 from detectors.summary import DEVIATION_G, MEAN
 from detectors.wear import MOVED_DEVIATION_G
 
@@ -149,6 +149,11 @@ class _Verdict:
         self.stands[row] = False
         self._bad_min[row] = self._good_min[row] = 0
 
+    def grow(self, rows: int) -> None:
+        self.stands = padded(self.stands, rows)
+        self._bad_min = padded(self._bad_min, rows)
+        self._good_min = padded(self._good_min, rows)
+
 
 class _Verdicts:
     """Several of them, and the gravest for each row."""
@@ -175,6 +180,12 @@ class _Verdicts:
         self._judged_min[row] = 0
         for verdict in self._each.values():
             verdict.reset(row)
+
+    def grow(self, rows: int) -> None:
+        self.cause = padded(self.cause, rows, SensorCause.UNJUDGED)
+        self._judged_min = padded(self._judged_min, rows)
+        for verdict in self._each.values():
+            verdict.grow(rows)
 
 
 class SensorTrust:
@@ -212,6 +223,10 @@ class SensorTrust:
     def reset(self, row: int) -> None:
         """Another wearable stands in this row."""
         self._verdicts.reset(row)
+
+    def grow(self, rows: int) -> None:
+        """Make room for more wearables; what was shown of the others stands."""
+        self._verdicts.grow(rows)
 
     def _judge_gravity(self, minute: Minute) -> None:
         # What was not heard fails every comparison.

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.minute import MINUTE_S, Minute
+from detectors.minute import MINUTE_S, Minute, padded
 from detectors.summary import DEVIATION_G
 
 NOT_WORN_MIN: Final = 20
@@ -121,6 +121,16 @@ class WearWatch:
         self.state[row] = Wear.UNJUDGED
         self._said[row] = _NEVER_SAID
         self._forget(np.arange(len(self.state)) == row)
+
+    def grow(self, rows: int) -> None:
+        """Make room for more wearables; who has lain still goes on doing so."""
+        self.state = padded(self.state, rows)
+        self.still_min = padded(self.still_min, rows)
+        self._unheard_min = padded(self._unheard_min, rows)
+        self._evidence_min = padded(self._evidence_min, rows)
+        self._centre_g = padded(self._centre_g, rows, np.nan)
+        self._said = padded(self._said, rows, np.nan)
+        self._pulse = padded(self._pulse, rows)
 
     def _decide(self, ends: NDArray[np.bool_]) -> None:
         claims = self._said == 1

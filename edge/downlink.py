@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from typing import Any, Final
 
 import structlog
@@ -12,6 +12,7 @@ from contract.events import EventClass, EventKind, FaultCause
 from contract.gatt import VibratePattern
 from contract.messages import (
     AlertState,
+    AlertStateItem,
     Command,
     CommandName,
     GatewayConfig,
@@ -64,7 +65,7 @@ class Downlink:
     apply_config
         Called with each configuration that comes into force.
     settle
-        Called with the wearable whose wearer's fall a person has resolved.
+        Called with the wearable whose wearer's falls a person has resolved, and their ids.
     spawn
         Begins work that nobody waits for.
     """
@@ -84,7 +85,7 @@ class Downlink:
         pool: LinkPool,
         configs: ConfigKeeper,
         apply_config: Callable[[GatewayConfig], None],
-        settle: Callable[[Wearable], None],
+        settle: Callable[[Wearable, Collection[str]], None],
         spawn: Callable[[Coroutine[Any, Any, Any]], None],
     ) -> None:
         self._clock = clock
@@ -103,6 +104,9 @@ class Downlink:
         self._spawn = spawn
         self._told: set[str] = set()
         self._settled: set[str] = set()
+        self._unresolved: dict[str, AlertStateItem] = {}
+        self._unresolved_of = "", 0
+        """Session and number of the alert state that told them last."""
 
     async def receipt(self, receipt: Receipt) -> None:
         """Something is durable, or will never be."""
@@ -139,19 +143,39 @@ class Downlink:
     async def alert_state(self, state: AlertState, live: bool) -> None:
         """Where every incident stands; `live` is false for a retained message."""
         self._siren.policy.alert_state(state, self._clock.monotonic_ns(), live=live)
+        if live:
+            self._end_resolved(state)
         for item in state.alerts:
             wearable = self._roster.by_device.get(item.device or "")
-            if item.state is IncidentState.RESOLVED and item.incident not in self._settled:
-                self._settled.add(item.incident)
-                if live and wearable is not None and item.kind in LYING_KINDS:
-                    self._settle(wearable)
             if item.state is IncidentState.ACKNOWLEDGED and item.incident not in self._told:
                 self._told.add(item.incident)
                 if live and wearable is not None and item.kind in HELP_KINDS:
                     self._help_is_coming(wearable)
-        known = {item.incident for item in state.alerts}
-        self._told &= known
-        self._settled &= known
+        self._told &= {item.incident for item in state.alerts}
+
+    def _end_resolved(self, state: AlertState) -> None:
+        """End the timers of whom people have seen to: also where the word of it was lost with the
+        connection, and the incident is only missing from what the same alert service says since.
+        """
+        resolved = {
+            item.incident: item for item in state.alerts if item.state is IncidentState.RESOLVED
+        }
+        named = {item.incident for item in state.alerts}
+        if state.session == self._unresolved_of[0]:
+            if state.sequence <= self._unresolved_of[1]:
+                return
+            gone = self._unresolved.keys() - named
+            resolved |= {incident: self._unresolved[incident] for incident in gone}
+        self._unresolved_of = state.session, state.sequence
+        self._unresolved = {
+            item.incident: item for item in state.alerts if item.incident not in resolved
+        }
+        for incident in resolved.keys() - self._settled:
+            item = resolved[incident]
+            wearable = self._roster.by_device.get(item.device or "")
+            if wearable is not None and item.kind in LYING_KINDS:
+                self._settle(wearable, item.fall_ids)
+        self._settled = set(resolved)
 
     def _help_is_coming(self, wearable: Wearable) -> None:
         """Whoever waits on the floor shall feel that somebody comes; the nearest tells."""

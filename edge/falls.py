@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import zlib
+from collections.abc import Collection
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -38,6 +39,9 @@ AGE_UNKNOWN_S: Final = 255
 REMEMBERED_NS: Final = seconds_to_ns(3_600)
 """How long a fall's id is kept for what is still to be said of it; the last long-lie timer is
 at an hour (SAFETY)."""
+
+BEFORE_ALL_NS: Final = 0
+"""Grid time before every fall."""
 
 WAVEFORM_COUNTS_PER_G: Final = 2_048
 """int16 then reaches ±16 g, what a wearable's sensor does, in steps of half a milli-g."""
@@ -87,6 +91,17 @@ class Falls:
         is_lie = detection.kind is EventKind.LONG_LIE
         detector = LONG_LIE_DETECTOR if is_lie else CONFIRMATION_DETECTOR
         return await self._emit(wearable, detection, fall, detector, None)
+
+    def settle(self, wearable: Wearable, fall_ids: Collection[str]) -> None:
+        """A person has resolved an incident of these falls: of them nobody lies any longer, nor
+        of one before them. A fall that came after, and that nobody has seen to, goes on.
+        """
+        settled = (
+            fall.impact_ns
+            for fall in self._known.get(wearable.device, ())
+            if fall.fall_id in fall_ids
+        )
+        self._pipeline.settle(wearable, max(settled, default=BEFORE_ALL_NS))
 
     async def from_advert(
         self, wearable: Wearable, candidate: Counter, peak_g: float, impact_ns: int

@@ -57,6 +57,18 @@ class FaultBook:
         """Whether this fault has been raised and not cleared."""
         return FaultKey(cause, subject) in self._standing
 
+    def devices(self, causes: frozenset[FaultCause]) -> dict[str, list[str]]:
+        """Those of `causes` that stand, by subject."""
+        found: dict[str, list[str]] = {}
+        for key in sorted(self._standing):
+            if key.cause in causes:
+                found.setdefault(key.subject, []).append(key.cause.value)
+        return found
+
+    def leave(self, cause: FaultCause, subject: str) -> None:
+        """Hold it no longer and say nothing: another gateway, which holds it as well, will."""
+        self._standing.pop(FaultKey(cause, subject), None)
+
     def causes(self) -> list[str]:
         """Causes that stand now, each once."""
         return sorted({key.cause.value for key in self._standing})
@@ -113,6 +125,9 @@ class FaultBook:
     def _subject(self, wearable: Wearable | None) -> str:
         return wearable.device if wearable is not None else self._reporter.sender.gateway
 
+
+DISTRUST: Final = frozenset({FaultCause.NOT_WORN, FaultCause.WEAR_UNKNOWN, FaultCause.SENSOR_FAULT})
+"""Faults of a wearable that several gateways judge, each by what it hears (`edge.trust`)."""
 
 _HAPPENINGS: Final = frozenset(
     {

@@ -242,7 +242,7 @@ class Gateway:
             pool=self.pool,
             configs=self.configs,
             apply_config=self._apply_config,
-            settle=self.pipeline.settle,
+            settle=self.falls.settle,
             spawn=self._spawn,
         )
         self.inbox = Inbox(

@@ -12,7 +12,7 @@ from contract.messages import LAST_SEQUENCE, MESSAGE_SCHEMA, Role, Status
 from contract.protocols import Bus, LastWill, NotConnectedError, PublishRefusedError
 from contract.units import seconds_to_ns
 from edge.counters import Counts
-from edge.faults import FaultBook
+from edge.faults import DISTRUST, FaultBook
 from edge.health import Health
 from edge.presence import Neighbours
 from edge.reporter import SYNCED, UNSYNCED, Sender
@@ -78,7 +78,8 @@ class Heartbeat:
                 await asyncio.gather(saying, return_exceptions=True)
 
     async def _say_what_is_due(self) -> None:
-        await self._say(self._neighbours.topic, self._neighbours.message(), retain=False)
+        presence = self._neighbours.message(self._faults.devices(DISTRUST))
+        await self._say(self._neighbours.topic, presence, retain=False)
         if self._clock.monotonic_ns() - self._said_ns >= STATUS_NS:
             await self.say_status(online=True)
 

@@ -96,7 +96,10 @@ class Pipeline:
         self._rows = 0
         self._stream_rows = 0
         self._held: list[_HeldSummary] = []
-        self._suspected: dict[int, int] = {}
+        self._wearer_of: dict[int, tuple[str, str | None]] = {}
+        """Device and resident of each row."""
+        self._stream_of: dict[int, Wearable] = {}
+        """Who stands in each row of the motion grid."""
         self.closed_until_s = 0
         """Grid second up to which held streams have been looked at."""
         self._summaries = SummaryGrid(0)
@@ -118,34 +121,53 @@ class Pipeline:
         if self._roster.rows > self._rows:
             self._rows = _rounded_up(self._roster.rows)
             self._summaries = SummaryGrid(self._rows)
-            self._confirmation = FallConfirmation(self._rows)
-            self._lies.grow(self._rows)
-            self._minutes = Minutes(self._rows)
-            self.wear = WearWatch(self._rows)
-            self.trust = SensorTrust(self._rows)
-            for row, impact_ns in self._suspected.items():
-                self._confirmation.suspect(row, impact_ns)
+            for watch in (self._confirmation, self._lies, self._minutes, self.wear, self.trust):
+                watch.grow(self._rows)
+        for wearable in added:
+            self._summaries.reset(wearable.row)
+            self._held = [held for held in self._held if held.row != wearable.row]
+            for watch in (self._confirmation, self._lies, self._minutes, self.wear, self.trust):
+                watch.reset(wearable.row)
+        self._change_wearers()
+        self._resize_streams()
+
+    def _change_wearers(self) -> None:
+        """A fall stays whose it was: better that its deadline pages than that it is told of
+        whoever has the row or the wearable now (SAFETY: the wrong bed).
+        """
+        before = self._wearer_of
+        self._wearer_of = {
+            row: (each.device, each.config.resident) for row, each in self._roster.by_row.items()
+        }
+        for row, wearer in self._wearer_of.items():
+            if before.get(row) != wearer:
+                self._confirmation.forget(row)
+                self._lies.reset(row)
+
+    def _resize_streams(self) -> None:
         if self._roster.stream_rows > self._stream_rows:
             self._stream_rows = _rounded_up(self._roster.stream_rows)
             self._grid = Grid(self._stream_rows)
             self._late = self._grid.late.copy()
             self._detector = FallDetector(self._stream_rows)
             self.stream_trust = StreamTrust(self._stream_rows)
-        for wearable in added:
-            self._summaries.reset(wearable.row)
-            self._confirmation.reset(wearable.row)
-            for watch in (self._lies, self._minutes, self.wear, self.trust):
-                watch.reset(wearable.row)
-            self._suspected.pop(wearable.row, None)
-            if wearable.stream_row is not None:
+            self._stream_of.clear()
+        for wearable in self._roster:
+            if wearable.stream_row is None:
+                wearable.stream_since_ns = None
+            elif self._stream_of.get(wearable.stream_row) is not wearable:
                 self.reset_stream(wearable)
+        self._stream_of = dict(self._roster.by_stream_row)
         if self._detector is not None:
             # A wearable may be worn elsewhere by the new configuration.
             for row, wearable in self._roster.by_stream_row.items():
                 self._detector.place(row, wearable.config.placement)
 
     def reset_stream(self, wearable: Wearable) -> None:
-        """Another device stands in this stream's row from now on."""
+        """Another device stands in this stream's row from now on, or a new grid: what came
+        before has not been looked at to its end.
+        """
+        wearable.stream_since_ns = None
         if self._grid is not None and self._detector is not None:
             assert wearable.stream_row is not None
             self._grid.reset(wearable.stream_row)
@@ -190,13 +212,12 @@ class Pipeline:
 
     def suspect(self, wearable: Wearable, impact_ns: int) -> None:
         """A fall is suspected at `impact_ns` (grid time): watch what comes after it."""
-        self._suspected[wearable.row] = impact_ns
         self._confirmation.suspect(wearable.row, impact_ns)
         self._lies.suspect(wearable.row, impact_ns)
 
-    def settle(self, wearable: Wearable) -> None:
-        """A person has said what became of this wearer's fall: she lies no longer."""
-        self._lies.end(wearable.row)
+    def settle(self, wearable: Wearable, until_ns: int) -> None:
+        """A person has said what became of this wearer's falls until `until_ns` (grid time)."""
+        self._lies.end(wearable.row, until_ns)
 
     def tick(self, now_ns: int) -> Second:
         """Close what can be closed at grid time `now_ns`, and run the detectors over it."""
@@ -208,9 +229,8 @@ class Pipeline:
         for block in self._summaries.close(until):
             summaries.append(block)
             for detection in self._confirmation.step(block):
-                self._suspected.pop(detection.row, None)
                 if detection.kind is EventKind.MAY_HAVE_GOT_UP:
-                    self._lies.end(detection.row)
+                    self._lies.end(detection.row, detection.impact_ns)
                 self._note(findings, self._roster.by_row.get(detection.row), detection)
             for detection in self._lies.step(block):
                 self._note(findings, self._roster.by_row.get(detection.row), detection)

@@ -7,6 +7,7 @@ from typing import Final
 
 from contract import topics, wire
 from contract.clock import Clock
+from contract.events import FaultCause
 from contract.messages import MESSAGE_SCHEMA, Presence
 from contract.units import NS_PER_US
 from edge import lead
@@ -37,11 +38,12 @@ class Neighbours:
         self._others: dict[str, Heard] = {}
         self._latest: dict[str, tuple[str, int]] = {}
         self._heard_elsewhere_ns: dict[str, int] = {}
+        self._distrusted: dict[str, dict[str, list[str]]] = {}
         self.gateway = sender.gateway
         self.topic = topics.build(sender.home, sender.gateway, topics.PRESENCE)
 
-    def message(self) -> bytes:
-        """The presence message of this second."""
+    def message(self, distrusted: dict[str, list[str]]) -> bytes:
+        """The presence message of this second; `distrusted` as in `Presence`."""
         self._sequence += 1
         now_ns = self._clock.monotonic_ns()
         return wire.encode(
@@ -56,6 +58,7 @@ class Neighbours:
                     for device, rssi_dbm in _heard_now(self._roster, now_ns).items()
                 },
                 priority=self._priority,
+                distrusted=distrusted,
             )
         )
 
@@ -71,6 +74,7 @@ class Neighbours:
         self._others[presence.gateway] = Heard(
             presence.gateway, presence.priority, now_ns, presence.heard
         )
+        self._distrusted[presence.gateway] = presence.distrusted
         for device in presence.heard:
             self._heard_elsewhere_ns[device] = now_ns
 
@@ -97,6 +101,16 @@ class Neighbours:
                 if rssi is not None and (best is None or rssi > best):
                     best = rssi
         return best
+
+    def distrusts(self, cause: FaultCause, wearable: Wearable) -> bool:
+        """Whether another live gateway that hears it holds this fault of it open, too."""
+        oldest_ns = self._clock.monotonic_ns() - lead.LIVE_NS
+        return any(
+            other.at_ns >= oldest_ns
+            and wearable.device in other.rssi_dbm
+            and cause.value in self._distrusted.get(gateway, {}).get(wearable.device, ())
+            for gateway, other in self._others.items()
+        )
 
     def reports(self, wearable: Wearable) -> bool:
         """Whether this gateway is the one, or one of those, to report its telemetry."""

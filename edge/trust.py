@@ -10,7 +10,7 @@ from contract.events import FaultCause
 from contract.units import seconds_to_ns
 from detectors.sensor import SensorCause
 from detectors.wear import NOT_WORN_MIN, UNKNOWN_MIN, Wear
-from edge.faults import FaultBook
+from edge.faults import DISTRUST, FaultBook
 from edge.pipeline import Pipeline
 from edge.presence import Neighbours
 from edge.wearables import Wearable
@@ -49,11 +49,13 @@ class TrustKeeper:
         if wearable.advert is None:
             return
         if self._is_elsewhere(wearable, now_ns):
-            for cause in (FaultCause.NOT_WORN, FaultCause.WEAR_UNKNOWN, FaultCause.SENSOR_FAULT):
-                await self._faults.clear(
-                    cause, f"{wearable.device} is heard by another gateway now", wearable
-                )
+            await self._hand_over(wearable)
             return
+        if wearable.advert.charging:
+            # What rests in its cradle is still for hours, and that says nothing of who wears it
+            # afterwards. What was raised before stands.
+            self._pipeline.wear.reset(wearable.row)
+            self._pipeline.trust.reset(wearable.row)
         await self._check_wear(wearable, now_ns)
         await self._check_sensor(wearable)
 
@@ -62,6 +64,17 @@ class TrustKeeper:
         return (
             not wearable.heard_within(LOST_SIGHT_NS, now_ns) and now_ns - heard_ns <= LOST_SIGHT_NS
         )
+
+    async def _hand_over(self, wearable: Wearable) -> None:
+        """For the alert service a fault of a wearable is one, whoever says it: its end, said here,
+        would hide one that the gateway which hears it still holds.
+        """
+        for cause in sorted(DISTRUST):
+            if self._neighbours.distrusts(cause, wearable):
+                self._faults.leave(cause, wearable.device)
+            else:
+                detail = f"{wearable.device} is heard by another gateway now"
+                await self._faults.clear(cause, detail, wearable)
 
     async def _check_wear(self, wearable: Wearable, now_ns: int) -> None:
         advert = wearable.advert

@@ -77,6 +77,27 @@ def test_the_first_of_two_falls_counts(ward: Ward) -> None:
     assert ward.timeline() == [(5, 350)]
 
 
+def test_a_fall_after_a_stage_was_said_is_timed_anew(ward: Ward) -> None:
+    """Who was helped up without anybody's saying so would otherwise not be told of again."""
+    ward.live(50).suspect().live(400).suspect().live(310)
+    assert ward.timeline() == [(5, 350), (5, 750)]
+    ward.live(4_000)
+    ward.said.clear()
+    second = ward.second - ward.start_s
+    ward.suspect().live(310)
+    assert ward.timeline() == [(5, second + 300)]
+
+
+def test_what_ends_a_fall_leaves_a_later_one(ward: Ward) -> None:
+    ward.live(50)
+    first_ns = ward.second * 10**9
+    ward.suspect().live(100).suspect().live(50)
+    ward.lies.end(0, first_ns)
+    assert ward.live(300).timeline() == [(5, 450)]
+    ward.lies.end(0, ward.second * 10**9)
+    assert ward.live(1_000).timeline() == [(5, 450)]
+
+
 def test_a_window_that_comes_late_is_timed_from_its_impact(ward: Ward) -> None:
     ward.live(50)
     impact_ns = ward.second * 10**9

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,12 @@ class RunningHome:
     """
 
     def __init__(
-        self, settings: Settings, parts: Parts, database: Database, group: asyncio.TaskGroup
+        self,
+        settings: Settings,
+        parts: Parts,
+        database: Database,
+        group: asyncio.TaskGroup,
+        at_end: ExitStack,
     ) -> None:
         self.settings = settings
         self.parts = parts
@@ -56,6 +61,7 @@ class RunningHome:
         """Those that run now."""
         self._database = database
         self._group = group
+        self._at_end = at_end
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     @property
@@ -64,8 +70,10 @@ class RunningHome:
         return ("ingest", "alerts", *self.parts.radios)
 
     def reader(self) -> StoreReader:
-        """The time-series store, to read."""
-        return StoreReader(self.settings.ingest.store)
+        """The time-series store, to read until the home ends."""
+        reader = StoreReader(self.settings.ingest.store)
+        self._at_end.callback(reader.close)
+        return reader
 
     def on_change(self, listener: Callable[[str], None]) -> None:
         """Call `listener` with the home after each commit that a board would show."""
@@ -176,16 +184,15 @@ async def running_home(settings: Settings, parts: Parts) -> AsyncIterator[Runnin
     """
     parts.folder.mkdir(parents=True, exist_ok=True)
     settings = _below(settings, parts.folder)
-    database = open_database(settings, parts.clock)
-    try:
+    with ExitStack() as at_end:
+        database = open_database(settings, parts.clock)
+        at_end.callback(database.close)
         async with asyncio.TaskGroup() as group:
-            home = RunningHome(settings, parts, database, group)
+            home = RunningHome(settings, parts, database, group, at_end)
             for name in home.services:
                 home.start(name)
             yield home
             await home.stop_all()
-    finally:
-        database.close()
 
 
 @asynccontextmanager

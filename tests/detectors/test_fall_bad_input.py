@@ -1,4 +1,4 @@
-"""Data that cannot be trusted: it makes no fall out of daily motion, and hides none (issue 4)."""
+"""Data that cannot be trusted: it makes no fall out of daily motion, and hides none."""
 
 from __future__ import annotations
 

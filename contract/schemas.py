@@ -25,7 +25,7 @@ from contract.messages import (
     Status,
 )
 from contract.telemetry import TelemetryBatch
-from contract.wire import MAX_PAYLOAD_BYTES, SCHEMA_VERSIONS
+from contract.wire import COMPRESS_FROM_BYTES, MAX_PAYLOAD_BYTES, SCHEMA_VERSIONS
 
 JSON_SCHEMA_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 ASYNCAPI_VERSION: Final = "3.0.0"
@@ -66,7 +66,9 @@ _CHANNELS: Final = (
         _SEND,
         False,
         "the gateway",
-        "Summaries of one second each. Sent again until ingest's cumulative receipt.",
+        "Summaries of one second each. Sent again until ingest's cumulative receipt. A payload of "
+        f"{COMPRESS_FROM_BYTES} bytes or more travels as a zlib stream (RFC 1950) of the JSON; a "
+        "reader knows it by its first byte, 0x78, with which no JSON begins.",
     ),
     _Channel(
         topics.STATUS,

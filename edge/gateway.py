@@ -38,7 +38,7 @@ from edge.siren import Siren
 from edge.siren_control import SirenControl
 from edge.storage import UnwritableError
 from edge.telemetry import Telemetry
-from edge.telemetry_outbox import TelemetryOutbox
+from edge.telemetry_outbox import MAX_BYTES, TelemetryOutbox
 from edge.timebase import SessionTime
 from edge.uplink import Uplink
 from edge.waiting import within_or_not
@@ -100,6 +100,7 @@ class Gateway:
         session: str,
         config: GatewayConfig | None = None,
         priority: int = 100,
+        telemetry_bytes: int = MAX_BYTES,
     ) -> None:
         check_identifier(home, "home")
         check_gateway(name)
@@ -117,7 +118,11 @@ class Gateway:
         self.configs = ConfigKeeper(folder, home)
         self.outbox = EventOutbox(folder, boot)
         self.telemetry_outbox = TelemetryOutbox(
-            folder, home, name, may_write=lambda: self.outbox.ballast.there
+            folder,
+            home,
+            name,
+            max_bytes=telemetry_bytes,
+            may_write=lambda: self.outbox.ballast.there,
         )
         self.uplink = Uplink(
             bus=bus,

@@ -81,7 +81,8 @@ class Health:
         self._radio_heard = 0
         self._unsynced_since_ns: int | None = None
         self._connected_ns = now_ns
-        self._given_up = 0
+        self._telemetry_lost = (0, 0)
+        """Batches thinned and given up when it was last looked at."""
         self._late = 0
 
     async def check(self, now_ns: int) -> None:
@@ -198,13 +199,24 @@ class Health:
             await self._outbox.is_writable() and await self._outbox.retry_unwritten()
         ):
             await self._faults.clear(FaultCause.OUTBOX_UNWRITABLE, "the card can be written again")
-        if self._telemetry.given_up > self._given_up:
-            self._given_up = self._telemetry.given_up
+        await self._check_telemetry()
+        self._outbox.ballast.load()
+
+    async def _check_telemetry(self) -> None:
+        """Say what has become less for want of space; the fault ends when nothing more does."""
+        lost = (self._telemetry.thinned, self._telemetry.given_up)
+        before, self._telemetry_lost = self._telemetry_lost, lost
+        if lost[1] > before[1]:
             await self._faults.raise_fault(
                 FaultCause.TELEMETRY_DROPPED,
-                "there is no space left for telemetry; alarms have their own",
+                "no space is left for telemetry: the oldest is dropped; alarms have their own",
             )
-        self._outbox.ballast.load()
+        elif lost[0] > before[0]:
+            await self._faults.raise_fault(
+                FaultCause.TELEMETRY_DROPPED,
+                "telemetry that nobody takes fills its part of the card: of the oldest a second in "
+                "ten is kept; alarms have their own",
+            )
 
     def status_counts(self, now_ns: int) -> dict[str, float]:
         """What the status heartbeat says: counts since the start, and ages in seconds."""
@@ -223,6 +235,8 @@ class Health:
             "outbox_pending": float(len(self._outbox.pending)),
             "outbox_oldest_s": round((now_ns - oldest_ns) / NS_PER_S, 1),
             "telemetry_pending": float(len(self._telemetry.pending)),
+            "telemetry_bytes": float(self._telemetry.bytes),
+            "telemetry_thinned": float(self._telemetry.thinned),
             "telemetry_given_up": float(self._telemetry.given_up),
             "unknown_receipts": float(self._outbox.unknown_receipts),
             "radio_silent_s": round((now_ns - self._radio_ns) / NS_PER_S, 1),

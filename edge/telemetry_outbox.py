@@ -6,63 +6,53 @@ disk with the next batch. After a crash in between, a few batches are sent twice
 
 from __future__ import annotations
 
-import sqlite3
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Final
 
-import msgspec
 import structlog
 
-from contract import wire
 from contract.messages import Outcome, Receipt
 from contract.telemetry import TELEMETRY_SCHEMA, TelemetryBatch
+from edge import telemetry_rows as rows
 from edge.storage import StorageFile, UnwritableError
+from edge.telemetry_rows import BatchKey, Changes
 
 _log = structlog.get_logger(__name__)
 
 TELEMETRY_FILE: Final = "telemetry.sqlite"
 
 MAX_BATCHES: Final = 60_480
-"""A week of batches of ten seconds: longer than any outage that nobody repairs, and at about
-14 kB each for six residents below 1 GB."""
+"""A week of batches of ten seconds, longer than any outage that nobody repairs: each takes
+some 300 bytes of memory while it waits."""
+
+MAX_BYTES: Final = 1 << 30
+"""What telemetry may take of the card, in payloads. A batch of six residents takes about 3 kB, so
+that a gateway of six keeps its whole week; one of sixty three days of seconds, and of what is
+older a second in ten."""
+
+THIN_AT_ONCE: Final = 16
+"""Batches thinned with one new one: a few milliseconds, and many times what it needs."""
 
 CACHED_BATCHES: Final = 64
 """Newest batches kept in memory as well: eleven minutes, all that ordinary hiccups need."""
-
-REMEMBERED_SESSIONS: Final = 32
-"""Sessions whose last receipt is kept when nothing of them waits: enough to continue one that
-is opened again, too few to fill anything."""
-
-_SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS batches (
-    position INTEGER PRIMARY KEY AUTOINCREMENT,
-    session TEXT NOT NULL,
-    sequence INTEGER NOT NULL,
-    boot TEXT NOT NULL,
-    payload BLOB NOT NULL,
-    made_monotonic_ns INTEGER NOT NULL,
-    UNIQUE (session, sequence)
-) STRICT;
-CREATE TABLE IF NOT EXISTS receipted (session TEXT PRIMARY KEY, up_to INTEGER NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS dead_letters (
-    session TEXT NOT NULL,
-    sequence INTEGER NOT NULL,
-    reason TEXT NOT NULL,
-    payload BLOB NOT NULL,
-    PRIMARY KEY (session, sequence)
-) STRICT;
-"""
-
-BatchKey = tuple[str, int]
-"""Session and sequence."""
 
 
 class PendingBatch:
     """A batch that still waits for its receipt."""
 
-    __slots__ = ("attempts", "batch", "boot", "due_ns", "given_up", "key", "made_monotonic_ns")
+    __slots__ = (
+        "attempts",
+        "batch",
+        "boot",
+        "due_ns",
+        "given_up",
+        "key",
+        "made_monotonic_ns",
+        "size",
+    )
 
     def __init__(
         self,
@@ -72,6 +62,7 @@ class PendingBatch:
         due_ns: int,
         batch: TelemetryBatch | None = None,
         *,
+        size: int = 0,
         given_up: bool = False,
     ) -> None:
         self.key = key
@@ -79,6 +70,8 @@ class PendingBatch:
         self.made_monotonic_ns = made_monotonic_ns
         self.batch = batch
         """None if it is not in memory."""
+        self.size = size
+        """Bytes that its payload takes in the file; 0 if it is not there."""
         self.given_up = given_up
         """There was no space for it: an empty batch goes in its place."""
         self.attempts = 0
@@ -89,8 +82,9 @@ class PendingBatch:
 class TelemetryOutbox:
     """Batches in the order they were made.
 
-    A receiver's receipts are cumulative, so a session's numbers must have no hole: what is
-    given up for lack of space is replaced by an empty batch of the same number.
+    Where space runs out, the oldest batches are thinned to one second of each wearable, and when
+    all are, the oldest given up. A receiver's receipts are cumulative, so a session's numbers
+    must have no hole: what is given up is replaced by an empty batch of the same number.
 
     Parameters
     ----------
@@ -100,6 +94,8 @@ class TelemetryOutbox:
         Whose batches these are; for the empty ones.
     max_batches
         Beyond this the oldest are given up.
+    max_bytes
+        Beyond this the oldest are thinned, then given up.
     may_write
         Asked before each commit: false keeps telemetry in memory, so that it does not take
         the space that was given up for alarms.
@@ -110,19 +106,28 @@ class TelemetryOutbox:
         folder: Path,
         home: str,
         gateway: str,
+        *,
         max_batches: int = MAX_BATCHES,
+        max_bytes: int = MAX_BYTES,
         may_write: Callable[[], bool] = lambda: True,
     ) -> None:
         self.pending: dict[BatchKey, PendingBatch] = {}
         """Oldest first."""
         self.given_up = 0
         """Batches for which there was no space."""
+        self.thinned = 0
+        """Batches of which one second of each wearable is left."""
+        self.bytes = 0
+        """What waits in the file takes, in payloads."""
         self._home = home
         self._gateway = gateway
-        self._file = StorageFile(folder / TELEMETRY_FILE, _SCHEMA)
+        self._file = StorageFile(folder / TELEMETRY_FILE, rows.SCHEMA)
         self._max_batches = max_batches
+        self._max_bytes = max_bytes
         self._may_write = may_write
-        self._held: deque[PendingBatch] = deque()
+        # Oldest first; every one of the first is older than every one of the second.
+        self._thin: deque[PendingBatch] = deque()
+        self._whole: deque[PendingBatch] = deque()
         self._cached: deque[PendingBatch] = deque()
         self._sequences: dict[str, int] = {}
         self._receipted: dict[str, int] = {}
@@ -140,21 +145,23 @@ class TelemetryOutbox:
         UnwritableError
             If there is no usable file; the outbox then works from memory alone.
         """
-        rows, receipted, rejected = await self._file.do(_load)
-        self._receipted.update(receipted)
-        self._sequences.update(receipted)
-        for session, sequence, boot, made_monotonic_ns in rows:
+        kept = await self._file.do(rows.load)
+        self._receipted.update(kept.receipted)
+        self._sequences.update(kept.receipted)
+        for batch in kept.batches:
+            session, sequence = batch.key
             for missing in range(self._sequences.get(session, 0) + 1, sequence):
                 # Rejected, or made and not written before the end of its session.
-                if (session, missing) not in rejected:
-                    self._add(PendingBatch((session, missing), boot, 0, now_ns, given_up=True))
+                if (session, missing) not in kept.rejected:
+                    key = (session, missing)
+                    self.pending[key] = PendingBatch(key, batch.boot, 0, now_ns, given_up=True)
             self._sequences[session] = sequence
-            self._add(PendingBatch((session, sequence), boot, made_monotonic_ns, now_ns))
-
-    def _add(self, entry: PendingBatch) -> None:
-        self.pending[entry.key] = entry
-        if not entry.given_up:
-            self._held.append(entry)
+            entry = PendingBatch(
+                batch.key, batch.boot, batch.made_monotonic_ns, now_ns, size=batch.size
+            )
+            self.pending[batch.key] = entry
+            self.bytes += batch.size
+            (self._thin if batch.thinned else self._whole).append(entry)
 
     def next_sequence(self, session: str) -> int:
         """The number of the session's next batch."""
@@ -165,11 +172,15 @@ class TelemetryOutbox:
         """Keep a batch; returns why it could not be written, None if it is on the disk."""
         key = (batch.session, batch.sequence)
         entry = PendingBatch(key, batch.boot, now_ns, now_ns, batch)
-        self._add(entry)
+        self.pending[key] = entry
+        self._whole.append(entry)
         self._cached.append(entry)
         self._unwritten.append(entry)
         reason = await self._write()
-        self._make_room()
+        self._forget_cached()
+        self._forget_beyond_count()
+        if self.bytes > self._max_bytes and reason is None:
+            reason = await self._shrink()
         return reason
 
     def apply(self, receipt: Receipt) -> list[BatchKey]:
@@ -182,7 +193,7 @@ class TelemetryOutbox:
             return []
         if receipt.outcome is Outcome.REJECTED:
             key = (session, up_to)
-            if self.pending.pop(key, None) is None:
+            if self._take(key) is None:
                 return []
             self._to_bury.append((receipt.reason or "no reason given", key))
             return [key]
@@ -190,12 +201,20 @@ class TelemetryOutbox:
         # Never beyond what the session made: a receiver in error must not make us forget.
         up_to = min(up_to, self._sequences.get(session, 0))
         for sequence in range(before + 1, up_to + 1):
-            if self.pending.pop((session, sequence), None) is not None:
+            if self._take((session, sequence)) is not None:
                 self._to_delete.append((session, sequence))
         if up_to > before:
             self._receipted[session] = up_to
             self._advanced.add(session)
         return []
+
+    def _take(self, key: BatchKey) -> PendingBatch | None:
+        """Nobody waits for this one any more."""
+        entry = self.pending.pop(key, None)
+        if entry is not None:
+            self.bytes -= entry.size
+            entry.size = 0
+        return entry
 
     async def load(self, entry: PendingBatch) -> TelemetryBatch:
         """The batch itself, from memory or disk; an empty one for what was given up.
@@ -207,23 +226,24 @@ class TelemetryOutbox:
         """
         if entry.batch is not None:
             return entry.batch
-        payload = None
+        batch = None
         if not entry.given_up:
-            payload = await self._file.do(lambda connection: _payload(connection, entry.key))
-        if payload is None:
-            session, sequence = entry.key
-            return TelemetryBatch(
-                schema=TELEMETRY_SCHEMA,
-                home=self._home,
-                gateway=self._gateway,
-                session=session,
-                sequence=sequence,
-                boot=entry.boot,
-                clock="unsynced",
-                sent_at_us=0,
-                points=[],
-            )
-        return msgspec.json.decode(payload, type=TelemetryBatch)
+            batch = await self._file.do(lambda connection: rows.read(connection, entry.key))
+        return batch if batch is not None else self._empty(entry)
+
+    def _empty(self, entry: PendingBatch) -> TelemetryBatch:
+        session, sequence = entry.key
+        return TelemetryBatch(
+            schema=TELEMETRY_SCHEMA,
+            home=self._home,
+            gateway=self._gateway,
+            session=session,
+            sequence=sequence,
+            boot=entry.boot,
+            clock="unsynced",
+            sent_at_us=0,
+            points=[],
+        )
 
     async def dead_letters(self) -> list[tuple[str, int, str]]:
         """Session, sequence and reason of the rejected batches that reached the disk."""
@@ -246,97 +266,84 @@ class TelemetryOutbox:
         if not self._may_write():
             return "the disk is full; what is left of it is for alarms"
         # Copies: receipts may come while the card writes.
-        unwritten, deleted = list(self._unwritten), list(self._to_delete)
-        buried = list(self._to_bury)
-        advanced = {session: self._receipted[session] for session in self._advanced}
+        unwritten = list(self._unwritten)
+        changes = Changes(
+            [(each.batch, each.made_monotonic_ns) for each in unwritten if each.batch is not None],
+            list(self._to_delete),
+            list(self._to_bury),
+            {session: self._receipted[session] for session in self._advanced},
+        )
         try:
-            await self._file.do(
-                lambda connection: _commit(connection, unwritten, deleted, buried, advanced)
-            )
+            sizes = await self._file.do(lambda connection: rows.commit(connection, changes))
         except UnwritableError as error:
             return str(error)
+        for entry, size in zip(unwritten, sizes, strict=True):
+            self._resize(entry, size)
         del self._unwritten[: len(unwritten)]
-        del self._to_delete[: len(deleted)]
-        del self._to_bury[: len(buried)]
+        del self._to_delete[: len(changes.deleted)]
+        del self._to_bury[: len(changes.buried)]
         self._advanced -= {
-            session for session, up_to in advanced.items() if self._receipted[session] == up_to
+            session
+            for session, up_to in changes.receipted.items()
+            if self._receipted[session] == up_to
         }
         return None
 
-    def _make_room(self) -> None:
-        """Keep memory and disk within their limits."""
+    def _resize(self, entry: PendingBatch, size: int) -> None:
+        if entry.key in self.pending:
+            self.bytes += size - entry.size
+            entry.size = size
+
+    def _forget_cached(self) -> None:
+        """Keep memory within its limit."""
         while len(self._cached) > CACHED_BATCHES:
             oldest = self._cached.popleft()
             if oldest in self._unwritten:
                 self._unwritten.remove(oldest)
                 self._give_up(oldest)
             oldest.batch = None
-        while self._held and self._held[0].key not in self.pending:
-            self._held.popleft()
-        while len(self._held) > self._max_batches:
-            oldest = self._held.popleft()
-            if oldest.key in self.pending:
-                self._to_delete.append(oldest.key)
-                self._give_up(oldest)
+
+    def _forget_beyond_count(self) -> None:
+        self._forget_settled()
+        while len(self._thin) + len(self._whole) > self._max_batches:
+            self._give_up((self._thin or self._whole).popleft())
+
+    def _forget_settled(self) -> None:
+        """Let go of the oldest that need not be sent any more."""
+        for waiting in (self._thin, self._whole):
+            while waiting and waiting[0].key not in self.pending:
+                waiting.popleft()
+
+    async def _shrink(self) -> str | None:
+        """Keep the disk within its limit; returns why it could not be done.
+
+        The newest, which are in memory as well, are left whole: they go out next.
+        """
+        older = takewhile(lambda each: each.batch is None, self._whole)
+        whole = list(islice(older, THIN_AT_ONCE))
+        keys = [each.key for each in whole if each.key in self.pending]
+        try:
+            sizes = await self._file.do(lambda connection: rows.thin(connection, keys))
+        except UnwritableError as error:
+            return str(error)
+        for entry in whole:
+            self._whole.popleft()
+            self._thin.append(entry)
+            if entry.key in sizes:
+                self._resize(entry, sizes[entry.key])
+                self.thinned += 1
+        self._forget_settled()
+        while self.bytes > self._max_bytes and self._thin and len(whole) < THIN_AT_ONCE:
+            self._give_up(self._thin.popleft())
+        return None
 
     def _give_up(self, entry: PendingBatch) -> None:
         if entry.key not in self.pending:
             return
+        if entry.size:
+            self._to_delete.append(entry.key)
+            self._resize(entry, 0)
         entry.given_up = True
         entry.batch = None
         self.given_up += 1
         _log.warning("telemetry_dropped", session=entry.key[0], sequence=entry.key[1])
-
-
-def _load(
-    connection: sqlite3.Connection,
-) -> tuple[list[tuple[str, int, str, int]], list[tuple[str, int]], set[BatchKey]]:
-    connection.execute(
-        "DELETE FROM receipted WHERE session NOT IN (SELECT session FROM batches) AND session "
-        "NOT IN (SELECT session FROM receipted ORDER BY rowid DESC LIMIT ?)",
-        (REMEMBERED_SESSIONS,),
-    )
-    return (
-        connection.execute(
-            "SELECT session, sequence, boot, made_monotonic_ns FROM batches ORDER BY position"
-        ).fetchall(),
-        connection.execute("SELECT session, up_to FROM receipted").fetchall(),
-        set(connection.execute("SELECT session, sequence FROM dead_letters")),
-    )
-
-
-def _payload(connection: sqlite3.Connection, key: BatchKey) -> bytes | None:
-    row = connection.execute(
-        "SELECT payload FROM batches WHERE session = ? AND sequence = ?", key
-    ).fetchone()
-    return None if row is None else bytes(row[0])
-
-
-def _commit(
-    connection: sqlite3.Connection,
-    unwritten: Sequence[PendingBatch],
-    deleted: Sequence[BatchKey],
-    buried: Sequence[tuple[str, BatchKey]],
-    advanced: Mapping[str, int],
-) -> None:
-    connection.executemany(
-        "INSERT OR REPLACE INTO batches (session, sequence, boot, payload, made_monotonic_ns) "
-        "VALUES (?, ?, ?, ?, ?)",
-        [
-            (*entry.key, entry.boot, wire.encode(entry.batch), entry.made_monotonic_ns)
-            for entry in unwritten
-            if entry.batch is not None
-        ],
-    )
-    connection.executemany(
-        "INSERT OR REPLACE INTO dead_letters (reason, session, sequence, payload) "
-        "SELECT ?, session, sequence, payload FROM batches WHERE session = ? AND sequence = ?",
-        [(reason, *key) for reason, key in buried],
-    )
-    connection.executemany(
-        "DELETE FROM batches WHERE session = ? AND sequence = ?",
-        [*deleted, *(key for _, key in buried)],
-    )
-    connection.executemany(
-        "INSERT OR REPLACE INTO receipted (session, up_to) VALUES (?, ?)", list(advanced.items())
-    )

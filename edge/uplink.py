@@ -20,6 +20,7 @@ from contract.protocols import Bus, NotConnectedError, PublishRefusedError
 from contract.units import NS_PER_MS, NS_PER_S, seconds_to_ns
 from edge.outbox import EventOutbox, waiting_in
 from edge.outbox_rows import PendingEvent
+from edge.pace import Pace
 from edge.storage import UnwritableError
 from edge.telemetry_outbox import PendingBatch, TelemetryOutbox
 from edge.waiting import WaitedTooLongError, event_or_time, within
@@ -50,6 +51,14 @@ and does not flood an ingest that has just come back."""
 EVENTS_IN_FLIGHT: Final = 64
 """Events of one lane that the broker has and has not acknowledged: one that hangs holds up no
 other, and a backlog of days does not flood a broker that has just come back."""
+
+BATCHES_PER_S: Final = 10.0
+"""A hundred times as fast as they are made: a day offline has gone out after a quarter of an
+hour, and sixty gateways that come back together do not keep an ingest from its alarms."""
+
+NOTICES_PER_S: Final = 50.0
+"""The same for the notices of days; more than a live gateway makes in an hour. Alarms have no
+pace."""
 
 _EXPONENT_LIMIT: Final = 20
 
@@ -82,6 +91,9 @@ class Uplink:
             EventClass.NOTICE: asyncio.Event(),
             None: asyncio.Event(),
         }
+        self._batch_pace = Pace(BATCHES_PER_S, BATCHES_IN_FLIGHT)
+        self._notice_pace = Pace(NOTICES_PER_S, EVENTS_IN_FLIGHT)
+        self._connected_ns = clock.monotonic_ns()
         self.published = 0
         """Publishes that the broker acknowledged (no receipts)."""
 
@@ -98,7 +110,7 @@ class Uplink:
 
     def connected(self) -> None:
         """The broker is there again: everything is due now, in order."""
-        now_ns = self._clock.monotonic_ns()
+        self._connected_ns = now_ns = self._clock.monotonic_ns()
         for event in self._events.pending.values():
             event.attempts, event.due_ns = 0, now_ns
         for batch in self._telemetry.pending.values():
@@ -107,27 +119,48 @@ class Uplink:
             wake.set()
 
     async def _event_lane(self, lane: EventClass) -> None:
-        longest_s = LONGEST_ALARM_RESEND_S if lane is EventClass.ALARM else LONGEST_RESEND_S
+        is_alarm = lane is EventClass.ALARM
+        longest_s = LONGEST_ALARM_RESEND_S if is_alarm else LONGEST_RESEND_S
+        pace = None if is_alarm else self._notice_pace
         async with asyncio.TaskGroup() as sending:
             in_flight: set[asyncio.Task[None]] = set()
             while True:
                 self._wake[lane].clear()
                 waiting = waiting_in(self._events, lane)
                 if self._bus.connected:
-                    for entry in self._due(waiting)[: EVENTS_IN_FLIGHT - len(in_flight)]:
+                    free = EVENTS_IN_FLIGHT - len(in_flight)
+                    for entry in self._within_pace(pace, self._due(waiting)[:free]):
                         task = sending.create_task(self._publish_event(entry, longest_s))
                         in_flight.add(task)
                         task.add_done_callback(in_flight.discard)
                         task.add_done_callback(lambda _task: self._wake[lane].set())
-                await self._rest(lane, min((entry.due_ns for entry in waiting), default=None))
+                next_due_ns = min((entry.due_ns for entry in waiting), default=None)
+                if len(in_flight) >= EVENTS_IN_FLIGHT:
+                    next_due_ns = None  # The first that comes back wakes us.
+                await self._rest(lane, self._at_pace(pace, next_due_ns))
+
+    def _within_pace(self, pace: Pace | None, entries: list[PendingEvent]) -> list[PendingEvent]:
+        """Those of them that may go now; their place is taken."""
+        if pace is None:
+            return entries
+        now_ns = self._clock.monotonic_ns()
+        chosen = entries[: pace.allowed(now_ns)]
+        pace.take(now_ns, len(chosen))
+        return chosen
+
+    def _at_pace(self, pace: Pace | None, next_due_ns: int | None) -> int | None:
+        """When there is something to do: not before the pace allows it."""
+        if pace is None or next_due_ns is None:
+            return next_due_ns
+        return max(next_due_ns, pace.next_ns(self._clock.monotonic_ns()))
 
     def _due(self, waiting: list[PendingEvent]) -> list[PendingEvent]:
-        """What is to be sent now: what was never sent first, so that a live alarm overtakes
-        those that are sent again; then by age.
+        """What is to be sent now: what has come since the broker is there and was never sent
+        first, so that a live alarm overtakes a backlog of days; then by age.
         """
         now_ns = self._clock.monotonic_ns()
         due = [entry for entry in waiting if entry.due_ns <= now_ns]
-        return sorted(due, key=lambda entry: entry.attempts > 0)
+        return sorted(due, key=lambda e: (e.attempts > 0, e.since_ns < self._connected_ns))
 
     async def _rest(self, lane: EventClass | None, next_due_ns: int | None) -> None:
         """Until something new waits, the next is due, or the connection comes back."""
@@ -162,11 +195,14 @@ class Uplink:
             window = self._first_batches()
             now_ns = self._clock.monotonic_ns()
             due = [entry for entry in window if entry.due_ns <= now_ns]
-            if due and self._bus.connected:
-                for entry in due:
+            allowed = due[: self._batch_pace.allowed(now_ns)]
+            if allowed and self._bus.connected:
+                self._batch_pace.take(now_ns, len(allowed))
+                for entry in allowed:
                     await self._send_batch(entry)
                 continue
-            await self._rest(None, min((entry.due_ns for entry in window), default=None))
+            next_due_ns = min((entry.due_ns for entry in window), default=None)
+            await self._rest(None, self._at_pace(self._batch_pace, next_due_ns))
 
     def _first_batches(self) -> list[PendingBatch]:
         return [
@@ -193,7 +229,7 @@ class Uplink:
             age_ms=None if age_ms is None else max(age_ms, 0),
         )
         topic = topics.build(batch.home, batch.gateway, topics.TELEMETRY)
-        if not await self._publish(topic, wire.encode(renewed)):
+        if not await self._publish(topic, wire.compress(wire.encode(renewed))):
             entry.due_ns = self._clock.monotonic_ns() + seconds_to_ns(UNCONNECTED_RETRY_S)
 
     def _next_due(self, attempts: int, longest_s: float) -> int:

@@ -46,6 +46,8 @@ RadioWrapper = Callable[[Radio, Clock, "Sequence[TruthEntry]"], Radio]
 """From a gateway's radio, its clock and what a simulation knows to be true (which grows) to the
 radio that it uses: how `wardlight.record` listens in."""
 
+BYTES_PER_MEGABYTE: Final = 1 << 20
+
 CLIENT_ID_BYTES: Final = 4
 """Two of a handful of workers meet by chance once in a hundred million starts."""
 
@@ -119,6 +121,7 @@ async def run_gateway(
             boot=boot_id(),
             session=ids.new(),
             priority=settings.gateway.priority,
+            telemetry_bytes=settings.gateway.telemetry_megabytes * BYTES_PER_MEGABYTE,
         )
         async with asyncio.TaskGroup() as group:
             group.create_task(gateway.run())

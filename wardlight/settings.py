@@ -76,6 +76,12 @@ class GatewaySettings(_Table):
     name: Identifier = Field("gateway-a", description="name of this gateway in every topic")
     folder: Path = Field(Path("var/gateway"), description="folder for outbox and cache")
     priority: int = Field(100, ge=0, description="the lowest number of the home leads")
+    telemetry_megabytes: int = Field(
+        1024,
+        ge=16,
+        description="what unsent telemetry may take of the card; beyond, the oldest is thinned, "
+        "then dropped, with a fault (alarms have space of their own)",
+    )
     radio: Literal["simulated", "remote"] = Field(
         "simulated",
         description="where adverts come from: a home simulated in this process, or in another one "

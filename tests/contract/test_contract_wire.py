@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
+import zlib
 from contextlib import suppress
 from typing import Any, get_type_hints
 
@@ -283,3 +285,49 @@ def test_names_on_the_wire_are_lower_case_words() -> None:
     for names in (EventKind, FaultCause, Receiver, Outcome, Priority, IncidentState, CommandName):
         for each in names:
             assert each.value == each.name.lower()
+
+
+def telemetry(points: int) -> TelemetryBatch:
+    return TelemetryBatch(
+        schema=1,
+        home="demo",
+        gateway="gateway-a",
+        session="session-1",
+        sequence=1,
+        boot="boot-1",
+        clock="synced",
+        sent_at_us=1,
+        points=[
+            SummaryPoint(at_us=second, device="wearable-1", mean_x_g=second / 7, min_g=0.98)
+            for second in range(points)
+        ],
+    )
+
+
+@pytest.mark.parametrize("points", [1, 600])
+def test_a_long_payload_travels_compressed_and_is_read_like_a_plain_one(points: int) -> None:
+    plain = wire.encode(telemetry(points))
+    sent = wire.compress(plain)
+    assert len(sent) < len(plain) / 3 if points > 1 else sent == plain
+    assert wire.decode(sent, TelemetryBatch) == wire.decode(plain, TelemetryBatch)
+    assert wire.decompress(sent) == plain
+
+
+@pytest.mark.parametrize(
+    ("payload", "reason"),
+    [
+        (zlib.compress(b"0" * 100_000_000), "when decompressed"),
+        (zlib.compress(wire.encode(telemetry(600)))[:-10], "ends too soon"),
+        (b"x\x00nothing", "not what was compressed"),
+        (zlib.compress(b"[1]"), "schema version"),
+        (b"0" * (wire.MAX_PAYLOAD_BYTES + 1), "bytes; at most"),
+    ],
+)
+def test_what_was_not_compressed_by_us_is_refused_with_a_reason(
+    payload: bytes, reason: str
+) -> None:
+    tracemalloc.start()
+    with pytest.raises(wire.RejectedMessageError, match=reason):
+        wire.decode(payload, TelemetryBatch)
+    assert tracemalloc.get_traced_memory()[1] < 4 * wire.MAX_PAYLOAD_BYTES, "a bomb is not set off"
+    tracemalloc.stop()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
 import tempfile
 from pathlib import Path
 
+import msgspec
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -127,6 +129,70 @@ def test_beyond_the_limit_the_oldest_are_replaced_by_empty_ones(tmp_path, clock)
     points = [len(clock.run(outbox.load(entry)).points) for entry in outbox.pending.values()]
     assert points == [0, 0, 1, 1, 1], "no hole: a cumulative receipt would wait for it for ever"
     assert [key[1] for key in outbox.pending] == [1, 2, 3, 4, 5]
+
+
+def fill(clock: VirtualClock, outbox: TelemetryOutbox, batches: int) -> None:
+    """Batches of ten seconds of six wearables."""
+    generator = random.Random(1)
+    for _ in range(batches):
+        sequence = outbox.next_sequence("one")
+        points = [
+            SummaryPoint(
+                at_us=(sequence * 10 + second) * 1_000_000,
+                device=f"wearable-{device}",
+                mean_x_g=generator.random(),
+                deviation_g=generator.random(),
+            )
+            for second in range(10)
+            for device in range(6)
+        ]
+        full = msgspec.structs.replace(batch("one", sequence), points=points)
+        assert clock.run(outbox.put(full, 0)) is None
+
+
+def test_beyond_the_quota_the_oldest_are_thinned_and_only_then_dropped(tmp_path, clock):
+    outbox = TelemetryOutbox(tmp_path, "demo", "gateway-a", max_bytes=300_000)
+    clock.run(outbox.open(0))
+    fill(clock, outbox, 100)
+    whole_bytes = outbox.bytes // 100
+    assert outbox.thinned == outbox.given_up == 0
+    fill(clock, outbox, 200)
+    assert outbox.bytes <= 300_000 + whole_bytes
+    assert outbox.thinned > 100
+    assert outbox.given_up == 0, "a second in ten of all is better than all of some"
+    entries = list(outbox.pending.values())
+    points = [clock.run(outbox.load(entry)).points for entry in entries]
+    assert [len(each) for each in points[:100]] == [6] * 100
+    assert {each.at_us for each in points[0]} == {10_000_000}, "the first second, not the worst"
+    assert [len(each) for each in points[-64:]] == [60] * 64
+    assert [key[1] for key in outbox.pending] == list(range(1, 301)), "no hole"
+    fill(clock, outbox, 1_200)
+    assert outbox.given_up > 0
+    assert outbox.bytes <= 300_000 + whole_bytes
+
+
+def test_what_is_thinned_stays_thinned_after_a_restart_and_is_receipted_as_ever(tmp_path, clock):
+    outbox = TelemetryOutbox(tmp_path, "demo", "gateway-a", max_bytes=300_000)
+    clock.run(outbox.open(0))
+    fill(clock, outbox, 200)
+    again = TelemetryOutbox(tmp_path, "demo", "gateway-a", max_bytes=300_000)
+    clock.run(again.open(0))
+    assert again.bytes == outbox.bytes
+    fill(clock, again, 1)
+    assert again.thinned < 20, "only what was whole is thinned"
+    again.apply(receipt("one", 201))
+    assert (again.bytes, len(again.pending)) == (0, 0)
+
+
+def test_a_batch_that_the_card_has_damaged_becomes_an_empty_one(tmp_path, clock):
+    outbox = TelemetryOutbox(tmp_path, "demo", "gateway-a")
+    clock.run(outbox.open(0))
+    fill(clock, outbox, 1)
+    clock.run(outbox._file.do(lambda file: file.execute("UPDATE batches SET payload = x'7800'")))
+    again = TelemetryOutbox(tmp_path, "demo", "gateway-a")
+    clock.run(again.open(0))
+    (entry,) = again.pending.values()
+    assert clock.run(again.load(entry)).points == []
 
 
 def test_while_the_disk_is_for_alarms_only_memory_holds_the_newest(tmp_path, clock):

@@ -18,7 +18,12 @@ from contract.messages import (
     Priority,
     Status,
 )
-from edge.uplink import FIRST_RESEND_S, LONGEST_ALARM_RESEND_S
+from edge.uplink import (
+    BATCHES_PER_S,
+    EVENTS_IN_FLIGHT,
+    FIRST_RESEND_S,
+    LONGEST_ALARM_RESEND_S,
+)
 from messaging import LocalBus
 
 
@@ -103,6 +108,56 @@ def test_after_an_outage_everything_is_sent_alarms_first(bench, pressed):
             assert first["event/help_requested"] < first["event/fault"]
             assert helps(bench)[0].age_ms > 100_000
             assert [batch.sequence for batch in bench.far_end.batches][:3] == [1, 2, 3]
+
+    bench.clock.run(main())
+
+
+def test_after_days_offline_a_live_alarm_overtakes_the_backlog(bench, pressed):
+    async def main():
+        gateway = bench.gateway()
+        publish = bench.bus.publish
+
+        async def slowly(topic, payload, **options):
+            await bench.clock.sleep(0.5)
+            await publish(topic, payload, **options)
+
+        bench.bus.publish = slowly
+        async with bench.running(gateway):
+            bench.broker.stop()
+            for counter in range(1, 250):
+                pressed(bench, 100 + counter, counter)
+                await bench.clock.sleep(1)
+            bench.broker.start()
+            while not helps(bench):
+                await bench.clock.sleep(0.1)
+            assert len(gateway.outbox.pending) > 2 * EVENTS_IN_FLIGHT
+            pressed(bench, 400, 250)
+            await bench.clock.sleep(60)
+            keys = [each.key.rpartition(":")[2] for each in helps(bench)]
+            assert keys.index("250") < 3 * EVENTS_IN_FLIGHT, "behind what was on its way, no more"
+            assert len(set(keys)) == 250
+
+    bench.clock.run(main())
+
+
+def test_a_backlog_of_telemetry_goes_out_at_its_pace(bench):
+    async def main():
+        gateway = bench.gateway()
+        async with bench.running(gateway):
+            bench.broker.stop()
+            await bench.advertise(3_000)
+            bench.broker.start()
+            while not bench.far_end.batches:
+                await bench.clock.sleep(0.1)
+            began = bench.clock.monotonic_ns()
+            waiting = len(gateway.telemetry_outbox.pending)
+            assert waiting > 250
+            while len(bench.far_end.batches) < waiting:
+                await bench.clock.sleep(0.1)
+            taken_s = (bench.clock.monotonic_ns() - began) / 1e9
+            assert taken_s == pytest.approx(waiting / BATCHES_PER_S, rel=0.1)
+            numbers = [each.sequence for each in bench.far_end.batches]
+            assert numbers == sorted(set(numbers)), "each once"
 
     bench.clock.run(main())
 

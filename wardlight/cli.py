@@ -263,6 +263,10 @@ def train_falls(
         bool,
         typer.Option("--quick", help="A poor model in a tenth of the time, to see that all works."),
     ] = False,
+    keep_folds: Annotated[
+        Path | None,
+        typer.Option(help="Keep the models of the folds here, for evaluate falls --model."),
+    ] = None,
 ) -> None:
     """Train the fall models and print what they do on people held out.
 
@@ -278,6 +282,7 @@ def train_falls(
         seed=seed,
         folds=folds,
         is_quick=quick,
+        keep_folds=keep_folds,
     )
     try:
         run_training(data, options, out, as_json=as_json)

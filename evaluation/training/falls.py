@@ -13,6 +13,7 @@ from typing import Final
 from detectors.fall_model import FallModel, encode_model, save_model
 from evaluation.training.card import Card, make_card
 from evaluation.training.fitting import fit
+from evaluation.training.kept import FoldKeeper
 from evaluation.training.leaks import leak_probes
 from evaluation.training.protocol import (
     Tell,
@@ -43,6 +44,9 @@ class TrainingOptions:
     folds: int | None = None
     """By person, for the figures; None: `FOLDS`, or `QUICK_FOLDS`."""
     is_quick: bool = False
+    keep_folds: Path | None = None
+    """Folder for the models of the folds, each with the people whom it has seen; None: they are
+    not kept."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,8 @@ def _train(
         tell(f"{name}: {line}")
 
     lessons = lessons_of(table, recipe, seed, tell_of)
-    result = out_of_fold(table, lessons, recipe, folds=folds, seed=seed, tell=tell_of)
+    keep = None if options.keep_folds is None else FoldKeeper(options.keep_folds, table)
+    result = out_of_fold(table, lessons, recipe, folds=folds, seed=seed, tell=tell_of, keep=keep)
     several = len(table.datasets) > 1 and not options.is_quick
     unseen = without_each_set(table, lessons, recipe, seed=seed, tell=tell_of) if several else None
     tell_of("probes for leaks")

@@ -21,6 +21,9 @@ from evaluation.training.table import TrialTable, UnfitDataError
 Tell = Callable[[str], None]
 """Takes a line of progress."""
 
+Keep = Callable[[FallModel, NDArray[np.bool_]], None]
+"""Takes a fold's model, and which trials it learnt from, shape (trials,)."""
+
 OTHER_WEARABLES: Final = {
     "20 Hz": Augmentation(rate_hz=(20.0,)),
     "25 Hz": Augmentation(rate_hz=(25.0,)),
@@ -81,9 +84,18 @@ def as_shipped(model: FallModel) -> FallModel:
 
 
 def out_of_fold(
-    table: TrialTable, lessons: Lessons, recipe: Recipe, *, folds: int, seed: int, tell: Tell
+    table: TrialTable,
+    lessons: Lessons,
+    recipe: Recipe,
+    *,
+    folds: int,
+    seed: int,
+    tell: Tell,
+    keep: Keep | None = None,
 ) -> OutOfFold:
     """Hold out every person once; nothing of a model, its threshold included, knows them.
+
+    `keep` is given each fold's model, in their order.
 
     Raises
     ------
@@ -103,6 +115,8 @@ def out_of_fold(
         tell(f"fold {held_out + 1} of {folds}")
         model = as_shipped(fit(table, lessons, fold != held_out, recipe, seed + 1 + held_out))
         thresholds.append(model.threshold)
+        if keep is not None:
+            keep(model, fold != held_out)
         _score(model, judged, fold == held_out, score)
         for name, impacts in others.items():
             _score(model, impacts, fold == held_out, scores[name])

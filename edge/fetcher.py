@@ -15,6 +15,7 @@ from contract.packets import decode_packet
 from contract.protocols import LinkLostError, RadioLink
 from contract.units import seconds_to_ns
 from detectors.detection import Detection
+from detectors.fall_model import FallModel
 from edge.counters import Counts
 from edge.decode import WearableDecoder
 from edge.falls import Falls
@@ -82,6 +83,7 @@ class WindowFetcher:
         decoder: WearableDecoder,
         falls: Falls,
         counts: Counts,
+        models: Callable[[str], FallModel],
     ) -> None:
         self._pool = pool
         self._clock = clock
@@ -89,6 +91,7 @@ class WindowFetcher:
         self._decoder = decoder
         self._falls = falls
         self._counts = counts
+        self._models = models
 
     async def fetch(
         self,
@@ -112,7 +115,8 @@ class WindowFetcher:
             Whether there is a verdict: a fall was suspected, or all of the window that exists
             was looked at.
         """
-        window = Window(candidate.impact_ns, candidate.wearable.config.placement)
+        placement = candidate.wearable.config.placement
+        window = Window(candidate.impact_ns, placement, self._models)
         backoff = Backoff(FIRST_RETRY_S, LONGEST_RETRY_S)
         begun_ns = self._clock.monotonic_ns()
         for attempt in range(ATTEMPTS if is_newest else ATTEMPTS_AT_OLDER):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from contract.ids import IdSource, check_gateway, check_identifier
 from contract.messages import GatewayConfig
 from contract.protocols import Bus, Radio
 from contract.units import NS_PER_S, seconds_to_ns
+from detectors.fall_model import FallModel, load_model
 from edge.buttons import ButtonKeeper
 from edge.candidates import CandidateKeeper
 from edge.configuration import ConfigKeeper
@@ -78,6 +79,8 @@ class Gateway:
         Used if it is newer than what is in the folder; a newer one may come over the broker.
     priority
         For the choice of the lead: the lowest number leads.
+    models
+        Gives the fall model of a placement; default those that ship. Evaluation judges others.
 
     Raises
     ------
@@ -101,6 +104,7 @@ class Gateway:
         config: GatewayConfig | None = None,
         priority: int = 100,
         telemetry_bytes: int = MAX_BYTES,
+        models: Callable[[str], FallModel] = load_model,
     ) -> None:
         check_identifier(home, "home")
         check_gateway(name)
@@ -142,7 +146,7 @@ class Gateway:
         )
         self.faults = FaultBook(self.reporter, clock)
         self.decoder = WearableDecoder(self.roster, self.counts)
-        self.pipeline = Pipeline(self.roster, self.time, self.counts)
+        self.pipeline = Pipeline(self.roster, self.time, self.counts, models)
         self.falls = Falls(self.reporter, self.time, self.pipeline)
         self.neighbours = Neighbours(self.sender, priority, self.roster, clock)
         self.slides = SlidePolicy(self.neighbours, self.counts)
@@ -189,6 +193,7 @@ class Gateway:
             decoder=self.decoder,
             falls=self.falls,
             counts=self.counts,
+            models=self.pipeline.models,
         )
         self.candidates = CandidateKeeper(
             pool=self.pool,

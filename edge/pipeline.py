@@ -8,6 +8,7 @@ of who lies, and minute by minute through what judges wear and sensors. All time
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -19,7 +20,7 @@ from contract.units import NS_PER_S, seconds_to_ns
 from detectors.confirmation import FallConfirmation
 from detectors.detection import Detection
 from detectors.fall import FallDetector
-from detectors.fall_model import load_model
+from detectors.fall_model import FallModel, load_model
 from detectors.grid import LATENESS_S, Block, Grid
 from detectors.long_lie import LongLie
 from detectors.minute import Minutes
@@ -78,6 +79,8 @@ class Pipeline:
     ----------
     roster
         Whose rows these are; `resize` follows its changes.
+    models
+        Gives the fall model of a placement; default those that ship.
 
     Raises
     ------
@@ -85,11 +88,19 @@ class Pipeline:
         If a model's file is not the one that was measured.
     """
 
-    def __init__(self, roster: Roster, time: SessionTime, counts: Counts) -> None:
+    def __init__(
+        self,
+        roster: Roster,
+        time: SessionTime,
+        counts: Counts,
+        models: Callable[[str], FallModel] = load_model,
+    ) -> None:
         # A model that is not the one that was measured must stop the gateway when it is put into
         # service, and not when the first resident falls.
         for placement in SCREEN_IMPACT_G:
-            load_model(placement)
+            models(placement)
+        self.models = models
+        """Gives the fall model of a placement."""
         self._roster = roster
         self._time = time
         self._counts = counts
@@ -149,7 +160,7 @@ class Pipeline:
             self._stream_rows = _rounded_up(self._roster.stream_rows)
             self._grid = Grid(self._stream_rows)
             self._late = self._grid.late.copy()
-            self._detector = FallDetector(self._stream_rows)
+            self._detector = FallDetector(self._stream_rows, models=self.models)
             self.stream_trust = StreamTrust(self._stream_rows)
             self._stream_of.clear()
         for wearable in self._roster:

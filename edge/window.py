@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -14,6 +15,7 @@ from contract.units import NS_PER_S, seconds_to_ns
 from detectors.buffer import EDGE_NS
 from detectors.detection import Detection
 from detectors.fall import FallDetector
+from detectors.fall_model import FallModel, load_model
 from detectors.grid import Grid
 from edge.timebase import DeviceTime, SessionTime
 
@@ -38,16 +40,24 @@ class Window:
         When the candidate was, monotonic, to about a second.
     placement
         Where its wearable is worn.
+    models
+        Gives the model of a placement.
     """
 
-    def __init__(self, candidate_ns: int, placement: str) -> None:
+    def __init__(
+        self,
+        candidate_ns: int,
+        placement: str,
+        models: Callable[[str], FallModel] = load_model,
+    ) -> None:
         self._candidate_ns = candidate_ns
         self._placement = placement
+        self._models = models
         self._packets: dict[int, tuple[NDArray[np.int64], NDArray[np.float32]]] = {}
         self._total: int | None = None
         self._distance_ns: int | None = None
         self._grid = Grid(1)
-        self._detector = FallDetector(1, placement=placement)
+        self._detector = FallDetector(1, placement=placement, models=models)
         self._newest_ns = 0
         self._out_of_order = False
         self.suspected = False
@@ -112,7 +122,7 @@ class Window:
         """What it says of all there is; nothing more will come."""
         if self._out_of_order and not self.suspected:
             self._grid = Grid(1)
-            self._detector = FallDetector(1, placement=self._placement)
+            self._detector = FallDetector(1, placement=self._placement, models=self._models)
             for _, (times_ns, samples_g) in sorted(self._packets.items()):
                 self._grid.push(0, times_ns, samples_g)
         return self._close(self._newest_ns // NS_PER_S + 1)

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from contract.protocols import RecordedStream
 from contract.units import NS_PER_S
 from firmware_sim import ParquetRecording, RecordingError
+from firmware_sim.recordings import parquet_files
 
 PAD_S: Final = 22.0
 """Rest on both sides of a trial: longer than all that a classifier or the grid looks back on, and
@@ -100,6 +101,7 @@ def read_trials(
     paths: Sequence[Path],
     skipped: Callable[[str], None] | None = None,
     unlabelled: Callable[[str], None] | None = None,
+    unreadable: Callable[[str], None] | None = None,
 ) -> Iterator[Trial]:
     """All trials of parquet files or folders, in the order of their rows.
 
@@ -114,12 +116,16 @@ def read_trials(
     unlabelled
         Told why a trial's label or mark cannot be used, while its motion goes on as that of a trial
         without labels: who only listens needs none. Without it such a trial is left out.
+    unreadable
+        Told why a file is left out, or the rest of it, while the others go on. Without it the
+        first such file ends the reading.
 
     Raises
     ------
     RecordingError
-        If there is no such file, a column is missing, or (without `skipped`) a trial cannot be
-        read, holds no measured sample, or says something absurd of itself.
+        If there is no such file or no parquet in such a folder; without `unreadable` if a file
+        cannot be read or lacks a column, and without `skipped` if a trial cannot be read, holds no
+        measured sample, or says something absurd of itself.
     """
 
     def refuse(error: RecordingError) -> None:
@@ -127,13 +133,17 @@ def read_trials(
             raise error
         skipped(str(error))
 
-    for path in paths:
-        for file in [path] if path.is_file() else sorted(path.glob("*.parquet")) or [path]:
+    for file in [file for path in paths for file in parquet_files(path)]:
+        try:
             for stream in ParquetRecording(file).trials(refuse):
                 try:
                     yield trial_of(stream, default_dataset=file.stem, unlabelled=unlabelled)
                 except RecordingError as error:
                     refuse(error)
+        except RecordingError as error:
+            if unreadable is None or skipped is None:
+                raise
+            unreadable(str(error))
 
 
 def trial_of(

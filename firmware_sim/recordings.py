@@ -61,7 +61,7 @@ class ParquetRecording:
 
     def __init__(self, path: Path | str, trial: str | None = None) -> None:
         self._parquet = _import_parquet()
-        self._files = _parquet_files(Path(path))
+        self._files = parquet_files(Path(path))
         self._trial = trial
         names: list[str] = []
         for file in self._files:
@@ -86,22 +86,29 @@ class ParquetRecording:
         Raises
         ------
         RecordingError
-            If a trial's axes differ in length, it is empty, or its rate is absurd.
+            If a trial's axes differ in length, it is empty, or its rate is absurd; and, with
+            `refused` too, if a file is damaged.
         """
         for file in self._files:
+            for batch in self._batches(file):
+                for row, name in enumerate(batch.column("trial").to_pylist()):
+                    if self._trial is not None and str(name) != self._trial:
+                        continue
+                    try:
+                        stream = _read_row(batch, row, file)
+                    except RecordingError as error:
+                        if refused is None:
+                            raise
+                        refused(error)
+                    else:
+                        yield stream
+
+    def _batches(self, file: Path) -> Iterator[Any]:
+        try:
             with self._parquet.ParquetFile(file) as table:
-                for batch in table.iter_batches(batch_size=_ROWS_AT_ONCE):
-                    for row, name in enumerate(batch.column("trial").to_pylist()):
-                        if self._trial is not None and str(name) != self._trial:
-                            continue
-                        try:
-                            stream = _read_row(batch, row, file)
-                        except RecordingError as error:
-                            if refused is None:
-                                raise
-                            refused(error)
-                        else:
-                            yield stream
+                yield from table.iter_batches(batch_size=_ROWS_AT_ONCE)
+        except (OSError, ValueError) as error:
+            raise RecordingError(f"{file} cannot be read to its end: {error}") from error
 
     def _check_columns(self, file: Path) -> None:
         try:
@@ -123,7 +130,10 @@ class ParquetRecording:
                 )
 
     def _trial_names(self, file: Path) -> list[str]:
-        column = self._parquet.read_table(file, columns=["trial"]).column("trial")
+        try:
+            column = self._parquet.read_table(file, columns=["trial"]).column("trial")
+        except (OSError, ValueError) as error:
+            raise RecordingError(f"{file}: its column trial cannot be read: {error}") from error
         return [str(name) for name in column.to_pylist()]
 
 
@@ -147,7 +157,14 @@ def _import_parquet() -> Any:
     return parquet
 
 
-def _parquet_files(path: Path) -> list[Path]:
+def parquet_files(path: Path) -> list[Path]:
+    """The file itself, or those of a folder in the order of their names.
+
+    Raises
+    ------
+    RecordingError
+        If there is nothing there.
+    """
     if path.is_file():
         return [path]
     if not path.is_dir():

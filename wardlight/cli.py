@@ -290,6 +290,26 @@ def train_falls(
         _refuse(str(error))
 
 
+@train_app.command("fingerprints")
+def train_fingerprints(
+    data: Annotated[
+        list[Path], typer.Argument(help="What the models were trained on: parquet files, folders.")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Folder of the models.")] = Path("var/models"),
+) -> None:
+    """Write what a training's recordings are recognised by beside its models, without training.
+
+    `wardlight train falls` does so too; this is for models that were made before it did.
+    """
+    from evaluation.training import write_fingerprints
+    from firmware_sim import RecordingError
+
+    try:
+        write_fingerprints(data, out, lambda line: typer.echo(line, err=True))
+    except (RecordingError, OSError) as error:
+        _refuse(str(error))
+
+
 @app.command()
 def doctor(
     config: ConfigOption = None,

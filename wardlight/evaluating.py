@@ -18,6 +18,9 @@ app = typer.Typer(
 )
 
 USAGE_ERROR: Final = 2
+LEFT_OUT: Final = 1
+"""Exit status where a file among others could not be read: a script must not take the figures for
+those of all."""
 
 SKIPPED_SHOWN: Final = 10
 """More than these are counted only; ``--json`` has them all."""
@@ -57,6 +60,10 @@ def falls(
     loss: Annotated[
         float, typer.Option(help="Share of adverts and packets that are lost, 0 to 0.95.")
     ] = 0.0,
+    model: Annotated[
+        Path | None,
+        typer.Option(help="Judge the models of this folder, or of its folds, not those that ship."),
+    ] = None,
     seed: Annotated[
         int, typer.Option(help="Of the noise around trials, and of the simulated air.", min=0)
     ] = 0,
@@ -65,8 +72,8 @@ def falls(
     """Find the falls in recordings as a home's gateway would, and say how well it does.
 
     Each trial is worn by a simulated wearable of its own and heard by the code of a gateway. Trials
-    without labels give detections only. Exit status 2: nothing could be played. See
-    docs/evaluation.md.
+    without labels give detections only. Exit status 1: a file could not be read (to its end), and
+    the figures are those of the others; 2: nothing could be played. See docs/evaluation.md.
     """
     from wardlight.logs import LEVELS, set_up_logs
 
@@ -82,11 +89,13 @@ def falls(
         stress = Stress(clip_g=clip_g, rate_hz=rate, loss=loss)
     except ValueError as error:
         _refuse(str(error))
-    asked = Asked(paths=paths, transport=transport, stress=stress, seed=seed)
+    asked = Asked(paths=paths, transport=transport, stress=stress, seed=seed, models=model)
     try:
-        _evaluate(asked, json_file, detections, report)
+        is_whole = _evaluate(asked, json_file, detections, report)
     except (RecordingError, NothingToPlayError, ModelError, OSError) as error:
         _refuse(str(error))
+    if not is_whole:
+        raise typer.Exit(LEFT_OUT)
 
 
 def _check_places(files: list[Path], report: Path | None, recordings: list[Path]) -> None:
@@ -113,7 +122,8 @@ def _is_same(one: Path, other: Path) -> bool:
 
 def _evaluate(
     asked: Asked, json_file: Path | None, detections: Path | None, folder: Path | None
-) -> None:
+) -> bool:
+    """Whether all files could be read."""
     from evaluation.falls import detection_lines, evaluate, figures_json, table, write_pages
     from wardlight.reports import Progress
 
@@ -122,6 +132,7 @@ def _evaluate(
         result = evaluate(asked, progress.show)
     finally:
         progress.end()
+    _tell("cannot be read", result.unreadable)
     _tell("skipped", result.skipped)
     _tell("doubtful", result.doubts)
     if json_file is not None:
@@ -138,6 +149,7 @@ def _evaluate(
         typer.echo("No trial says whether it holds a fall: detections only.", err=True)
     if folder is not None:
         typer.echo(f"The report begins at {write_pages(result, folder)}.")
+    return not result.unreadable
 
 
 def _tell(what: str, reasons: list[str]) -> None:

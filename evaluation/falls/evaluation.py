@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from contract.screen import SCREEN_IMPACT_G
+from detectors.fall_model import MODEL_OF
+from evaluation.falls.curve import Impact
 from evaluation.falls.hearing import Heard, Transport, hear
 from evaluation.falls.impacts import impacts_of
+from evaluation.falls.models import JudgedModel, ModelFolder, described_together, model_folders
 from evaluation.falls.page import SetReport, write_report
-from evaluation.falls.scoring import SetFigures, score, set_names
-from evaluation.falls.shipped import JudgedModel, described, trained_on
+from evaluation.falls.scoring import SetFigures, TrialName, name_of, score, set_names
 from evaluation.falls.stress import Stress
 from evaluation.trials import Trial, read_trials
 
@@ -41,6 +43,9 @@ class Asked:
     transport: Transport = "stream"
     stress: Stress = field(default_factory=Stress)
     seed: int = 0
+    models: Path | None = None
+    """Folder of other models than those that ship, or of several such: then each person is judged
+    by the first that has not seen them."""
 
     def plain(self) -> dict[str, Any]:
         """What changes figures, as JSON takes it."""
@@ -50,6 +55,7 @@ class Asked:
             "rate_hz": self.stress.rate_hz,
             "loss": self.stress.loss,
             "seed": self.seed,
+            "model": None if self.models is None else str(self.models),
         }
 
     def in_words(self) -> str:
@@ -61,6 +67,8 @@ class Asked:
             words.append(f"sampling at {self.stress.rate_hz:g} Hz")
         if self.stress.loss:
             words.append(f"{self.stress.loss:.0%} of packets lost")
+        if self.models is not None:
+            words.append(f"judged by the models in {self.models}")
         return f"{', '.join(words)}; seed {self.seed}."
 
 
@@ -71,10 +79,16 @@ class Evaluation:
     asked: Asked
     heard: list[Heard]
     """In the order of the files."""
+    judges: list[ModelFolder]
+    """Whose model judged each of `heard`."""
+    in_training: frozenset[TrialName]
+    """Trials of people whom their judge has seen."""
     sets: dict[str, SetFigures]
     model: JudgedModel
     skipped: list[str]
     """Why trials could not be played, one line each."""
+    unreadable: list[str]
+    """Why files were left out, or the rest of them, one line each."""
     doubts: list[str]
     """What is doubtful of those that were, one line each."""
 
@@ -97,33 +111,43 @@ def evaluate(asked: Asked, progress: Callable[[int, int], None] | None = None) -
     Raises
     ------
     firmware_sim.RecordingError
-        If there is no such file, it is no parquet, or a column is missing.
+        If there is no such file or folder.
     NothingToPlayError
         If no trial is left to play.
     detectors.fall_model.ModelError
-        If the model that ships cannot be used.
+        If the models cannot be used.
     """
+    folders = model_folders(asked.models)
     skipped: list[str] = []
+    unreadable: list[str] = []
     doubts: list[str] = []
     trials = _playable(
         read_trials(
             asked.paths,
             skipped.append,
             lambda why: doubts.append(f"{why}: played, but not counted"),
+            unreadable.append,
         ),
+        folders,
         skipped,
     )
     if not trials:
-        raise NothingToPlayError("\n".join(["no trial could be played:", *skipped]))
+        raise NothingToPlayError("\n".join(["no trial could be played:", *unreadable, *skipped]))
     placements = sorted({trial.placement for trial in trials})
-    heard = hear(trials, asked.transport, stress=asked.stress, seed=asked.seed, progress=progress)
-    known = {placement: trained_on(placement) or frozenset() for placement in placements}
+    choice, known = _judges(trials, folders)
+    heard = _hear(trials, choice, folders, asked, progress)
+    in_training = frozenset(
+        name_of(trial) for trial, is_known in zip(trials, known, strict=True) if is_known
+    )
     return Evaluation(
         asked=asked,
         heard=heard,
-        sets=score(heard, asked.transport, known),
-        model=described(placements),
+        judges=[folders[each] for each in choice],
+        in_training=in_training,
+        sets=score(heard, asked.transport, in_training),
+        model=described_together(folders, placements),
         skipped=skipped,
+        unreadable=unreadable,
         doubts=[*doubts, *_not_in_g(trials)],
     )
 
@@ -132,7 +156,7 @@ def write_pages(evaluation: Evaluation, folder: Path) -> Path:
     """Write the pages of `evaluation.falls.page`; returns the first."""
     trials = [each.trial for each in evaluation.heard]
     asked = evaluation.asked
-    impacts = impacts_of(trials, stress=asked.stress, seed=asked.seed)
+    impacts = _impacts(evaluation, trials)
     names = set_names(trials)
     sets = []
     for name, figures in evaluation.sets.items():
@@ -143,10 +167,62 @@ def write_pages(evaluation: Evaluation, folder: Path) -> Path:
                 figures,
                 [evaluation.heard[number] for number in members],
                 [impacts[number] for number in members],
-                trained_on(figures.placement) or frozenset(),
+                evaluation.in_training,
             )
         )
     return write_report(folder, sets, evaluation.model, asked.in_words())
+
+
+def _judges(
+    trials: Sequence[Trial], folders: Sequence[ModelFolder]
+) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """For each trial the first folder whose model has not seen its person, and whether there is
+    none: then the first that has a model. Both of shape (trials,).
+    """
+    has = np.array([[folder.has(trial.placement) for trial in trials] for folder in folders])
+    blind = has & ~np.array([folder.knows(trials) for folder in folders])
+    is_known = ~blind.any(axis=0)
+    return np.where(is_known, has.argmax(axis=0), blind.argmax(axis=0)), is_known
+
+
+def _hear(
+    trials: Sequence[Trial],
+    choice: NDArray[np.intp],
+    folders: Sequence[ModelFolder],
+    asked: Asked,
+    progress: Callable[[int, int], None] | None,
+) -> list[Heard]:
+    heard: dict[int, Heard] = {}
+
+    def count(done: int, _of: int) -> None:
+        if progress is not None:
+            progress(len(heard) + done, len(trials))
+
+    for number, folder in enumerate(folders):
+        mine = np.flatnonzero(choice == number).tolist()
+        said = hear(
+            [trials[each] for each in mine],
+            asked.transport,
+            stress=asked.stress,
+            seed=asked.seed,
+            progress=count,
+            models=folder.load,
+        )
+        heard |= zip(mine, said, strict=True)
+    return [heard[each] for each in range(len(trials))]
+
+
+def _impacts(evaluation: Evaluation, trials: Sequence[Trial]) -> list[list[Impact]]:
+    members: dict[ModelFolder, list[int]] = defaultdict(list)
+    for number, folder in enumerate(evaluation.judges):
+        members[folder].append(number)
+    impacts: dict[int, list[Impact]] = {}
+    asked = evaluation.asked
+    for folder, mine in members.items():
+        of_mine = [trials[each] for each in mine]
+        found = impacts_of(of_mine, stress=asked.stress, seed=asked.seed, models=folder.load)
+        impacts |= zip(mine, found, strict=True)
+    return [impacts[each] for each in range(len(trials))]
 
 
 def _not_in_g(trials: Sequence[Trial]) -> Iterator[str]:
@@ -164,16 +240,19 @@ def _not_in_g(trials: Sequence[Trial]) -> Iterator[str]:
             )
 
 
-def _playable(trials: Iterable[Trial], skipped: list[str]) -> list[Trial]:
-    """Trials of a placement that wearables are made for, each once."""
+def _playable(
+    trials: Iterable[Trial], folders: Sequence[ModelFolder], skipped: list[str]
+) -> list[Trial]:
+    """Trials of a placement that there is a model for, each once."""
+    judged = [each for each in MODEL_OF if any(folder.has(each) for folder in folders)]
     playable: list[Trial] = []
-    seen: set[tuple[str, str]] = set()
+    seen: set[TrialName] = set()
     for trial in trials:
-        name = (trial.dataset, trial.trial)
-        if trial.placement not in SCREEN_IMPACT_G:
+        name = name_of(trial)
+        if trial.placement not in judged:
             skipped.append(
                 f"trial {trial.trial} of {trial.dataset}: placement {trial.placement!r}; there are "
-                f"models for {', '.join(SCREEN_IMPACT_G)}"
+                f"models for {', '.join(judged) or 'none'}"
             )
         elif name in seen:
             skipped.append(f"trial {trial.trial} of {trial.dataset} is there twice")

@@ -24,10 +24,12 @@ from contract.ids import seeded_ids
 from contract.messages import MESSAGE_SCHEMA, GatewayConfig
 from contract.units import NS_PER_US, US_PER_S, ns_to_seconds
 from detectors.confirmation import CONFIRM_AFTER_S
+from detectors.fall_model import load_model
 from edge import Gateway, LogSiren
 from edge.links import MAX_LINKS, MAX_STREAMS
 from edge.pipeline import SUMMARY_LATENESS_S
 from evaluation.falls.far_end import SESSION, FarEnd
+from evaluation.falls.models import Load
 from evaluation.falls.stress import Stress
 from evaluation.falls.worn import Worn, begin_ns, make_config
 from evaluation.trials import PlayedTrial, Trial, play
@@ -92,6 +94,7 @@ def hear(
     stress: Stress | None = None,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
+    models: Load = load_model,
 ) -> list[Heard]:
     """Play all trials, and return what was said of each, in their order.
 
@@ -108,6 +111,8 @@ def hear(
         Of the noise before and after each trial, and of the air.
     progress
         Told how many of how many are done.
+    models
+        Gives the model of a placement; default those that ship.
     """
     stress = stress or Stress()
     order = sorted(range(len(trials)), key=lambda number: trials[number].duration_s)
@@ -115,7 +120,8 @@ def hear(
     for numbers in _batches(order, SIDE_BY_SIDE[transport]):
         group = [trials[number] for number in numbers]
         name = f"{seed}/{numbers[0]}"
-        heard |= zip(numbers, _Group(group, transport, stress, seed, name).play(), strict=True)
+        played = _Group(group, transport, stress, seed=seed, name=name, models=models).play()
+        heard |= zip(numbers, played, strict=True)
         if progress is not None:
             progress(len(heard), len(trials))
     return [heard[number] for number in range(len(trials))]
@@ -135,10 +141,13 @@ class _Group:
         trials: Sequence[Trial],
         transport: Transport,
         stress: Stress,
+        *,
         seed: int,
         name: str,
+        models: Load,
     ) -> None:
         self._trials = trials
+        self._models = models
         self._stress = stress
         self._seed = seed
         self._name = name
@@ -214,6 +223,7 @@ class _Group:
                 config=GatewayConfig(
                     schema=MESSAGE_SCHEMA, home=HOME, revision=0, wearables=self._configs
                 ),
+                models=self._models,
             )
             async with _background(gateway.run(), worn.run()):
                 await self._clock.sleep(self._least_s)

@@ -17,6 +17,7 @@ from detectors.fall_candidates import CandidateFinder
 from detectors.fall_model import load_model
 from evaluation.falls.curve import Impact
 from evaluation.falls.hearing import AFTER_S, BEFORE_S
+from evaluation.falls.models import Load
 from evaluation.falls.stress import Stress
 from evaluation.trials import PlayedTrial, Trial, play
 
@@ -32,7 +33,11 @@ SETTLE_S: Final = 6
 
 
 def impacts_of(
-    trials: Sequence[Trial], *, stress: Stress | None = None, seed: int = 0
+    trials: Sequence[Trial],
+    *,
+    stress: Stress | None = None,
+    seed: int = 0,
+    models: Load = load_model,
 ) -> list[list[Impact]]:
     """Every candidate of each trial, in the order of time, padding included.
 
@@ -44,25 +49,27 @@ def impacts_of(
         What is to be worse than recorded; a loss of packets is not played here.
     seed
         Of the padding: the same as in `evaluation.falls.hearing.hear`.
+    models
+        Gives the model of a placement.
     """
     stress = stress or Stress()
     order = sorted(range(len(trials)), key=lambda number: trials[number].duration_s)
     impacts: list[list[Impact]] = [[] for _ in trials]
     for first in range(0, len(order), ROWS_AT_ONCE):
         numbers = order[first : first + ROWS_AT_ONCE]
-        found = _side_by_side([stress.apply(trials[number]) for number in numbers], seed)
+        found = _side_by_side([stress.apply(trials[number]) for number in numbers], seed, models)
         for number, each in zip(numbers, found, strict=True):
             impacts[number] = each
     return impacts
 
 
-def _side_by_side(trials: Sequence[Trial], seed: int) -> list[list[Impact]]:
+def _side_by_side(trials: Sequence[Trial], seed: int, models: Load) -> list[list[Impact]]:
     played = [_play(trial, seed) for trial in trials]
     placements = np.array([trial.placement for trial in trials])
     grid = Grid(len(trials))
     for row, each in enumerate(played):
         grid.push(row, each.t_ns, each.samples_g)
-    screen_g = [load_model(placement).screen_g for placement in placements]
+    screen_g = [models(placement).screen_g for placement in placements]
     finder = CandidateFinder(np.array(screen_g, np.float32))
     until = max(int(each.t_ns[-1]) for each in played) // NS_PER_S + SETTLE_S
     impacts: list[list[Impact]] = [[] for _ in trials]
@@ -75,7 +82,7 @@ def _side_by_side(trials: Sequence[Trial], seed: int) -> list[list[Impact]]:
         scores = np.empty(len(worn))
         for placement in np.unique(worn):
             at = np.flatnonzero(worn == placement)
-            scores[at] = load_model(str(placement)).score(motion[at], valid[at])
+            scores[at] = models(str(placement)).score(motion[at], valid[at])
         for row, impact_ns, score in zip(
             candidates.row.tolist(), candidates.impact_ns.tolist(), scores.tolist(), strict=True
         ):

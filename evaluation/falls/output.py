@@ -12,7 +12,7 @@ from contract.events import EventKind
 from evaluation.falls.evaluation import Evaluation
 from evaluation.falls.hearing import Heard
 from evaluation.falls.scoring import SetFigures, Tier
-from evaluation.falls.shipped import PEOPLE_UNKNOWN
+from evaluation.falls.words import about_model, about_set
 
 _MILLISECONDS: Final = 3
 """Decimals of a time in seconds: a wearable's clock counts milliseconds."""
@@ -25,6 +25,7 @@ def figures_json(evaluation: Evaluation) -> str:
         "sets": evaluation.sets,
         "model": evaluation.model,
         "options": evaluation.asked.plain(),
+        "unreadable": evaluation.unreadable,
         "skipped": evaluation.skipped,
         "doubts": evaluation.doubts,
     }
@@ -56,7 +57,7 @@ def detection_lines(heard: Iterable[Heard]) -> Iterator[str]:
 
 def table(evaluation: Evaluation) -> str:
     """The figures that are looked at first, a line for each set and tier."""
-    remarks = [] if evaluation.model.people_known else [PEOPLE_UNKNOWN]
+    remarks = list(about_model(evaluation.model))
     lines: list[Sequence[str]] = [
         ("set", "tier", "falls found", "share (95 %)", "worst", "daily alarmed", "older", "false/h",
          "delay p50/p95")
@@ -106,13 +107,4 @@ def _remarks(name: str, figures: SetFigures) -> Iterator[str]:
             f"(*) {name}: {len(figures.in_training.people)} people were used in training; these "
             "figures count them in and are no estimate for others."
         )
-    if figures.unlabelled:
-        yield (
-            f"{name}: {figures.unlabelled} trials do not say whether they hold a fall: only their "
-            "detections are written, nothing is counted."
-        )
-    if figures.without_subject:
-        yield (
-            f"{name}: {figures.without_subject} trials do not say whose they are: nobody can tell "
-            "whether the model was trained on these people, and no interval by person is given."
-        )
+    yield from (f"{name}: {remark}" for remark in about_set(figures))

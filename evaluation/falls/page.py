@@ -13,9 +13,10 @@ from typing import Final, NamedTuple
 from contract.events import EventKind
 from evaluation.falls.curve import Impact, trade_off
 from evaluation.falls.hearing import Heard
+from evaluation.falls.models import JudgedModel
 from evaluation.falls.pictures import alarms_picture, trade_off_picture, waveform
-from evaluation.falls.scoring import Counts, SetFigures, Tier, judge
-from evaluation.falls.shipped import PEOPLE_UNKNOWN, JudgedModel
+from evaluation.falls.scoring import Counts, SetFigures, Tier, TrialName, judge, name_of
+from evaluation.falls.words import about_model, about_set
 
 STYLE: Final = """
 :root{color-scheme:light dark;--ink:#1b1f24;--dim:#5b6570;--paper:#fff;--edge:#d5dae0;
@@ -63,7 +64,8 @@ class SetReport(NamedTuple):
     heard: Sequence[Heard]
     impacts: Sequence[Sequence[Impact]]
     """Of each of `heard`: what passed the screen."""
-    trained_on: frozenset[str]
+    in_training: frozenset[TrialName]
+    """Trials of people whom the model has seen."""
 
 
 def write_report(folder: Path, sets: Sequence[SetReport], model: JudgedModel, asked: str) -> Path:
@@ -88,8 +90,7 @@ def write_report(folder: Path, sets: Sequence[SetReport], model: JudgedModel, as
     folder.mkdir(parents=True, exist_ok=True)
     body = [f"<h1>Falls: an evaluation</h1><p>{escape(asked)}</p>"]
     body.append(f'<p class="dim">Model {escape(model.hash)}</p>')
-    if not model.people_known:
-        body.append(f"<p>{escape(PEOPLE_UNKNOWN)}</p>")
+    body += [f"<p>{escape(remark)}</p>" for remark in about_model(model)]
     for number, each in enumerate(sets, start=1):
         file = _file_of(number, each.name)
         body.append(_section(each, file))
@@ -122,9 +123,7 @@ def _section(each: SetReport, file: str) -> str:
     figures = each.figures
     parts = [f"<h2>{escape(each.name)}</h2>"]
     about = f"Worn at the {figures.placement}, over the transport {figures.transport}."
-    if figures.unlabelled:
-        about += f" {figures.unlabelled} trials without a label: only detected, not counted."
-    parts.append(f"<p>{escape(about)}</p>")
+    parts.append(f"<p>{escape(' '.join([about, *about_set(figures)]))}</p>")
     if figures.trials:
         parts.append(_table(figures.tiers))
     if figures.in_training is not None:
@@ -253,9 +252,9 @@ def _waveforms(each: SetReport) -> Iterator[str]:
         if judged is None or heard.trial.is_fall is None:
             continue
         if heard.trial.is_fall and judged.found is None:
-            misses.append(_card(heard, impacts, each.trained_on))
+            misses.append(_card(heard, impacts, each.in_training))
         elif not heard.trial.is_fall and judged.alarms:
-            alarms.append(_card(heard, impacts, each.trained_on))
+            alarms.append(_card(heard, impacts, each.in_training))
     yield f'<p><a href="index.html">All figures</a></p><h1>{escape(each.name)}</h1>'
     yield f'<p class="dim">{escape(LEGEND)}</p>'
     for title, cards in (("Falls missed", misses), ("Daily trials alarmed", alarms)):
@@ -263,10 +262,10 @@ def _waveforms(each: SetReport) -> Iterator[str]:
         yield f'<div class="cards">{"".join(cards)}</div>'
 
 
-def _card(heard: Heard, impacts: Sequence[Impact], trained_on: frozenset[str]) -> str:
+def _card(heard: Heard, impacts: Sequence[Impact], in_training: frozenset[TrialName]) -> str:
     trial = heard.trial
     words = [trial.trial, *([trial.activity] if trial.activity else [])]
-    if trial.person in trained_on:
+    if name_of(trial) in in_training:
         words.append("used in training")
     said = [
         f"{each.kind.value} at {each.impact_s:.2f} s"

@@ -7,7 +7,7 @@ where real motion goes on for the half minute: what a detector makes of the padd
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
@@ -16,7 +16,7 @@ import numpy as np
 from contract.events import EventKind
 from detectors.confirmation import CONFIRM_AFTER_S
 from evaluation.falls.hearing import Heard, Said, Transport
-from evaluation.falls.intervals import Interval, greatest_rate, share_by_person
+from evaluation.intervals import Interval, greatest_rate, share_by_person
 from evaluation.trials import Trial
 
 MARK_TOLERANCE_S: Final = 0.5
@@ -25,6 +25,15 @@ MARK_TOLERANCE_S: Final = 0.5
 TIERS: Final = (EventKind.FALL_SUSPECTED, EventKind.FALL_DETECTED)
 
 _S_PER_HOUR: Final = 3_600
+
+
+TrialName = tuple[str, str]
+"""Its dataset and its own: together unique."""
+
+
+def name_of(trial: Trial) -> TrialName:
+    """What a trial is known by among all that are judged."""
+    return trial.dataset, trial.trial
 
 
 class Counts(msgspec.Struct, kw_only=True):
@@ -39,6 +48,10 @@ class Counts(msgspec.Struct, kw_only=True):
 class Tier(msgspec.Struct, kw_only=True):
     """Figures of one set at one tier; None where there is nothing to count."""
 
+    covered_trials: int
+    """Falls and daily trials that can show anything at this tier, and are counted."""
+    short_trials: int
+    """Others: for ``fall_detected`` those that end before its timer: they show nothing."""
     falls: int
     found: int
     """Falls with an impact in the mark ± `MARK_TOLERANCE_S`, without a mark in the trial."""
@@ -78,6 +91,8 @@ class WithTraining(msgspec.Struct, kw_only=True):
     """The same figures with those people on whom the model was trained."""
 
     people: list[str]
+    unnamed_trials: int
+    """Trials that the model has seen and that do not say whose they are."""
     trials: int
     tiers: dict[str, Tier]
 
@@ -111,9 +126,9 @@ class Judged(NamedTuple):
 
 
 def score(
-    heard: Sequence[Heard], transport: Transport, trained_on: Mapping[str, frozenset[str]]
+    heard: Sequence[Heard], transport: Transport, in_training: Collection[TrialName] = frozenset()
 ) -> dict[str, SetFigures]:
-    """Figures of each set, by its name (with the placement, where a set has several).
+    """Figures of each set, by its name (`set_names`).
 
     Parameters
     ----------
@@ -121,31 +136,28 @@ def score(
         From `evaluation.falls.hearing.hear`.
     transport
         How they were heard.
-    trained_on
-        By placement, the people (``dataset/subject``) of whom the model has seen anything.
+    in_training
+        Trials of people of whom the model that judged them has seen anything.
     """
     sets: dict[str, list[Heard]] = defaultdict(list)
     for name, each in zip(set_names([one.trial for one in heard]), heard, strict=True):
         sets[name].append(each)
-    return {
-        name: _score_set(
-            members, transport, trained_on.get(members[0].trial.placement, frozenset())
-        )
-        for name, members in sets.items()
-    }
+    return {name: _score_set(members, transport, in_training) for name, members in sets.items()}
 
 
 def set_names(trials: Sequence[Trial]) -> list[str]:
-    """For each trial its dataset, and the placement too where a dataset has several."""
-    placements: dict[str, set[str]] = defaultdict(set)
-    for trial in trials:
-        placements[trial.dataset].add(trial.placement)
-    return [
-        trial.dataset
-        if len(placements[trial.dataset]) == 1
-        else f"{trial.dataset} {trial.placement}"
-        for trial in trials
-    ]
+    """For each trial its dataset, and the placement too where a dataset has several.
+
+    Where a set is itself called as another with its placement, all get theirs: no two sets get one
+    name.
+    """
+    sets = {(trial.dataset, trial.placement) for trial in trials}
+    count = Counter(dataset for dataset, _ in sets)
+    whole = {each: " ".join(each) for each in sets}
+    names = {each: each[0] if count[each[0]] == 1 else whole[each] for each in sets}
+    if len(set(names.values())) < len(sets):
+        names = whole
+    return [names[trial.dataset, trial.placement] for trial in trials]
 
 
 def judge(heard: Heard, tier: EventKind) -> Judged | None:
@@ -190,16 +202,18 @@ def _latest_impact_s(trial: Trial) -> float:
 
 
 def _score_set(
-    members: Sequence[Heard], transport: Transport, trained_on: frozenset[str]
+    members: Sequence[Heard], transport: Transport, in_training: Collection[TrialName]
 ) -> SetFigures:
     labelled = [each for each in members if each.trial.is_fall is not None]
-    known = [each for each in labelled if each.trial.person in trained_on]
-    others = [each for each in labelled if each.trial.person not in trained_on]
-    people = {each.trial.person for each in known if each.trial.person is not None}
+    known = [each for each in labelled if name_of(each.trial) in in_training]
+    others = [each for each in labelled if name_of(each.trial) not in in_training]
     with_training = None
-    if people:
+    if known:
         with_training = WithTraining(
-            people=sorted(people), trials=len(labelled), tiers=_tiers(labelled)
+            people=sorted({each.trial.person for each in known if each.trial.person is not None}),
+            unnamed_trials=sum(each.trial.person is None for each in known),
+            trials=len(labelled),
+            tiers=_tiers(labelled),
         )
     return SetFigures(
         placement=members[0].trial.placement,
@@ -218,11 +232,11 @@ def _tiers(labelled: Iterable[Heard]) -> dict[str, Tier]:
     tiers = {}
     for tier in TIERS:
         judged = [one for each in labelled if (one := judge(each, tier)) is not None]
-        tiers[tier.value] = _tier(judged, tier)
+        tiers[tier.value] = _tier(judged, tier, short=len(labelled) - len(judged))
     return tiers
 
 
-def _tier(judged: Sequence[Judged], tier: EventKind) -> Tier:
+def _tier(judged: Sequence[Judged], tier: EventKind, *, short: int) -> Tier:
     falls = [one for one in judged if one.heard.trial.is_fall]
     daily = [one for one in judged if not one.heard.trial.is_fall]
     found = [one.found for one in falls if one.found is not None]
@@ -242,6 +256,8 @@ def _tier(judged: Sequence[Judged], tier: EventKind) -> Tier:
     older = [one for one in daily if one.heard.trial.older]
     delays_s = [said.emitted_s - said.impact_s for said in found]
     return Tier(
+        covered_trials=len(judged),
+        short_trials=short,
         falls=len(falls),
         found=len(found),
         sensitivity=sensitivity,
@@ -277,11 +293,11 @@ def _interval(falls: Sequence[Judged], by_subject: Mapping[str, Counts]) -> Inte
     return share_by_person([each.found for each in fallers], [each.falls for each in fallers])
 
 
-def _counts(judged: Iterable[Judged], name_of: Callable[[Trial], str | None]) -> dict[str, Counts]:
+def _counts(judged: Iterable[Judged], group_of: Callable[[Trial], str | None]) -> dict[str, Counts]:
     counts: dict[str, Counts] = defaultdict(Counts)
     for one in judged:
         trial = one.heard.trial
-        name = name_of(trial)
+        name = group_of(trial)
         if name is None:
             continue
         each = counts[name]

@@ -11,6 +11,7 @@ from evaluation.training.falls import (
     TrainingOptions,
     train_falls,
     write,
+    write_fingerprints,
 )
 from evaluation.training.recipe import RECIPES
 from evaluation.training.table import UnfitDataError
@@ -26,4 +27,5 @@ __all__ = [
     "in_words",
     "train_falls",
     "write",
+    "write_fingerprints",
 ]

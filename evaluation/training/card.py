@@ -28,7 +28,7 @@ PROTOCOL: Final = (
     "A fall is found when an impact over the threshold lies in its mark ± 0.5 s (in the trial "
     "where there is no mark); a daily trial is alarmed when any impact of it is. These are figures "
     "of the suspicion, before the confirmation in time.",
-    "Intervals are 95 %, by resampling persons.",
+    "Intervals are 95 %, by resampling persons, and not narrower than Wilson's.",
 )
 
 LIMITS: Final = (

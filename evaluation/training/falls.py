@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from detectors.fall_model import FallModel, encode_model, save_model
+from evaluation.fingerprints import Fingerprints, fingerprints_of_all, save_fingerprints
 from evaluation.training.card import Card, make_card
 from evaluation.training.fitting import fit
 from evaluation.training.kept import FoldKeeper
@@ -55,6 +56,8 @@ class Trained:
 
     model: FallModel
     card: Card
+    fingerprints: Fingerprints
+    """Of the trials that it has seen."""
 
 
 def train_falls(paths: Sequence[Path], options: TrainingOptions, tell: Tell) -> list[Trained]:
@@ -125,11 +128,12 @@ def _train(
         is_quick=options.is_quick,
         skipped=skipped,
     )
-    return Trained(model, card)
+    return Trained(model, card, fingerprints_of_all(trials))
 
 
 def write(trained: Trained, folder: Path) -> Path:
-    """Write a model, its hash and its card into a folder; returns the model's file.
+    """Write a model, its card, the fingerprints of its trials and all hashes into a folder; returns
+    the model's file.
 
     Raises
     ------
@@ -143,7 +147,25 @@ def write(trained: Trained, folder: Path) -> Path:
         raise RuntimeError(f"{path} has SHA-256 {digest}, its card {trained.card['sha256']}")
     text = json.dumps(trained.card, indent=1, ensure_ascii=False) + "\n"
     path.with_suffix(".json").write_text(text, "utf-8")
+    save_fingerprints(path, trained.fingerprints)
     return path
+
+
+def write_fingerprints(paths: Sequence[Path], folder: Path, tell: Tell) -> None:
+    """Write the fingerprints of a training's data beside the models of a folder, without training.
+
+    Raises
+    ------
+    RecordingError, OSError
+        If a file cannot be read or written.
+    """
+    trials = list(read_trials(paths, tell))
+    for name in RECIPES:
+        model = folder / f"falls_{name}.npz"
+        of_model = [trial for trial in trials if trial.placement == name]
+        if model.exists() and of_model:
+            written = save_fingerprints(model, fingerprints_of_all(of_model))
+            tell(f"{written.name}: of {len(of_model)} trials")
 
 
 def _one_thread() -> None:

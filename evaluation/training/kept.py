@@ -11,13 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.fall_model import FallModel, save_model
+from evaluation.fingerprints import fingerprints_of_all, save_fingerprints
 from evaluation.training.table import TrialTable
 
 
 class FoldKeeper:
     """Writes each fold's model into ``fold-1``, ``fold-2`` … of a folder.
 
-    Beside each stand the manifest and a card that says no more than whom the model has seen.
+    Beside each stand the manifest, the fingerprints of its trials, and a card that says no more
+    than whom the model has seen.
 
     Parameters
     ----------
@@ -55,3 +57,5 @@ class FoldKeeper:
         path.with_suffix(".json").write_text(
             json.dumps(card, indent=1, ensure_ascii=False) + "\n", "utf-8"
         )
+        seen = [self._table.trials[row] for row in np.flatnonzero(learnt_from)]
+        save_fingerprints(path, fingerprints_of_all(seen))

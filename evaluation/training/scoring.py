@@ -8,11 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.fall import ONE_FALL_S
+from evaluation.intervals import share_by_person
 from evaluation.training.labels import Placed, in_mark
 from evaluation.training.table import TrialTable
-
-RESAMPLES = 2000
-"""Draws of persons behind an interval; its ends then move by less than half a point."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +23,7 @@ class SetFigures:
     """None without falls, as the four below."""
     low: float | None
     high: float | None
-    """95 % interval, by resampling persons: the falls of one person are alike."""
+    """95 % interval, see `evaluation.intervals`: the falls of one person are alike."""
     worst_person: float | None
     by_person: dict[str, float]
     """Sensitivity of each who falls."""
@@ -100,11 +98,11 @@ def _of_set(
 ) -> SetFigures:
     falls, daily = chosen & table.is_fall, chosen & ~table.is_fall
     trials = daily & ~table.is_long
-    by_person = {
-        str(person): float(found[falls & (table.person == person)].mean())
-        for person in np.unique(table.person[falls])
-    }
-    low, high = interval_by_person(table, falls, found) if falls.any() else (None, None)
+    persons, person = np.unique(table.person[falls], return_inverse=True)
+    of = np.bincount(person, minlength=len(persons))
+    hits = np.bincount(person[found[falls]], minlength=len(persons))
+    by_person = {str(name): float(share) for name, share in zip(persons, hits / of, strict=True)}
+    low, high, _ = share_by_person(hits.tolist(), of.tolist()) if len(of) else (None, None, None)
     return SetFigures(
         falls=int(falls.sum()),
         found=int(found[falls].sum()),
@@ -132,18 +130,6 @@ def _alarms(impacts: Placed, over: NDArray[np.bool_], trials: int) -> NDArray[np
             count[trial] += 1
             last[trial] = at_s
     return count
-
-
-def interval_by_person(
-    table: TrialTable, falls: NDArray[np.bool_], found: NDArray[np.bool_]
-) -> tuple[float, float]:
-    """95 % interval of the share found, from resampled persons (a cluster bootstrap)."""
-    persons, person = np.unique(table.person[falls], return_inverse=True)
-    number = np.bincount(person, minlength=len(persons))
-    hits = np.bincount(person, weights=found[falls], minlength=len(persons))
-    drawn = np.random.default_rng(0).integers(0, len(persons), (RESAMPLES, len(persons)))
-    low, high = np.quantile(hits[drawn].sum(axis=1) / number[drawn].sum(axis=1), [0.025, 0.975])
-    return float(low), float(high)
 
 
 def as_plain(table_of_figures: Figures) -> dict[str, dict[str, object]]:

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from contract.events import EventKind
 from evaluation.falls.curve import Impact, alarms_at, trade_off
 from evaluation.falls.hearing import Heard, Said
-from evaluation.falls.intervals import greatest_rate, share_by_person, wilson
+from evaluation.falls.models import JudgedModel
 from evaluation.falls.page import SetReport, write_report
 from evaluation.falls.scoring import score
-from evaluation.falls.shipped import JudgedModel
 from evaluation.falls.stress import Stress, at_rate
+from evaluation.intervals import greatest_rate, share_by_person, wilson
 from evaluation.trials import Trial
 
 RATE_HZ = 20.0
@@ -34,8 +34,8 @@ def heard(of, *impacts_s, kind=SUSPECTED, after_s=4.5):
     return Heard(of, said, frozenset())
 
 
-def tier(*members, of="fall_suspected", trained_on=()):
-    sets = score(members, "stream", {"wrist": frozenset(trained_on)})
+def tier(*members, of="fall_suspected"):
+    sets = score(members, "stream")
     return sets["made"].tiers[of]
 
 
@@ -98,39 +98,52 @@ def test_a_timer_that_runs_into_the_padding_says_nothing():
     counted = tier(late, early, daily, short, of="fall_detected")
     assert (counted.falls, counted.found) == (1, 1)
     assert (counted.daily_trials, counted.false_alarms) == (1, 1)
+    assert (counted.covered_trials, counted.short_trials) == (2, 2)
     assert counted.hours == pytest.approx(30 / 3600)
 
 
 def test_people_of_the_training_are_left_out_and_shown_apart():
     members = [heard(trial("a"), 5.0), heard(trial("b", person="made/B"))]
-    figures = score(members, "stream", {"wrist": frozenset({"made/A", "other/B"})})["made"]
+    figures = score(members, "stream", {("made", "a"), ("other", "b")})["made"]
     headline = figures.tiers["fall_suspected"]
     assert (figures.trials, headline.falls, headline.found) == (1, 1, 0)
     assert figures.in_training.people == ["made/A"]
     assert figures.in_training.tiers["fall_suspected"].falls == 2
-    assert score(members, "stream", {})["made"].in_training is None
+    assert score(members, "stream")["made"].in_training is None
 
 
 def test_whoever_is_not_named_is_no_cluster():
     nobody = [heard(trial(str(each), person=None), 5.0) for each in range(5)]
     counted = tier(*nobody)
     assert "independent" in counted.interval
-    assert score(nobody, "stream", {})["made"].without_subject == 5
+    assert score(nobody, "stream")["made"].without_subject == 5
 
 
 def test_a_set_worn_at_two_places_is_two():
-    sets = score([heard(trial("a")), heard(trial("b", placement="waist"))], "stream", {})
+    sets = score([heard(trial("a")), heard(trial("b", placement="waist"))], "stream")
     assert list(sets) == ["made wrist", "made waist"]
+
+
+def test_a_set_that_is_called_as_another_at_its_place_is_another():
+    members = [
+        heard(trial("a", dataset="a", placement="wrist")),
+        heard(trial("b", dataset="a", placement="waist"), 5.0),
+        heard(trial("c", dataset="a waist", placement="wrist")),
+    ]
+    sets = score(members, "stream")
+    assert list(sets) == ["a wrist", "a waist", "a waist wrist"]
+    assert [each.tiers["fall_suspected"].found for each in sets.values()] == [0, 1, 0]
+    assert list(score(members[::2], "stream")) == ["a", "a waist"]
 
 
 def test_faults_are_counted_by_cause():
     spoilt = heard(trial("b"), 5.0)._replace(faults=frozenset({"sensor_fault", "battery_low"}))
-    figures = score([heard(trial("a")), spoilt, spoilt], "stream", {})["made"]
+    figures = score([heard(trial("a")), spoilt, spoilt], "stream")["made"]
     assert figures.faults == {"battery_low": 2, "sensor_fault": 2}
 
 
 def test_without_a_label_nothing_is_counted():
-    figures = score([heard(trial(is_fall=None), 5.0)], "stream", {})["made"]
+    figures = score([heard(trial(is_fall=None), 5.0)], "stream")["made"]
     assert (figures.trials, figures.unlabelled) == (0, 1)
     assert figures.tiers["fall_suspected"].false_alarms == 0
 
@@ -230,12 +243,12 @@ def test_what_was_not_measured_is_no_hour():
 def test_sets_whose_names_no_file_can_hold_have_a_page_each(tmp_path):
     names = ("跌倒", "其他", "a/b", "a b", "x" * 300)
     of = [heard(trial(dataset=name, is_fall=True)) for name in names]
-    figures = score(of, "stream", {})
+    figures = score(of, "stream")
     sets = [
         SetReport(name, figures[name], [each], [[]], frozenset())
         for name, each in zip(names, of, strict=True)
     ]
-    model = JudgedModel(hash="0" * 64, files={}, people_known=True)
+    model = JudgedModel(hash="0" * 64, files={}, people_known=True, trials_known=True)
     first = write_report(tmp_path, sets, model, "asked").read_text()
     pages = sorted(tmp_path.glob("set-*.html"))
     assert len(pages) == len(names)
@@ -251,9 +264,12 @@ def test_the_report_shows_every_miss_and_false_alarm_and_loads_nothing(tmp_path)
         heard(trial("unlabelled", is_fall=None), 5.0),
     ]
     impacts = [[Impact(5.0, 0.9)], [], [Impact(5.0, 0.2)], [Impact(600.0, 0.9)], []]
-    figures = score(members, "stream", {"wrist": frozenset({"made/A"})})["made"]
-    model = JudgedModel(hash="0" * 64, files={"wrist": "0" * 64}, people_known=True)
-    one = SetReport("a set & more", figures, members, impacts, frozenset({"made/A"}))
+    known = frozenset(("made", each.trial.trial) for each in members)
+    figures = score(members, "stream", known)["made"]
+    model = JudgedModel(
+        hash="0" * 64, files={"wrist": "0" * 64}, people_known=True, trials_known=True
+    )
+    one = SetReport("a set & more", figures, members, impacts, known)
     first = write_report(tmp_path / "new" / "folder", [one], model, "Heard as stream.")
     pages = {each.name: each.read_text("utf-8") for each in first.parent.iterdir()}
     assert set(pages) == {"index.html", "set-1-a-set-more.html"}

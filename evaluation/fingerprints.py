@@ -2,9 +2,9 @@
 recording's set and people are called now.
 
 Around each high point of |a| the values of |a| are rounded and hashed. They say nothing of who it
-was, and no motion can be made of them; the same recording exported anew gives the same ones, also
-cut elsewhere, with its axes named otherwise, or as other floats. Resampled or rescaled it does not:
-then only its people's names are left to know it by.
+was, and no motion can be made of them; the same recording exported anew gives the same ones, with
+its axes named otherwise, as other floats, or cut so that its high points stay. Resampled or
+rescaled it does not: then only its people's names are left to know it by.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from detectors.fall_model import MANIFEST, ModelError
 from evaluation.trials import Trial
 
 STEP_G: Final = 0.01
-"""What |a| is rounded to: 10⁵ times the error of a float32, so that one that went through m/s² and
-back falls to another step in about one fingerprint of 500; and finer than the noise of any
-wearable, so that no two recordings round to the same."""
+"""What |a| is rounded to: far more than a float32's error (5,257 of the 5,257 fingerprints of the
+development data stay when it goes through m/s² and back), and finer than the noise of any wearable,
+so that no two recordings round to the same."""
 
 ANCHOR_S: Final = 10.0
-"""A high point has nothing higher so near: a trial has one or two, and where a recording was cut
-moves those of its ends alone."""
+"""A high point has nothing higher so near: a trial has one or two, and where a recording is cut
+moves those near its ends alone (a second less at both: 349 of 3,977 trials are not known again)."""
 
 REACH: Final = 20
 """Samples on both sides of the high point that are hashed, at the recording's own rate."""
@@ -58,17 +58,21 @@ def fingerprints_of(trial: Trial) -> Fingerprints:
     magnitude = np.sqrt(np.square(trial.samples_g.astype(np.float64)).sum(axis=0))
     magnitude = magnitude[np.isfinite(magnitude)]
     steps = np.rint(np.minimum(magnitude, MOST_G) / STEP_G).astype("<i4")
-    reach = 2 * round(ANCHOR_S * trial.rate_hz) + 1
-    highest = ndimage.maximum_filter1d(steps, reach, mode="nearest")
-    windows = [
-        steps[max(at - REACH, 0) : at + REACH + 1] for at in np.flatnonzero(steps == highest)
-    ]
+    highest = ndimage.maximum_filter1d(steps, _span(ANCHOR_S * trial.rate_hz), mode="nearest")
+    least = ndimage.minimum_filter1d(steps, _span(REACH), mode="nearest")
+    anchors = np.flatnonzero((steps == highest) & (steps - least >= LEAST_SPAN))
+    windows = (steps[max(at - REACH, 0) : at + REACH + 1] for at in anchors.tolist())
     found = {
         hashlib.blake2b(window.tobytes(), digest_size=_BYTES).digest()
         for window in windows
-        if len(window) >= LEAST_SAMPLES and np.ptp(window) >= LEAST_SPAN
+        if len(window) >= LEAST_SAMPLES
     }
     return np.unique(np.array([int.from_bytes(each, "little") for each in found], np.uint64))
+
+
+def _span(reach: float) -> int:
+    """Samples of a filter that looks so far to both sides."""
+    return 2 * round(reach) + 1
 
 
 def fingerprints_of_all(trials: Iterable[Trial]) -> Fingerprints:

@@ -40,7 +40,7 @@ NOISE_G: Final = (0.004, 0.02)
 in the logarithm: the quiet of a modern accelerometer, to the steps of 0.1 m/s² that WEDA-FALL's
 samples come in (SCIENCE 0.2), with an arm that is never quite still."""
 
-AGE_GROUPS: Final[Mapping[str | None, bool]] = {"older": True, "young": False}
+AGE_GROUPS: Final[Mapping[str, bool]] = {"older": True, "young": False}
 """Whether a group is the older one; of any other word nobody can say."""
 
 NO_NAMES: Final[frozenset[str | None]] = frozenset({None, "", "nan"})
@@ -174,12 +174,12 @@ def trial_of(
         dataset=dataset,
         trial=stream.trial,
         person=None if stream.subject in NO_NAMES else f"{dataset}/{stream.subject}",
-        placement=stream.placement,
+        placement=stream.placement.strip().lower(),
         rate_hz=stream.rate_hz,
         samples_g=stream.samples_g,
         is_fall=is_fall,
         mark_s=mark_s,
-        older=AGE_GROUPS.get(_label(stream, "age_group")),
+        older=AGE_GROUPS.get((_label(stream, "age_group") or "").strip().lower()),
         activity=_label(stream, "activity"),
     )
 

@@ -197,7 +197,7 @@ def _read_row(batch: Any, row: int, file: Path) -> RecordedStream:
     rate = values["rate_hz"]
     if not isinstance(rate, int | float) or not MIN_RATE_HZ <= rate <= MAX_RATE_HZ:
         raise RecordingError(
-            f"{where}: rate_hz is {rate}; {MIN_RATE_HZ:.0f} to {MAX_RATE_HZ:.0f} can be played"
+            f"{where}: rate_hz is {rate!r}; {MIN_RATE_HZ:.0f} to {MAX_RATE_HZ:.0f} can be played"
         )
     subject = values.get("subject")
     placement = values.get("placement")

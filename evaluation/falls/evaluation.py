@@ -19,6 +19,7 @@ from evaluation.falls.models import JudgedModel, ModelFolder, described_together
 from evaluation.falls.page import SetReport, write_report
 from evaluation.falls.scoring import SetFigures, TrialName, name_of, score, set_names
 from evaluation.falls.stress import Stress
+from evaluation.fingerprints import fingerprints_of
 from evaluation.trials import Trial, read_trials
 
 HEARD_AS: Final[dict[Transport, str]] = {
@@ -180,7 +181,8 @@ def _judges(
     none: then the first that has a model. Both of shape (trials,).
     """
     has = np.array([[folder.has(trial.placement) for trial in trials] for folder in folders])
-    blind = has & ~np.array([folder.knows(trials) for folder in folders])
+    fingerprints = [fingerprints_of(trial) for trial in trials]
+    blind = has & ~np.array([folder.knows(trials, fingerprints) for folder in folders])
     is_known = ~blind.any(axis=0)
     return np.where(is_known, has.argmax(axis=0), blind.argmax(axis=0)), is_known
 

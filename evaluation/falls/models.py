@@ -23,7 +23,7 @@ from detectors.fall_model import (
     read_model,
     shipped_hash,
 )
-from evaluation.fingerprints import Fingerprints, fingerprints_of, read_fingerprints
+from evaluation.fingerprints import Fingerprints, read_fingerprints
 from evaluation.trials import Trial
 
 PEOPLE_UNKNOWN: Final = (
@@ -105,10 +105,19 @@ class ModelFolder:
         own = self._models.get(MODEL_OF[known_placement(placement)])
         return load_model(placement) if own is None else own
 
-    def knows(self, trials: Sequence[Trial]) -> NDArray[np.bool_]:
+    def knows(
+        self, trials: Sequence[Trial], fingerprints: Sequence[Fingerprints]
+    ) -> NDArray[np.bool_]:
         """Which trials are of people on whom their placement's model was trained.
 
         They are known by their names, and by the fingerprints of any of their trials.
+
+        Parameters
+        ----------
+        trials
+            All that are judged.
+        fingerprints
+            Of each.
 
         Returns
         -------
@@ -118,8 +127,8 @@ class ModelFolder:
         names = [MODEL_OF[trial.placement] for trial in trials]
         known = np.array(
             [
-                trial.person in (self._people.get(name) or ()) or self._has_seen(trial, name)
-                for trial, name in zip(trials, names, strict=True)
+                trial.person in (self._people.get(name) or ()) or self._has_seen(name, each)
+                for trial, name, each in zip(trials, names, fingerprints, strict=True)
             ],
             np.bool_,
         )
@@ -132,9 +141,9 @@ class ModelFolder:
             known[number] |= (name, trial.person) in people
         return known
 
-    def _has_seen(self, trial: Trial, name: str) -> bool:
-        seen: Fingerprints | None = self._seen.get(name)
-        return seen is not None and bool(np.isin(fingerprints_of(trial), seen).any())
+    def _has_seen(self, name: str, fingerprints: Fingerprints) -> bool:
+        seen = self._seen.get(name)
+        return seen is not None and bool(np.isin(fingerprints, seen).any())
 
     def described(self, placements: Iterable[str]) -> JudgedModel:
         """What judges these placements."""

@@ -199,13 +199,16 @@ def _curve(each: SetReport) -> str:
         picture = trade_off_picture(each.name, points, tier)
         caption = (
             "Detection-error trade-off at fall_suspected: each point is a threshold, all labelled "
-            "trials counted in. Both axes are normal deviates. The dot: as shipped. At low "
-            "thresholds more falls are missed again, because an impact within ten seconds of a "
-            "false alarm is taken for part of it."
+            "trials counted in. Both axes are normal deviates. The dot: the operating point. "
+            "At low thresholds more falls are missed again, because an impact within ten seconds of "
+            "a false alarm is taken for part of it."
         )
     elif tier.daily_trials:
         picture = alarms_picture(each.name, points, tier.hours, tier)
-        caption = "False alarms per hour at each threshold; the floor is none. Dashed: as shipped."
+        caption = (
+            "False alarms per hour at each threshold; the floor is none. Dashed: the operating "
+            "point."
+        )
     else:
         return ""
     return (

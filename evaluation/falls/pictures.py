@@ -54,7 +54,7 @@ def trade_off_picture(name: str, points: Sequence[Point], tier: Tier) -> str:
     if tier.sensitivity is not None and tier.daily_trials:
         alarmed = tier.daily_alarmed / tier.daily_trials
         missed = 1 - tier.sensitivity
-        says = f"as shipped: {missed:.1%} missed, {alarmed:.1%} of daily trials alarmed"
+        says = f"operating point: {missed:.1%} missed, {alarmed:.1%} of daily trials alarmed"
         drawing.dot(_deviate(alarmed), _deviate(missed), "point", says)
     return drawing.svg()
 

@@ -273,6 +273,44 @@ def test_nothing_is_written_over_or_lost_after_minutes(recordings, tmp_path):
     assert sorted(tmp_path.iterdir()) == [file, copy]
 
 
+def test_a_bad_file_among_others_is_named_and_left_out(recordings, tmp_path):
+    folder = tmp_path / "all"
+    folder.mkdir()
+    good = write(folder / "good.parquet", rows()[5:6])
+    (folder / "text.parquet").write_text("no parquet")
+    write(folder / "without.parquet", rows()[:1], drop=["az"])
+    damaged = write(folder / "damaged.parquet", [row("d", walking(0, 10)) for _ in range(3)])
+    whole = damaged.read_bytes()
+    at = len(whole) // 2
+    damaged.write_bytes(whole[: at - 4000] + bytes(8000) + whole[at + 4000 :])
+    out = tmp_path / "out.json"
+    done = command(folder, "--json", out)
+    assert done.exit_code == 1, done.output
+    said = json.loads(out.read_text())
+    assert len(said["unreadable"]) == 3
+    for name in ("text", "without", "damaged"):
+        assert any(f"{name}.parquet" in reason for reason in said["unreadable"]), name
+        assert f"{name}.parquet" in done.stderr
+    assert said["sets"]["made"]["trials"] == 1
+    missing = command(good, tmp_path / "none.parquet", "--json", tmp_path / "no.json")
+    assert missing.exit_code == 2
+    assert "there is no file or folder" in missing.stderr
+    assert not (tmp_path / "no.json").exists()
+
+
+def test_what_fall_detected_can_show_is_said(tmp_path):
+    path = write(tmp_path / "two.parquet", rows()[4:6])
+    done = command(path, "--report", tmp_path / "r", "--json", tmp_path / "o.json")
+    assert done.exit_code == 0, done.output
+    page = (tmp_path / "r" / "index.html").read_text().replace("&#x27;", "'")
+    words = "fall_detected shows in 0 of 0 falls and 1 of 2 daily trials (older people's: 0 of 1)"
+    assert words in done.stdout
+    assert words in page
+    tiers = json.loads((tmp_path / "o.json").read_text())["sets"]["made"]["tiers"]
+    detected = tiers["fall_detected"]
+    assert (detected["covered_trials"], detected["short_trials"]) == (1, 1)
+
+
 def test_what_cannot_be_read_is_refused(recordings, tmp_path):
     text = tmp_path / "text.parquet"
     text.write_text("not parquet")
@@ -284,6 +322,7 @@ def test_what_cannot_be_read_is_refused(recordings, tmp_path):
         ((text,), "parquet"),
         ((without,), "no column az"),
         ((silent,), "no trial could be played"),
+        ((recordings, "--model", tmp_path), "holds no fall models"),
         ((recordings, "--clip-g", 0.5), "clips at 1.5 to 8 g"),
         ((recordings, "--rate", 2), "5 to 400 Hz"),
         ((recordings, "--loss", 1.5), "a share from 0"),

@@ -14,6 +14,7 @@ from evaluation.falls.models import JudgedModel
 from evaluation.falls.page import SetReport, write_report
 from evaluation.falls.scoring import score
 from evaluation.falls.stress import Stress, at_rate
+from evaluation.falls.words import about_set
 from evaluation.intervals import greatest_rate, share_by_person, wilson
 from evaluation.trials import Trial
 
@@ -140,6 +141,7 @@ def test_faults_are_counted_by_cause():
     spoilt = heard(trial("b"), 5.0)._replace(faults=frozenset({"sensor_fault", "battery_low"}))
     figures = score([heard(trial("a")), spoilt, spoilt], "stream")["made"]
     assert figures.faults == {"battery_low": 2, "sensor_fault": 2}
+    assert "battery_low in 2, sensor_fault in 2." in " ".join(about_set(figures))
 
 
 def test_without_a_label_nothing_is_counted():

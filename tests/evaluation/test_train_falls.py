@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
@@ -11,10 +12,13 @@ from pyarrow import parquet
 from typer.testing import CliRunner
 
 from detectors.fall_model import read_model
+from evaluation.falls.models import model_folders
+from evaluation.fingerprints import fingerprints_of
 from evaluation.training import TrainingOptions, UnfitDataError, in_words, train_falls, write
 from evaluation.training.network import Head
 from evaluation.training.streams import impacts_of
 from evaluation.training.table import TrialTable
+from evaluation.trials import read_trials
 from wardlight.cli import app
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "falls"
@@ -93,6 +97,20 @@ def test_the_threshold_is_chosen_by_what_the_model_says(trained, made_up_trials)
     assert 1 / (1 + np.exp(-odds)) == pytest.approx(
         model.score(found.motion, found.valid), abs=1e-4
     )
+
+
+def test_models_of_the_folds_are_kept_with_whom_they_have_seen(file, trained, tmp_path):
+    again = quickly(file, keep_folds=tmp_path / "folds")
+    assert again.card == trained.card
+    folders = model_folders(tmp_path / "folds")
+    trials = list(read_trials([file]))
+    known = [each.knows(trials, [fingerprints_of(trial) for trial in trials]) for each in folders]
+    assert len(folders) == 2
+    assert np.logical_xor(*known).all()
+    path = write(again, tmp_path / "whole")
+    (whole,) = model_folders(path.parent)
+    renamed = [replace(trial, person=None) for trial in trials]
+    assert whole.knows(renamed, [fingerprints_of(trial) for trial in renamed]).all()
 
 
 def test_several_threads_are_refused_as_they_would_round_otherwise(file, monkeypatch):

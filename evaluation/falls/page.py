@@ -200,8 +200,8 @@ def _curve(each: SetReport) -> str:
         caption = (
             "Detection-error trade-off at fall_suspected: each point is a threshold, all labelled "
             "trials counted in. Both axes are normal deviates. The dot: the operating point. "
-            "At low thresholds more falls are missed again, because an impact within ten seconds of "
-            "a false alarm is taken for part of it."
+            "At low thresholds more falls are missed again, because an impact within ten seconds "
+            "of a false alarm is taken for part of it."
         )
     elif tier.daily_trials:
         picture = alarms_picture(each.name, points, tier.hours, tier)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from contract.clock import Clock
 from contract.messages import WearableConfig
 from contract.units import NS_PER_MS, NS_PER_S
+from detectors.resample import MAX_GAP_NS
 from evaluation.trials import PlayedTrial
 from firmware_sim.radio import SimulatedRadio
 from firmware_sim.wearable import Wearable
@@ -132,10 +133,19 @@ class _Playing:
 
 
 def on_every_step(played: PlayedTrial, rate_hz: float) -> NDArray[np.float32]:
-    """Samples with NaN where the recording has a hole, (3, n): as a sensor's clock counts them."""
+    """Samples with NaN where the recording has a hole, (3, n): as a sensor's clock counts them.
+
+    Holes that the gateway's grid bridges by lines are bridged so here. A recorder may lose single
+    samples; a wearable loses seconds or packets, and a window's packets have no place for the one.
+    """
     steps = np.rint((played.t_ns - played.t_ns[0]) * (rate_hz / NS_PER_S)).astype(np.int64)
     samples = np.full((3, int(steps[-1]) + 1), np.nan, np.float32)
     samples[:, steps] = played.samples_g
+    holes = np.flatnonzero(np.isnan(samples).any(axis=0))
+    after = np.searchsorted(steps, holes)
+    short = holes[(steps[after] - steps[after - 1]) * (NS_PER_S / rate_hz) <= MAX_GAP_NS]
+    for axis, known in zip(samples, played.samples_g, strict=True):
+        axis[short] = np.interp(short, steps, known)
     return samples
 
 

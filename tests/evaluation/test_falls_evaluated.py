@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 
 from contract.events import EventKind
 from evaluation.falls import Asked, Stress, evaluate, hear
-from evaluation.trials import read_trials
+from evaluation.falls.worn import on_every_step
+from evaluation.trials import play, read_trials
 from firmware_sim.falling import make_fall
 from firmware_sim.motion import HANGING, MOTION_HZ, MotionModel, unit
 from wardlight.cli import app
@@ -163,6 +164,29 @@ def test_half_of_the_packets_lost_hide_no_fall_that_was_found(recordings, transp
     found = [bool(suspected(each)) for each in hear(trials, transport, stress=calm)]
     still = [bool(suspected(each)) for each in hear(trials, transport, stress=rough)]
     assert sum(still) >= sum(found) - (1 if transport == "stream" else 0)
+
+
+def test_single_missing_samples_cost_no_fall_over_either_transport(recordings):
+    random = np.random.default_rng(0)
+    trials = []
+    for each in read_trials([recordings]):
+        if each.is_fall:
+            samples = each.samples_g.copy()
+            samples[:, random.random(samples.shape[1]) < 0.3] = np.nan
+            trials.append(dataclasses.replace(each, samples_g=samples))
+    for transport in TRANSPORTS:
+        assert all(suspected(each) for each in hear(trials, transport))
+
+
+def test_only_holes_that_the_grid_bridges_are_bridged():
+    rng = np.random.default_rng(0)
+    samples = np.tile(np.arange(100, dtype=np.float32) / 50, (3, 1))
+    samples[1, 10:12] = np.nan
+    samples[:, 40:80] = np.nan
+    played = play(samples, 40.0, rng, from_ns=0)
+    own = on_every_step(played, 40.0)[:, -100 - 880 : -880]
+    assert np.flatnonzero(np.isnan(own).any(axis=0)).tolist() == list(range(40, 80))
+    assert own[1, 10:12] == pytest.approx([0.2, 0.22])
 
 
 # -- the command --------------------------------------------------------------------------------

@@ -76,6 +76,7 @@ class ModelFolder:
             self._read(path)
 
     def _read(self, folder: Path) -> None:
+        _check_manifest(folder / MANIFEST)
         files = {name: folder / f"falls_{name}.npz" for name in set(MODEL_OF.values())}
         self._files = {name: file for name, file in sorted(files.items()) if file.exists()}
         self._models = {name: self._model(name) for name in self._files}
@@ -199,6 +200,15 @@ def described_together(folders: Sequence[ModelFolder], placements: Sequence[str]
         people_known=all(one.people_known for one in each),
         trials_known=all(one.trials_known for one in each),
     )
+
+
+def _check_manifest(path: Path) -> None:
+    try:
+        known = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise ModelError(f"{path} is no manifest of models: {error}") from error
+    if not isinstance(known, dict):
+        raise ModelError(f"{path} is no manifest of models: it holds a {type(known).__name__}")
 
 
 def _joined(files: dict[str, str]) -> str:

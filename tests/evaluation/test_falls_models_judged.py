@@ -128,6 +128,10 @@ def test_what_ships_says_on_whom_it_was_trained():
 def test_a_folder_that_holds_no_models_is_refused(tmp_path):
     with pytest.raises(ModelError, match="holds no fall models"):
         model_folders(tmp_path)
+    for text in ("{", "[]"):
+        (tmp_path / MANIFEST).write_text(text)
+        with pytest.raises(ModelError, match="is no manifest"):
+            model_folders(tmp_path)
     (tmp_path / MANIFEST).write_text("{}")
     (folder,) = model_folders(tmp_path)
     assert not any(folder.has(each) for each in ("wrist", "waist", "pendant"))

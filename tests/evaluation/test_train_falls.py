@@ -12,8 +12,8 @@ from pyarrow import parquet
 from typer.testing import CliRunner
 
 from detectors.fall_model import read_model
-from evaluation.falls.models import model_folders
-from evaluation.fingerprints import fingerprints_of
+from evaluation.falls.models import ModelFolder, model_folders
+from evaluation.fingerprints import fingerprints_file, fingerprints_of
 from evaluation.training import TrainingOptions, UnfitDataError, in_words, train_falls, write
 from evaluation.training.network import Head
 from evaluation.training.streams import impacts_of
@@ -117,6 +117,17 @@ def test_several_threads_are_refused_as_they_would_round_otherwise(file, monkeyp
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "2")
     with pytest.raises(UnfitDataError, match="OPENBLAS_NUM_THREADS is 2"):
         quickly(file)
+
+
+def test_fingerprints_can_be_had_without_a_training(file, trained, tmp_path):
+    path = write(trained, tmp_path)
+    wanted = fingerprints_file(path).read_bytes()
+    fingerprints_file(path).unlink()
+    done = CliRunner().invoke(app, ["train", "fingerprints", str(file), "--out", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    assert "of 30 trials" in done.stderr
+    assert fingerprints_file(path).read_bytes() == wanted
+    assert ModelFolder(tmp_path).described(["wrist"]).trials_known
 
 
 def run(*words):

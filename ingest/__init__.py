@@ -5,9 +5,9 @@ side for dashboards.
 
 from ingest.health import Health
 from ingest.letters import DeadLetter
-from ingest.read import LatestPoint, Series, StoredEvent, StoredLetter, StoreReader
-from ingest.service import IngestService, IngestStore
-from ingest.store import SqliteStore
+from ingest.read import LatestPoint, ReadSide, Series, StoredEvent, StoredLetter
+from ingest.service import IngestService
+from ingest.store import IngestStore, SqliteStore, StoreReader
 
 __all__ = [
     "DeadLetter",
@@ -15,6 +15,7 @@ __all__ = [
     "IngestService",
     "IngestStore",
     "LatestPoint",
+    "ReadSide",
     "Series",
     "SqliteStore",
     "StoreReader",

@@ -17,6 +17,7 @@ COUNTS: Final = (
     "batches_stored",
     "batches_repeated",
     "points_stored",
+    "points_refused",
     "rejected",
     "unstored",
     "receipts_sent",
@@ -24,8 +25,10 @@ COUNTS: Final = (
     "receipts_refused",
     "dead_letters_forgotten",
 )
-"""Since the start. *unstored*: came while the store could not write, got no receipt, and will
-be sent again. *unsent*: the broker was gone; the sender asks again."""
+"""Since the start. *points_refused*: by the store, out of batches that it took otherwise, and kept
+as dead letters (*points_stored* counts them too). *unstored*: came while the store could not
+write, got no receipt, and will be sent again. *unsent*: the broker was gone; the sender asks
+again."""
 
 
 class Health:

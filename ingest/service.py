@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Sequence
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 import structlog
 
@@ -22,7 +22,6 @@ from contract.protocols import (
     Message,
     NotConnectedError,
     PublishRefusedError,
-    Store,
     StoreUnavailableError,
 )
 from contract.telemetry import TelemetryBatch
@@ -30,6 +29,7 @@ from ingest.health import NAME, Health
 from ingest.letters import DeadLetter
 from ingest.reading import read_message
 from ingest.receipts import AddressedReceipt, ReceiptBook
+from ingest.store.protocol import IngestStore
 
 HEARTBEAT_S: Final = 10.0
 """Watchers call a service silent after 60 s (DESIGN 4): six chances to be heard."""
@@ -42,21 +42,6 @@ GOODBYE_LIMIT_S: Final = 1.0
 """For the last heartbeat: a process must end within 2 s, with or without a broker."""
 
 _log = structlog.get_logger(__name__)
-
-
-class IngestStore(Store, Protocol):
-    """A store as ingest needs it, beyond `contract.protocols.Store`."""
-
-    dead_letters_forgotten: int
-    """Dead letters deleted to make room, since the start."""
-
-    async def write_dead_letters(self, letters: Sequence[DeadLetter], received_at_us: int) -> None:
-        """Keep refused messages; raises `StoreUnavailableError`."""
-        ...
-
-    def settled_up_to(self, home: str, gateway: str, session: str) -> int:
-        """Greatest sequence up to which every batch is durable, of a session just written."""
-        ...
 
 
 class IngestService:
@@ -158,6 +143,7 @@ class IngestService:
         batches = [batch for _, batch in good.batches]
         outcomes = await self._store.write(events, batches, now_us(self._clock))
         counts = self.health.counts
+        counts["points_refused"] = self._store.points_refused
         for (message, event), (outcome, reason) in zip(good.events, outcomes[0], strict=True):
             if outcome is Outcome.REJECTED:
                 letters.append(_refused_event(message, event, reason))

@@ -32,7 +32,7 @@ from dashboards.web.pages import STATIC, Pages
 from dashboards.web.problems import PREFIX, Refusals
 from dashboards.web.residents import RESIDENT_EXAMPLES, RESIDENT_VIEWS, ResidentRoutes
 from dashboards.web.schema import VIEWS, publish
-from ingest.read import StoreReader
+from ingest.read import ReadSide
 
 DEFAULT_TIME_ZONE: Final = "Asia/Hong_Kong"
 
@@ -54,7 +54,7 @@ def create_app(
     desk: Desk,
     clock: Clock,
     *,
-    reader: StoreReader | None = None,
+    reader: ReadSide | None = None,
     home_name: str = "",
     time_zone: str = DEFAULT_TIME_ZONE,
 ) -> FastAPI:

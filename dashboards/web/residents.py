@@ -20,7 +20,7 @@ from contract.units import US_PER_S
 from dashboards.web.guard import RefusedError
 from dashboards.web.problems import PREFIX, reply
 from dashboards.web.schema import answers, array_of, reference
-from ingest.read import METRICS, StoredEvent, StoreReader
+from ingest.read import METRICS, ReadSide, StoredEvent
 
 T = TypeVar("T")
 
@@ -127,7 +127,7 @@ class ResidentRoutes:
         Tells what "now" is.
     """
 
-    def __init__(self, desk: Desk, reader: StoreReader, clock: Clock) -> None:
+    def __init__(self, desk: Desk, reader: ReadSide, clock: Clock) -> None:
         self._desk = desk
         self._reader = reader
         self._clock = clock

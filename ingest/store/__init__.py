@@ -1,7 +1,9 @@
-"""Where events and telemetry are kept: one SQLite file for one home. Other stores implement
-the same `contract.protocols.Store`.
+"""Where events and telemetry are kept: one SQLite file for one home, or InfluxDB. Each implements
+`ingest.store.protocol.IngestStore`.
 """
 
+from ingest.store.protocol import IngestStore
 from ingest.store.sqlite import SqliteStore
+from ingest.store.sqlite_reader import StoreReader
 
-__all__ = ["SqliteStore"]
+__all__ = ["IngestStore", "SqliteStore", "StoreReader"]

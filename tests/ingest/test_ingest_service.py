@@ -403,8 +403,8 @@ def test_a_full_store_gives_no_receipt_says_so_and_recovers(
         async with scene.serving() as service:
             await scene.send(event(1))
             scene.receipts()
-            scene.store.max_bytes = scene.path.stat().st_size
-            scene.store._drop_connection()  # limits hold from the next opening
+            scene.store.ledger.max_bytes = scene.path.stat().st_size
+            scene.store.ledger.drop_connection()  # limits hold from the next opening
             large = [batch(number, points=batch().points * 300) for number in range(1, 4)]
             await scene.send(event(2), *large)
             assert scene.receipts() == []
@@ -412,7 +412,7 @@ def test_a_full_store_gives_no_receipt_says_so_and_recovers(
             assert FaultCause.STORE_UNWRITABLE.value in scene.statuses[-1].faults
             assert [each.event.sequence for each in scene.reader.events(0, FOREVER_US)] == [1]
             # Space is made; the heartbeat notices by itself.
-            scene.store.max_bytes = None
+            scene.store.ledger.max_bytes = None
             await scene.clock.sleep(12)
             assert scene.statuses[-1].faults == []
             await scene.send(event(2), *large)

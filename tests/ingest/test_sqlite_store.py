@@ -16,7 +16,7 @@ from contract.clock import VirtualClock
 from contract.messages import Outcome
 from contract.protocols import Store, StoreUnavailableError, WriteOutcome
 from ingest import DeadLetter, SqliteStore, StoreReader
-from ingest.store import rows, sqlite
+from ingest.store import ledger, rows
 from ingest.store.prefix import Prefix
 from ingest.store.schema import SCHEMA_VERSION
 
@@ -41,7 +41,7 @@ def test_durability_is_what_it_says(tmp_path: Path, event: Any) -> None:
     async def scenario() -> None:
         store = SqliteStore.open(tmp_path / "deep" / "er" / "store.sqlite")
         await store.write([event()], [], 1)
-        connection = store._connection()
+        connection = store.ledger.connection()
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
         assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
@@ -57,8 +57,8 @@ def test_a_failed_write_leaves_nothing_and_forgets_nothing(
     async def scenario() -> None:
         store = SqliteStore(tmp_path / "store.sqlite")
         await store.write([event(1)], [batch(1)], 1)
-        store.max_bytes = store.path.stat().st_size
-        store._drop_connection()
+        store.ledger.max_bytes = store.path.stat().st_size
+        store.ledger.drop_connection()
         big = batch(2, points=batch().points * 2_000)
         with pytest.raises(StoreUnavailableError, match="full"):
             await store.write([event(2)], [big], 2)
@@ -68,8 +68,8 @@ def test_a_failed_write_leaves_nothing_and_forgets_nothing(
         # A write that fits still works, and the failed batch is no duplicate afterwards.
         assert await store.write([event(1)], [batch(1)], 3) == ([DUPLICATE], [DUPLICATE])
         assert store.settled_up_to("demo", "gateway-a", "session-1") == 1
-        store.max_bytes = None
-        store._drop_connection()
+        store.ledger.max_bytes = None
+        store.ledger.drop_connection()
         assert await store.write([event(2)], [big], 4) == ([STORED], [STORED])
         assert store.settled_up_to("demo", "gateway-a", "session-1") == 2
         reader.close()
@@ -194,7 +194,7 @@ def test_the_oldest_dead_letters_make_room_and_are_counted(
 def test_more_sessions_than_are_cached(
     tmp_path: Path, batch: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite, "MAX_CACHED_SESSIONS", 3)
+    monkeypatch.setattr(ledger, "MAX_CACHED_SESSIONS", 3)
 
     async def scenario() -> None:
         store = SqliteStore(tmp_path / "store.sqlite")

@@ -55,7 +55,17 @@ _RESIDENT_AGES: Final = (
 class _Heard:
     """What is known of one gateway or service."""
 
-    __slots__ = ("beds", "ended", "heard_ns", "heard_us", "online", "role", "sequence", "session")
+    __slots__ = (
+        "beds",
+        "ended",
+        "heard_ns",
+        "heard_us",
+        "online",
+        "role",
+        "sequence",
+        "session",
+        "workers",
+    )
 
     def __init__(self, role: Role, heard_ns: int) -> None:
         self.role = role
@@ -66,6 +76,9 @@ class _Heard:
         self.heard_us: int | None = None
         self.beds: list[str] = []
         self.ended: list[str] = []
+        self.workers: dict[str, tuple[int, int]] = {}
+        """Of a service that several processes share: sequence and when it was heard, by the
+        session of each that lives."""
 
 
 class Liveness:
@@ -131,6 +144,9 @@ class Liveness:
         if heard is None:
             heard = self._known[status.name] = _Heard(status.role, self._clock.monotonic_ns())
             self._changed.add(status.name)
+        if status.role is Role.INGEST:
+            self._hear_worker(heard, status, retained=retained)
+            return is_new
         if status.session == heard.session:
             if status.sequence <= heard.sequence:
                 return is_new
@@ -153,6 +169,28 @@ class Liveness:
                 heard.heard_us = now_us(self._clock)
         return is_new
 
+    def _hear_worker(self, heard: _Heard, status: Status, *, retained: bool) -> None:
+        """One of the processes that do one service's work: it is gone when all of them are."""
+        sequence, _ = heard.workers.get(status.session, (-1, 0))
+        if status.session in heard.ended or status.sequence <= sequence:
+            return
+        now_ns = self._clock.monotonic_ns()
+        if status.online:
+            heard.workers[status.session] = (status.sequence, now_ns)
+            heard.session, heard.heard_ns = status.session, now_ns
+            if not retained:
+                heard.heard_us = now_us(self._clock)
+        elif status.session in heard.workers or not heard.workers:
+            heard.workers.pop(status.session, None)
+            heard.ended = [*heard.ended[1 - OLD_SESSIONS :], status.session]
+        self._settle_workers(status.name, heard)
+
+    def _settle_workers(self, name: str, heard: _Heard) -> None:
+        is_online = bool(heard.workers)
+        if (heard.online, heard.role) != (is_online, Role.INGEST):
+            self._changed.add(name)
+        heard.online, heard.role = is_online, Role.INGEST
+
     def hear_devices(self, presence: Presence) -> None:
         """Take in which wearables a gateway hears."""
         moment_us = now_us(self._clock)
@@ -163,7 +201,12 @@ class Liveness:
         """Find who has been silent for too long."""
         oldest_ns = self._clock.monotonic_ns() - SILENT_AFTER_S * NS_PER_S
         for name, heard in self._known.items():
-            if heard.online and heard.heard_ns < oldest_ns:
+            silent = [each for each, (_, at_ns) in heard.workers.items() if at_ns < oldest_ns]
+            for session in silent:
+                del heard.workers[session]
+            if silent:
+                self._settle_workers(name, heard)
+            elif heard.online and heard.heard_ns < oldest_ns:
                 heard.online = False
                 self._changed.add(name)
 

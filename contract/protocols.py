@@ -101,6 +101,14 @@ class Bus(Protocol):
         """Whether a session stands now."""
         ...
 
+    @property
+    def shed(self) -> int:
+        """Messages that came faster than they were taken and were let go, since the start.
+
+        What needs a receipt comes again.
+        """
+        ...
+
     async def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
         """Publish at QoS 1 and wait for the broker's acknowledgement.
 

@@ -23,6 +23,8 @@ CONFIG: Final = "config"
 COMMAND: Final = "command"
 PRESENCE: Final = "presence"
 SIREN: Final = "siren"
+PROBE: Final = "probe"
+"""Where a worker asks whether shared subscriptions work; nobody else reads it."""
 
 ANY: Final = "+"
 
@@ -49,6 +51,11 @@ def build(home: str, sender: str, branch: str) -> str:
 def event_topic(home: str, gateway: str, kind: EventKind | str) -> str:
     """Where an event of `kind` is published; `ANY` for a filter."""
     return f"{build(home, gateway, EVENT)}/{kind}"
+
+
+def shared(group: str, topic_filter: str) -> str:
+    """A filter whose messages the members of `group` share out among them (MQTT 5, 4.8.2)."""
+    return f"$share/{group}/{topic_filter}"
 
 
 @lru_cache(_TOPICS_REMEMBERED)

@@ -20,6 +20,7 @@ COUNTS: Final = (
     "points_refused",
     "rejected",
     "unstored",
+    "shed",
     "receipts_sent",
     "receipts_unsent",
     "receipts_refused",
@@ -27,7 +28,8 @@ COUNTS: Final = (
 )
 """Since the start. *points_refused*: by the store, out of batches that it took otherwise, and kept
 as dead letters (*points_stored* counts them too). *unstored*: came while the store could not
-write, got no receipt, and will be sent again. *unsent*: the broker was gone; the sender asks
+write, got no receipt, and will be sent again. *shed*: came faster than it could be
+taken; the same. *unsent*: the broker was gone; the sender asks
 again."""
 
 

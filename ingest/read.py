@@ -68,7 +68,7 @@ class StoredLetter(NamedTuple):
     last_at_us: int
     times: int
     payload: bytes
-    """Its first 16 KiB."""
+    """As much of it as could have been accepted."""
 
 
 class ReadSide(Protocol):

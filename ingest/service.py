@@ -63,6 +63,11 @@ class IngestService:
         Id of the machine's boot.
     version
         Of the program, for the heartbeat.
+    bulk
+        A second connection, for telemetry: however much of it comes, events do not wait
+        behind it. Default: everything comes over `bus`.
+    group
+        Share the messages out among all workers of this name; default take them all.
     """
 
     def __init__(
@@ -75,38 +80,49 @@ class IngestService:
         *,
         boot: str = "",
         version: str = "",
+        bulk: Bus | None = None,
+        group: str | None = None,
     ) -> None:
         self.health = Health(clock, session, boot, version)
         self._home = home
         self._clock = clock
         self._bus = bus
+        self._bulk = bulk
+        self._group = group
         self._store = store
         self._status_topic = topics.build(home, NAME, topics.STATUS)
 
     async def run(self) -> None:
         """Serve until cancelled; then say that it is off."""
         await self._probe_store()
-        filters = (
-            topics.event_topic(self._home, topics.ANY, topics.ANY),
-            topics.build(self._home, topics.ANY, topics.TELEMETRY),
-        )
+        events = self._filter(topics.event_topic(self._home, topics.ANY, topics.ANY))
+        telemetry = self._filter(topics.build(self._home, topics.ANY, topics.TELEMETRY))
+        tasks = [asyncio.create_task(self._beat())]
+        if self._bulk is not None:
+            tasks.append(asyncio.create_task(self._bulk.run((telemetry,), self._on_messages)))
+        filters = (events,) if self._bulk is not None else (events, telemetry)
         serving = asyncio.create_task(
             self._bus.run(filters, self._on_messages, self._publish_status, self._will)
         )
-        beating = asyncio.create_task(self._beat())
         try:
-            await asyncio.wait((serving, beating), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((serving, *tasks), return_when=asyncio.FIRST_COMPLETED)
         finally:
-            beating.cancel()
+            for task in tasks:
+                task.cancel()
             if not serving.done():
                 await self._say_goodbye()
             serving.cancel()
-            ended = await asyncio.gather(serving, beating, return_exceptions=True)
+            ended = await asyncio.gather(serving, *tasks, return_exceptions=True)
         for end in ended:
             if isinstance(end, Exception):
                 raise end
 
+    def _filter(self, topic_filter: str) -> str:
+        return topic_filter if self._group is None else topics.shared(self._group, topic_filter)
+
     async def _on_messages(self, messages: Sequence[Message]) -> None:
+        # A false one is an event: it comes before all telemetry.
+        messages = sorted(messages, key=lambda each: each.topic.endswith(f"/{topics.TELEMETRY}"))
         for start in range(0, len(messages), MAX_MESSAGES_PER_WRITE):
             await self._take(messages[start : start + MAX_MESSAGES_PER_WRITE])
 
@@ -230,6 +246,7 @@ class IngestService:
     async def _beat(self) -> None:
         while True:
             await self._clock.sleep(HEARTBEAT_S)
+            self.health.counts["shed"] = self._bus.shed + (self._bulk.shed if self._bulk else 0)
             if FaultCause.STORE_UNWRITABLE in self.health.faults:
                 await self._probe_store()
             await self._publish_status()

@@ -2,9 +2,9 @@
 
 aiomqtt (2.5) does the protocol. What is added here is what an alarm cannot do without, and
 what aiomqtt leaves out: the reason code of a PUBACK is read, so that a refused publish is
-an error; an end before the CONNACK is noticed at once; incoming messages are never
-discarded; the number of unacknowledged publishes follows the broker's limit; and the
-connection can be broken off so that the last will is published.
+an error; an end before the CONNACK is noticed at once; incoming messages wait in bounded
+memory, and those beyond it are counted; the number of unacknowledged publishes follows the
+broker's limit; and the connection can be broken off so that the last will is published.
 """
 
 from __future__ import annotations
@@ -40,6 +40,13 @@ network timeouts do not run faster in a replay."""
 MAX_IN_FLIGHT: Final = 200
 """Publishes without an acknowledgement at one time, unless the broker allows fewer. At 1 ms
 for a round trip that is 200,000 messages/s, far above what a broker takes."""
+
+MAX_WAITING_BYTES: Final = 32 * 1024 * 1024
+"""Messages that have come and were not taken yet. A store that stands still for a minute behind
+sixty gateways gets a tenth of it; beyond it somebody floods us, and memory must not grow."""
+
+MESSAGE_BYTES: Final = 512
+"""What a message takes beside its payload."""
 
 _NEVER_WAIT_FOR: Final = 65_535
 """MQTT 5, 3.2.2.3.3: what a broker allows that states no receive maximum."""
@@ -106,6 +113,7 @@ class Connection(aiomqtt.Client):
         self._slots = asyncio.Semaphore(MAX_IN_FLIGHT)
         self._unacknowledged: dict[int, asyncio.Future[ReasonCode]] = {}
         self._inbox: list[Message] = []
+        self._waiting_bytes = 0
         self._gone = asyncio.Event()
         self.changed = asyncio.Event()
         """Set when a message has come or the connection is gone."""
@@ -115,6 +123,8 @@ class Connection(aiomqtt.Client):
         """Whether a TCP connection was made."""
         self.unreadable = 0
         """Messages whose topic is no UTF-8: a broker that lets this pass is broken."""
+        self.shed = 0
+        """Messages let go because too many waited; without a receipt, they come again."""
 
     async def open(self) -> None:
         """Connect and wait for the broker's answer.
@@ -184,6 +194,7 @@ class Connection(aiomqtt.Client):
     def take(self) -> list[Message]:
         """Every message that has come since the last call."""
         taken, self._inbox = self._inbox, []
+        self._waiting_bytes = 0
         return taken
 
     async def close(self, *, cleanly: bool) -> None:
@@ -258,6 +269,11 @@ class Connection(aiomqtt.Client):
         except UnicodeDecodeError:
             self.unreadable += 1
             return
+        size = len(message.payload) + MESSAGE_BYTES
+        if self._waiting_bytes + size > MAX_WAITING_BYTES:
+            self.shed += 1
+            return
+        self._waiting_bytes += size
         self._inbox.append(Message(topic, bytes(message.payload), message.retain))
         self.changed.set()
 

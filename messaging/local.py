@@ -188,6 +188,10 @@ class LocalBus:
     def connected(self) -> bool:
         return self._session is not None and self._session.stands
 
+    @property
+    def shed(self) -> int:
+        return 0
+
     def kill(self) -> None:
         """Behave from now on as the bus of a process that got ``kill -9``.
 

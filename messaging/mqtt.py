@@ -96,6 +96,7 @@ class MqttBus:
         password: str | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
+        self._shed = 0
         self._address = read_url(url, client_id, username, password, tls)
         self._url = url
         self._clock = clock
@@ -105,6 +106,11 @@ class MqttBus:
     @property
     def connected(self) -> bool:
         return self._connection is not None and self._connection.loss is None
+
+    @property
+    def shed(self) -> int:
+        connection = self._connection
+        return self._shed + (connection.shed if connection is not None else 0)
 
     @property
     def mqtt_version(self) -> str | None:
@@ -197,6 +203,7 @@ class MqttBus:
             raise
         finally:
             self._connection = None
+            self._shed += connection.shed
             if connection.unreadable:
                 _log.warning("unreadable_topics", count=connection.unreadable)
             await connection.close(cleanly=cleanly)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 
-from wardlight import __version__, evaluating
+from wardlight import __version__, evaluating, ingesting
+from wardlight.options import ConfigOption, LogOption, refuse, settings_of
 
 if TYPE_CHECKING:
     from contract.protocols import RecordedStream
-    from wardlight.settings import Settings
 
 app = typer.Typer(
     name="wardlight",
@@ -25,33 +25,6 @@ app = typer.Typer(
 
 train_app = typer.Typer(help="Train the detectors.", no_args_is_help=True)
 app.add_typer(train_app, name="train")
-
-USAGE_ERROR: Final = 2
-
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option("--config", help="Settings of the home (TOML); see docs/home.example.toml."),
-]
-LogOption = Annotated[str, typer.Option("--log", help="debug, info or warning.")]
-
-
-def _settings(path: Path | None, log: str) -> Settings:
-    """Read the settings and begin to log, or end with what is wrong and what would be right."""
-    from wardlight.logs import LEVELS, set_up_logs
-    from wardlight.settings import SettingsError, load_settings
-
-    if log not in LEVELS:
-        _refuse(f"--log {log}: use one of {', '.join(LEVELS)}")
-    set_up_logs(log)
-    try:
-        return load_settings(path)
-    except SettingsError as error:
-        _refuse(str(error))
-
-
-def _refuse(message: str) -> NoReturn:
-    typer.echo(message, err=True)
-    raise typer.Exit(USAGE_ERROR)
 
 
 @app.command()
@@ -90,7 +63,7 @@ def demo(
     """Run a complete home on this machine, in which one resident falls."""
     import asyncio
 
-    settings = _settings(None, log)
+    settings = settings_of(None, log)
     recording = _first_fall(data, trial) if data is not None else None
     from wardlight.demo import DemoOptions, run_demo
 
@@ -134,10 +107,10 @@ def replay(
 ) -> None:
     """Play a recording through the gateway: in this process, or with --config to a home."""
     if speed < 0:
-        _refuse("--speed must be 0 or more")
+        refuse("--speed must be 0 or more")
     if config is not None and speed == 0:
-        _refuse("--speed 0 runs on a virtual clock; against a running home use 1 or more")
-    settings = _settings(config, log)
+        refuse("--speed 0 runs on a virtual clock; against a running home use 1 or more")
+    settings = settings_of(config, log)
     from firmware_sim import RecordingError
     from wardlight.replay import ReplayError, ReplayOptions, open_recording
     from wardlight.replay import replay as run
@@ -153,7 +126,7 @@ def replay(
         )
         run(options, settings if config is not None else None)
     except (RecordingError, ReplayError) as error:
-        _refuse(str(error))
+        refuse(str(error))
 
 
 @app.command()
@@ -170,7 +143,7 @@ def record(
 
     Exit status 1: it ended early, and what was kept can be played; 2: it could not begin.
     """
-    settings = _settings(config, log)
+    settings = settings_of(config, log)
     from wardlight.record import run_record
 
     raise typer.Exit(run_record(settings, folder, seconds=seconds, as_json=as_json))
@@ -199,13 +172,13 @@ def import_(
     Challenge. Events of room sensors: CASAS, with --zone. See docs/recordings.md.
     Exit status 1: some files could not be read, the others are written.
     """
-    _settings(None, log)
+    settings_of(None, log)
     from firmware_sim.layouts import LayoutError, import_motion
     from wardlight.reports import Progress, import_report
 
     if zone is not None:
         if layout not in {None, "casas"} or placement is not None:
-            _refuse("--zone is for events (CASAS), --layout and --placement are for motion")
+            refuse("--zone is for events (CASAS), --layout and --placement are for motion")
         _import_events(folder, out, zone, as_json=as_json)
     progress = Progress(f"Reading {folder}")
     try:
@@ -214,7 +187,7 @@ def import_(
         )
     except (LayoutError, OSError) as error:
         progress.end()
-        _refuse(str(error))
+        refuse(str(error))
     progress.end()
     typer.echo(import_report(report, as_json=as_json))
     raise typer.Exit(report.exit_status)
@@ -229,11 +202,11 @@ def _import_events(folder: Path, out: Path, zone: str, *, as_json: bool) -> NoRe
     try:
         where = ZoneInfo(zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        _refuse(f"there is no time zone {zone!r}; say it like Asia/Hong_Kong")
+        refuse(f"there is no time zone {zone!r}; say it like Asia/Hong_Kong")
     try:
         report = import_events(folder, out, where)
     except (LayoutError, OSError) as error:
-        _refuse(str(error))
+        refuse(str(error))
     typer.echo(events_report(report, as_json=as_json))
     raise typer.Exit(report.exit_status)
 
@@ -287,7 +260,7 @@ def train_falls(
     try:
         run_training(data, options, out, as_json=as_json)
     except (RecordingError, UnfitDataError, OSError) as error:
-        _refuse(str(error))
+        refuse(str(error))
 
 
 @train_app.command("fingerprints")
@@ -345,7 +318,7 @@ def scene(
 
     Exit status 1: an expectation was missed; 2: the scene cannot be read. See docs/replay.md.
     """
-    _settings(None, log)
+    settings_of(None, log)
     from wardlight.scenes import run_scene
 
     raise typer.Exit(run_scene(path, out=sys.stdout, as_json=as_json, seed=seed))
@@ -357,15 +330,15 @@ def _first_fall(path: Path, trial: str | None) -> RecordedStream:
     try:
         streams = list(ParquetRecording(path, trial).trials())
     except RecordingError as error:
-        _refuse(str(error))
+        refuse(str(error))
     falls = [stream for stream in streams if stream.labels.get("is_fall")]
     if trial is None and not falls:
-        _refuse(f"{path}: holds no trial marked as a fall; name one with --trial")
+        refuse(f"{path}: holds no trial marked as a fall; name one with --trial")
     return (falls if trial is None else streams)[0]
 
 
 def _serve(name: str, config: Path | None, log: str) -> None:
-    settings = _settings(config, log)
+    settings = settings_of(config, log)
     from wardlight import services
 
     run = getattr(services, f"run_{name}")
@@ -376,12 +349,6 @@ def _serve(name: str, config: Path | None, log: str) -> None:
 def gateway(config: ConfigOption = None, log: LogOption = "info") -> None:
     """Run this machine's gateway."""
     _serve("gateway", config, log)
-
-
-@app.command()
-def ingest(config: ConfigOption = None, log: LogOption = "info") -> None:
-    """Run the ingest service: from the broker into the store."""
-    _serve("ingest", config, log)
 
 
 @app.command()
@@ -397,6 +364,7 @@ def web(config: ConfigOption = None, log: LogOption = "info") -> None:
 
 
 app.add_typer(evaluating.app, name="evaluate")
+app.add_typer(ingesting.app, name="ingest")
 
 
 def main() -> None:

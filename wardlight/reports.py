@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from typing import Final, TextIO
 
 import msgspec
 
+from contract.units import US_PER_S
 from firmware_sim.layouts import EventsReport, ImportReport
+from ingest import Replayed, StoredLetter
 
 SKIPPED_SHOWN: Final = 10
 """More than these are counted only; ``--json`` has them all."""
@@ -64,4 +67,29 @@ def import_report(report: ImportReport, *, as_json: bool) -> str:
     more = len(report.skipped) - SKIPPED_SHOWN
     lines += [f"  ... and {more} more; --json lists them"] if more > 0 else []
     lines.append(f"Written to {report.out}." if report.out else "Nothing was written.")
+    return "\n".join(lines)
+
+
+def dead_letter(letter: StoredLetter, *, as_json: bool) -> str:
+    """A message that was refused, and why."""
+    if as_json:
+        told = letter._asdict() | {"payload": letter.payload.decode("utf-8", "replace")}
+        return msgspec.json.encode(told).decode()
+    moment = datetime.fromtimestamp(letter.last_at_us / US_PER_S, UTC).isoformat(sep=" ")[:19]
+    times = f", {letter.times} times" if letter.times > 1 else ""
+    return f"{moment} UTC  {letter.topic}: {letter.reason} ({len(letter.payload)} bytes{times})"
+
+
+def replayed_report(replayed: Replayed, *, is_trial: bool, as_json: bool) -> str:
+    """What became of the dead letters."""
+    if as_json:
+        return msgspec.json.encode(replayed).decode()
+    could = "could be stored now" if is_trial else "stored"
+    lines = [
+        f"{replayed.tried} dead letters tried: {replayed.stored} {could}, "
+        f"{replayed.repeated} were stored before."
+    ]
+    lines += [f"  still refused: {reason} ({n})" for reason, n in replayed.refused.items()]
+    if replayed.truncated:
+        lines.append(f"  {replayed.truncated} were not kept whole and cannot be tried.")
     return "\n".join(lines)

@@ -166,27 +166,36 @@ async def _until_configured(gateway: Gateway, clock: Clock, settings: Settings) 
 
 
 async def run_ingest(settings: Settings) -> None:
-    """Ingest, into an SQLite store; one that cannot be opened yet is tried again and again."""
-    from ingest import IngestService, SqliteStore
+    """A worker of ingest, one of any number on this machine; a store that cannot be opened yet is
+    tried again and again.
+    """
+    from ingest import GROUP, IngestService, SqliteStore, can_share
 
-    clock = clock_of(settings)
+    clock, home = clock_of(settings), settings.home.id
+    session = UuidSource(clock).new()
+    # Every connection needs an id of its own; equal ones would throw each other off.
+    worker = f"ingest-{secrets.token_hex(CLIENT_ID_BYTES)}"
     with _refused("broker"):
-        bus = _bus_of_service(settings, "ingest", clock)
-    path = settings.ingest.store
-    async with sole_use(clock, "the other ingest service of this store", path):
-        store = SqliteStore.open(path)
-        try:
-            await IngestService(
-                settings.home.id,
-                clock,
-                bus,
-                store,
-                UuidSource(clock).new(),
-                boot=boot_id(),
-                version=__version__,
-            ).run()
-        finally:
-            await store.close()
+        bus, bulk, probe = (
+            _bus_of_service(settings, f"{worker}-{what}", clock)
+            for what in ("events", "telemetry", "probe")
+        )
+    store = SqliteStore.open(settings.ingest.store)
+    try:
+        is_shared = await can_share(probe, clock, home, session)
+        await IngestService(
+            home,
+            clock,
+            bus,
+            store,
+            session,
+            boot=boot_id(),
+            version=__version__,
+            bulk=bulk,
+            group=GROUP if is_shared else None,
+        ).run()
+    finally:
+        await store.close()
 
 
 async def run_alerts(settings: Settings) -> None:

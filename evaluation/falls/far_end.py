@@ -55,6 +55,10 @@ class FarEnd:
         self.faults: list[Event] = []
 
     @property
+    def shed(self) -> int:
+        return 0
+
+    @property
     def connected(self) -> bool:
         return self._connected
 

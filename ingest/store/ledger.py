@@ -2,7 +2,8 @@
 
 Which batches and events were taken, so that a resend is known for what it is; up to where a
 receipt may reach; and what was refused. One SQLite file in write-ahead mode with
-``synchronous=FULL``: what a transaction returned for survives kill -9 and a power cut.
+``synchronous=FULL``: what a transaction returned for survives kill -9 and a power cut. Several
+workers of one machine may share it.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from ingest.store.rows import SessionKey, StoredSession
 from ingest.store.schema import migrate
 
 BUSY_TIMEOUT_S: Final = 5.0
-"""How long to wait for another process that writes to the same file, which none should."""
+"""How long to wait for another worker's commit, which takes milliseconds."""
 
 PAGE_BYTES: Final = 4096
 """SQLite's default page."""
@@ -108,8 +109,10 @@ class Ledger:
         self.max_bytes = max_bytes
         self.dead_letters_forgotten = 0
         self._open_connection: sqlite3.Connection | None = None
+        self._version = -1
         self._sessions: dict[SessionKey, StoredSession] = {}
         self._wearers: dict[str, str | None] = {}
+        self._settled: dict[SessionKey, int] = {}
         # One thread: writes are in order, and the event loop never waits for the disk.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="store")
 
@@ -126,8 +129,10 @@ class Ledger:
             If nothing was written.
         """
         try:
-            entry = Entry(self.connection(), self._sessions, self._wearers)
-            entry.connection.execute("BEGIN IMMEDIATE")
+            connection = self.connection()
+            connection.execute("BEGIN IMMEDIATE")
+            self._forget_if_changed(connection)
+            entry = Entry(connection, self._sessions, self._wearers)
             result = work(entry)
             self._commit(entry)
         except (sqlite3.Error, OSError) as error:
@@ -156,8 +161,7 @@ class Ledger:
         Stored or kept as a dead letter; 0 if the first is missing, or the session was in no
         write since the ledger was opened.
         """
-        known = self._sessions.get(SessionKey(home, gateway, session))
-        return known.prefix.up_to if known is not None else 0
+        return self._settled.get(SessionKey(home, gateway, session), 0)
 
     def connection(self) -> sqlite3.Connection:
         """The file, opened and brought up to date; only on the ledger's thread.
@@ -187,6 +191,17 @@ class Ledger:
         self._open_connection = connection
         return connection
 
+    def _forget_if_changed(self, connection: sqlite3.Connection) -> None:
+        """Another worker has written since: what is kept in memory may be wrong.
+
+        ``data_version`` changes with the commits of other connections alone.
+        """
+        version = int(connection.execute("PRAGMA data_version").fetchone()[0])
+        if version != self._version:
+            self._version = version
+            self._sessions.clear()
+            self._wearers.clear()
+
     def drop_connection(self) -> None:
         """Close the file; an open transaction is undone. What was cached may be wrong now."""
         connection, self._open_connection = self._open_connection, None
@@ -207,6 +222,11 @@ class Ledger:
         self.dead_letters_forgotten += entry.forgotten
         if len(self._sessions) > MAX_CACHED_SESSIONS:
             self._sessions.clear()
+            self._settled.clear()
+        # Apart: this only grows, and is true whatever another worker writes after it.
+        self._settled.update(
+            {key: after.prefix.up_to for key, (_, after) in entry.sessions.items()}
+        )
         self._sessions.update({key: after for key, (_, after) in entry.sessions.items()})
         if len(self._wearers) > MAX_CACHED_WEARERS:
             self._wearers.clear()

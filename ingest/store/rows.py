@@ -17,11 +17,14 @@ LATE_AFTER_MS: Final = 60_000
 """Data older than this when it was sent is marked late. Boards show the last minute; what
 comes after it is history. Judged by age alone, unknown age is now (DESIGN 4)."""
 
-MAX_DEAD_LETTER_BYTES: Final = 16 * 1024
-"""An event with its waveform is 3 kB; of more only the beginning is kept."""
+MAX_DEAD_LETTER_BYTES: Final = wire.MAX_PAYLOAD_BYTES
+"""Whatever could have been accepted is kept whole, so that it can be tried again."""
 
 MAX_DEAD_LETTERS: Final = 10_000
-"""Together at most 160 MB of what strangers send. Beyond it the oldest go."""
+"""Beyond it the oldest go."""
+
+MAX_DEAD_LETTERS_BYTES: Final = 160 * 1024 * 1024
+"""Together at most so much of what strangers send. Beyond it the oldest go."""
 
 UNSTORABLE: Final = (
     OverflowError,
@@ -122,10 +125,14 @@ def insert_letter(connection: sqlite3.Connection, letter: DeadLetter, received_a
 
 
 def forget_letters(connection: sqlite3.Connection) -> int:
-    """Delete the oldest beyond `MAX_DEAD_LETTERS`; returns how many went."""
+    """Delete the oldest beyond `MAX_DEAD_LETTERS` and `MAX_DEAD_LETTERS_BYTES`; returns how many
+    went.
+    """
     return connection.execute(
-        "DELETE FROM dead_letter WHERE id <= (SELECT max(id) FROM dead_letter) - ?",
-        (MAX_DEAD_LETTERS,),
+        "DELETE FROM dead_letter WHERE id <= (SELECT max(id) FROM dead_letter) - ? OR id IN ("
+        "SELECT id FROM (SELECT id, sum(length(payload)) OVER (ORDER BY id DESC) AS newer "
+        "FROM dead_letter) WHERE newer > ?)",
+        (MAX_DEAD_LETTERS, MAX_DEAD_LETTERS_BYTES),
     ).rowcount
 
 

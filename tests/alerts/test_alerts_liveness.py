@@ -109,6 +109,33 @@ def test_a_silent_service_is_a_fault_of_its_own(ward):
     assert causes(ward) == [FaultCause.SERVICE_SILENT]
 
 
+def test_a_service_of_several_workers_is_silent_when_all_of_them_are(ward):
+    """They speak by turns, each with its own session; none ends the others'."""
+    ingest = {"name": "ingest", "role": Role.INGEST, "beds": ()}
+    seen = []
+
+    def look():
+        seen.append(causes(ward))
+
+    ward.play(
+        *beats(ward, 200),
+        *beats(ward, 20, session="one", **ingest),
+        *beats(ward, 101, start=2, session="two", **ingest),
+        (25, ward.heartbeat(session="one", online=False, **ingest)),
+        (26, look),
+        (90, look),
+        (104, ward.heartbeat(session="two", online=False, **ingest)),
+        (106, look),
+        (108, ward.heartbeat(session="one", sequence=1, **ingest)),
+        (110, look),
+        (112, ward.heartbeat(session="three", **ingest)),
+        (114, look),
+        until=115,
+    )
+    silent = [FaultCause.SERVICE_SILENT]
+    assert seen == [[], [], silent, silent, []]
+
+
 def test_silence_is_still_missed_after_a_restart(ward):
     async def restart():
         await ward.stop_service(kill=True)

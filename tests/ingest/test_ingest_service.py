@@ -194,7 +194,7 @@ def test_garbage_is_kept_with_a_reason_and_harms_nobody(scene: Any, event: Any, 
             letters = scene.reader.dead_letters()
             assert len(letters) == len(GARBAGE)
             assert all(letter.reason and letter.topic == topic for letter in letters)
-            assert max(len(letter.payload) for letter in letters) <= 16 * 1024
+            assert max(len(letter.payload) for letter in letters) <= wire.MAX_PAYLOAD_BYTES
 
     scene.run(scenario)
 

@@ -280,7 +280,7 @@ def train_fingerprints(
     try:
         write_fingerprints(data, out, lambda line: typer.echo(line, err=True))
     except (RecordingError, OSError) as error:
-        _refuse(str(error))
+        refuse(str(error))
 
 
 @app.command()

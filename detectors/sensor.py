@@ -20,7 +20,7 @@ from detectors.block import Block
 from detectors.grid import Grid
 from detectors.minute import MINUTE_S, Minute, padded
 from detectors.summary import DEVIATION_G, MEAN
-from detectors.wear import MOVED_DEVIATION_G
+from detectors.wear import MOVED_DEVIATION_G, TURNED_G
 
 
 class SensorCause(IntEnum):
@@ -50,9 +50,23 @@ SAME_G: Final = 1e-5
 ±2 g: 61 µg), beyond what float32 rounds, and far below the noise of any mean of 50 samples."""
 
 FROZEN_MIN: Final = 10
-"""Minutes without a change on any axis. A sensor of 10 mg steps, such as WEDA's, may rest on one
-step while nobody touches it, but under a breathing sleeper not for long; one with steps of 1 mg
-or less never rests, its noise is greater."""
+"""Minutes without a change on any axis. One with steps of 1 mg or less never rests, its noise is
+greater; one with coarse steps rests on a step while nobody touches it (`_laid_down`)."""
+
+COARSE_STEPS_G: Final = (1 / 128, 0.1 / 9.80665)
+"""Steps that are coarse beside a sensor's noise of some 3 mg: those of 8 to 10 bits over ±2 to
+±8 g (all of them multiples of the first), and WEDA's 0.1 m/s²."""
+
+ON_STEP_G: Final = 1.5e-4
+"""A mean so near to a multiple of a step rests on it: half a count of an advert is 1.2e-4 g. Of
+values that froze at random less than one in 10,000 lies so near on all three axes."""
+
+RESTS_LEAST_S: Final = 3
+"""Exactly constant seconds between movements of one minute that show a sensor of coarse steps:
+the shortest pause that no filter and no repeated packet makes."""
+
+RESTS_MIN: Final = 2
+"""Such minutes: one may be the stutter of a sensor that is about to fail."""
 
 STUCK_MOVES_G: Final = 0.2
 """How far another axis must go within a minute in which one does not change: at a wrist that moves
@@ -199,6 +213,8 @@ class SensorTrust:
 
     def __init__(self, rows: int) -> None:
         self._verdicts = _Verdicts(rows, _LEAST_MIN)
+        self._rests_min = np.zeros(rows, np.int64)
+        """Minutes in which it was exactly constant and moved again."""
 
     @property
     def cause(self) -> NDArray[np.int8]:
@@ -210,23 +226,52 @@ class SensorTrust:
         judged = minute.judged
         reach = _reach(minute)
         same, moves = reach <= SAME_G, reach.max(axis=0) >= STUCK_MOVES_G
-        noiseless = minute.heard & (minute.seconds[DEVIATION_G] > SAME_G)
-        frozen = judged & same.all(axis=0) & ~noiseless.any(axis=1)
+        noisy = minute.heard & (minute.seconds[DEVIATION_G] > SAME_G)
+        constant = judged & same.all(axis=0) & ~noisy.any(axis=1)
+        laid_down = constant & self._may_rest(minute)
+        self._rests_min += _rests_between(minute)
         judge = self._verdicts.judge
-        judge(SensorCause.FROZEN, frozen, judged & ~frozen)
+        judge(SensorCause.FROZEN, constant & ~laid_down, judged & ~constant)
         stuck = same.any(axis=0)
         judge(SensorCause.STUCK_AXIS, judged & moves & stuck, judged & moves & ~stuck)
         self._judge_gravity(minute)
         self._judge_spikes(minute)
-        self._verdicts.conclude(judged)
+        # A sensor that lies there proves nothing, neither that it works nor that it does not.
+        self._verdicts.conclude(judged & ~laid_down)
 
     def reset(self, row: int) -> None:
         """Another wearable stands in this row."""
+        self.begin_anew(row)
+        self._rests_min[row] = 0
+
+    def begin_anew(self, row: int) -> None:
+        """Judge the same wearable from now on as if it had not been seen before; what steps its
+        sensor has stays known.
+        """
         self._verdicts.reset(row)
 
     def grow(self, rows: int) -> None:
         """Make room for more wearables; what was shown of the others stands."""
         self._verdicts.grow(rows)
+        self._rests_min = padded(self._rests_min, rows)
+
+    def _may_rest(self, minute: Minute) -> NDArray[np.bool_]:
+        """Whether to be constant is no fault of these: a wearable that was laid down.
+
+        Its sensor has coarse steps: it was seen to rest on one and to move again, or does so on a
+        step of `COARSE_STEPS_G`. And nobody wears it: what says of itself that it is worn, and
+        shows neither pulse beat nor breath nor tremor at any step, measures nothing. One axis
+        at exactly ±1 g with two at exactly nothing is what a dead sensor returns, too: that
+        counts as laid down only where the wearable says that nobody wears it, or has moved
+        after such a rest before.
+        """
+        worn_s, unworn_s = (minute.worn == 1).sum(axis=1), (minute.worn == 0).sum(axis=1)
+        says_unworn = unworn_s > worn_s
+        on_step = _on_coarse_step(minute.centre_g)
+        tilted = (np.abs(minute.centre_g) > ON_STEP_G).sum(axis=0) > 1
+        coarse = (self._rests_min >= RESTS_MIN) | (on_step & (tilted | says_unworn))
+        may_rest: NDArray[np.bool_] = coarse & (says_unworn | (worn_s == 0))
+        return may_rest
 
     def _judge_gravity(self, minute: Minute) -> None:
         # What was not heard fails every comparison.
@@ -321,6 +366,28 @@ class StreamTrust:
         judge(SensorCause.SPIKES, spiky, silent | (enough & ~spiky))
         self._verdicts.conclude(enough)
         self._valid[:] = self._spoke_s[:] = 0
+
+
+def _on_coarse_step(mean_g: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Whether all axes of (3, rows) are multiples of one of `COARSE_STEPS_G`."""
+    on_step = np.zeros(mean_g.shape[1], np.bool_)
+    for step_g in COARSE_STEPS_G:
+        away_g = np.abs(mean_g - np.rint(mean_g / step_g) * step_g)
+        on_step |= (away_g <= ON_STEP_G).all(axis=0)
+    return on_step
+
+
+def _rests_between(minute: Minute) -> NDArray[np.bool_]:
+    """Whether a minute holds movement, exact rest of `RESTS_LEAST_S`, and movement again; who
+    stops for good, or has only just begun to speak, does not.
+    """
+    # What was not heard fails every comparison.
+    moves = (minute.seconds[DEVIATION_G] >= MOVED_DEVIATION_G) | (minute.shift_g >= TURNED_G)
+    rests = (minute.seconds[DEVIATION_G] <= SAME_G) & (minute.shift_g <= SAME_G)
+    moved_before = np.logical_or.accumulate(moves, axis=1)
+    moves_after = np.logical_or.accumulate(moves[:, ::-1], axis=1)[:, ::-1]
+    between: NDArray[np.bool_] = (rests & moved_before & moves_after).sum(axis=1) >= RESTS_LEAST_S
+    return between
 
 
 def _reach(minute: Minute) -> NDArray[np.float32]:

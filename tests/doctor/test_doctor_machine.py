@@ -11,7 +11,7 @@ import pytest
 from contract.clock import VirtualClock
 from wardlight.doctor import Context, Level
 from wardlight.doctor.machine import clock as clock_check
-from wardlight.settings import StaffSettings
+from wardlight.settings import GatewayEntry, StaffSettings
 
 
 def program(folder: Path, name: str, text: str) -> None:
@@ -184,3 +184,31 @@ def test_settings_that_are_seldom_meant(looking, found, monkeypatch, tmp_path) -
     fast = settings.model_copy(update={"clock": settings.clock.model_copy(update={"rate": 10.0})})
     report = looking.now(fast, "configuration")
     assert found(report, "configuration / simulation").level is Level.FAULT
+
+
+@pytest.mark.parametrize(
+    ("floors", "placement", "level", "said"),
+    [
+        ((), "wrist", Level.WARNING, "told nowhere"),
+        (("bedroom",), "wrist", Level.WARNING, "outside the zone of the bed"),
+        (("corridor",), "wrist", Level.OK, "gateway-corridor"),
+        ((), "pendant", Level.OK, "nobody has a wearable at the wrist"),
+    ],
+    ids=["none", "only by the bed", "a corridor", "no wrist"],
+)
+def test_where_no_slide_is_ever_told_is_said(
+    looking, found, floors: tuple[str, ...], placement: str, level: Level, said: str
+) -> None:
+    settings = looking.settings()
+    resident = settings.residents[0].model_copy(
+        update={"zone": "bedroom", "placement": placement, "device": "wearable-1"}
+    )
+    gateways = tuple(
+        GatewayEntry(name=f"gateway-{zone}", zone=zone, resting=zone not in floors)
+        for zone in ("bedroom", "corridor")
+    )
+    settings = settings.model_copy(update={"residents": (resident,), "gateways": gateways})
+    entry = found(looking.now(settings, "configuration"), "configuration / slides")
+    assert entry.level is level
+    assert said in entry.found
+    assert ("resting = false" in entry.advice) is (level is Level.WARNING)

@@ -37,6 +37,28 @@ async def settings(context: Context) -> Finding:
     return ok(what)
 
 
+async def slides(context: Context) -> Finding:
+    """Whether a slide to the floor without impact can be told anywhere (`edge.lies`)."""
+    it = context.settings
+    floors = {entry.name: entry.zone for entry in it.gateways if not entry.resting}
+    at_wrist = [each for each in it.residents if each.device and each.placement == "wrist"]
+    # In the zone of her own bed a resident is taken to rest, whatever else it is.
+    without = [each for each in at_wrist if not set(floors.values()) - {each.zone}]
+    figures = {"gateways_without_rest": float(len(floors)), "nowhere_told": float(len(without))}
+    if without:
+        return warning(
+            f"of {counted(len(without), 'resident')} with a wearable at the wrist a slide to the "
+            "floor without impact is told nowhere: no gateway"
+            f"{' outside the zone of the bed' if floors else ''} has resting = false",
+            "Where nobody sits or lies for long (a corridor, stairs, a shower) and a gateway of "
+            "its own stands, set resting = false for it in [[gateways]]; elsewhere rely on rounds.",
+            **figures,
+        )
+    if not at_wrist:
+        return ok("nobody has a wearable at the wrist", **figures)
+    return ok(f"told where {listed(floors)} hears best, and there alone", **figures)
+
+
 async def simulation(context: Context) -> Finding:
     """Whether anything here is not real."""
     it = context.settings

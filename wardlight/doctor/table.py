@@ -67,6 +67,7 @@ FIXED: Final = (
     Check(group="sound", name="loudspeaker", look=machine.loudspeaker),
     Check(group="configuration", name="settings", look=configuration.settings),
     Check(group="configuration", name="password", look=configuration.password),
+    Check(group="configuration", name="slides", look=configuration.slides),
     Check(group="configuration", name="simulation", look=configuration.simulation),
 )
 """Those that every home has."""

@@ -200,4 +200,12 @@ class Presence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """For the choice of the lead: the lowest number heard within 5 s leads."""
     distrusted: dict[str, list[str]] = {}
     """Device to the causes of the faults of its wear or sensor that this gateway holds open: who
-    hears it no longer leaves those to it."""
+    hears it no longer leaves those to it, and who hears it now takes them over."""
+    zone: str | None = None
+    """Where it stands, as in `GatewayConfig`."""
+    resting: bool = True
+    """Likewise: a slide is judged by the place of the gateway that hears its wearer best, whoever
+    has noticed it."""
+    judged: list[str] = []
+    """Devices of whose slide to the floor it has decided in the last half minute whether to tell
+    it: nobody else need."""

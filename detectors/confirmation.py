@@ -8,8 +8,9 @@ cancels nothing, because who struggles on the floor moves; silence cancels nothi
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -48,6 +49,16 @@ _MEAN: Final = slice(0, 3)
 _DEVIATION: Final = 3
 
 _GOT_UP_COSINE: Final = math.cos(math.radians(GOT_UP_POSTURE_DEG))
+
+
+class KeptFall(NamedTuple):
+    """A suspected fall that is still followed, as it outlives the process (`resume`)."""
+
+    impact_ns: int
+    detected: bool
+    heard_s: int
+    lying: tuple[float, float, float] | None
+    """Direction of gravity on the floor; None where it was not read."""
 
 
 @dataclass(slots=True)
@@ -100,6 +111,37 @@ class FallConfirmation:
             self._look_back(row)
         self._open.append(_OpenFall(row, impact_ns, self._time.of(impact_ns)))
 
+    @property
+    def waits(self) -> bool:
+        """Whether a fall is still to be detected."""
+        return any(not fall.detected for fall in self._open)
+
+    def following(self, row: int) -> list[KeptFall]:
+        """The falls of a row that are still followed."""
+        return [
+            KeptFall(fall.impact_ns, fall.detected, fall.heard_s, _as_tuple(fall.lying))
+            for fall in self._open
+            if fall.row == row
+        ]
+
+    def resume(self, row: int, falls: Sequence[KeptFall], second: int) -> None:
+        """Follow these falls, and no others, of a row; what was not heard since they happened is
+        no walking.
+
+        Parameters
+        ----------
+        second
+            Unix second from which on blocks come, if none has come yet.
+        """
+        self._begin(second)
+        self._open = [fall for fall in self._open if fall.row != row]
+        for kept in falls[-MAX_OPEN_PER_ROW:]:
+            lying = None if kept.lying is None else np.array(kept.lying, np.float32)
+            impact_s = self._time.exactly(kept.impact_ns)
+            self._open.append(
+                _OpenFall(row, kept.impact_ns, impact_s, lying, kept.heard_s, kept.detected)
+            )
+
     def step(self, block: SummaryBlock) -> list[Detection]:
         """Take in the next second.
 
@@ -150,6 +192,13 @@ class FallConfirmation:
         self._walked_until_s = padded(self._walked_until_s, rows, -np.inf)
         self._walked_posture = padded(self._walked_posture, rows, np.nan)
 
+    def _begin(self, second: int) -> None:
+        """Let time begin, if it has not, and place in it what was suspected before."""
+        if self._time.second is None:
+            self._time.begin(second)
+            for fall in self._open:
+                fall.impact_s = self._time.of(fall.impact_ns)
+
     def _decide(self, fall: _OpenFall) -> EventKind | None:
         if fall.lying is None and self._time.now_s - fall.impact_s > LYING_SEEN_S[1] + 1:
             fall.lying = self._posture_on_floor(fall)
@@ -180,12 +229,9 @@ class FallConfirmation:
 
     def _advance(self, block: SummaryBlock) -> None:
         """Move time on, and note who has been walking."""
-        begins = self._time.second is None
+        self._begin(block.second)
         passed_s = self._time.advance(block.second)
         block.values.take(_MEASURES, axis=0, out=self._recent.advance(passed_s), mode="clip")
-        if begins:
-            for fall in self._open:
-                fall.impact_s = self._time.of(fall.impact_ns)
         if self._open:
             self._note_walking(sorted({fall.row for fall in self._open}))
 
@@ -210,6 +256,13 @@ class FallConfirmation:
         walked = np.array(rows)[sustained]
         self._walked_until_s[walked] = self._time.now_s
         self._walked_posture[:, walked] = common[:, sustained]
+
+
+def _as_tuple(direction: NDArray[np.float32] | None) -> tuple[float, float, float] | None:
+    if direction is None or np.isnan(direction[0]):
+        return None
+    x, y, z = direction.tolist()
+    return x, y, z
 
 
 def _count_walking(

@@ -12,7 +12,8 @@ nobody rests, in a chair everybody does.
 from __future__ import annotations
 
 import math
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,6 +69,23 @@ _TURNED_COSINE: Final = math.cos(math.radians(TURNED_DEG))
 _UPRIGHT_COSINE: Final = math.cos(math.radians(UPRIGHT_DEG))
 _TURNING_COSINE: Final = math.cos(math.radians(TURNING_DEG))
 _STAGES_S: Final = np.array([60.0 * minutes for minutes in STAGES_MIN] + [np.inf])
+
+
+class KeptLie(NamedTuple):
+    """Who lies, as it outlives the process (`LongLie.resume`)."""
+
+    begun_ns: int
+    """Wall time."""
+    slid: bool
+    """Whether it began without an impact."""
+    stage: int
+    """How many of `STAGES_MIN` have passed."""
+    heard_s: int
+    moved_s: int
+    lying: tuple[float, float, float]
+    """Sum of the directions since it began."""
+    on_foot: tuple[float, float, float] | None
+    """Direction while walking last; None if she was not seen to walk."""
 
 
 class LongLie:
@@ -135,6 +153,55 @@ class LongLie:
         self._begun_s[row] = np.inf
         self._slid[row] = False
         self._stage[row] = 0
+        self._note_next()
+
+    @property
+    def waits(self) -> bool:
+        """Whether a stage of anybody is still to come."""
+        return self._next_s < math.inf
+
+    def lying(self, row: int) -> KeptLie | None:
+        """Since when and how a row lies; None if it does not."""
+        if np.isinf(self._begun_s[row]):
+            return None
+        seen = bool(np.isfinite(self._on_foot[0, row]))
+        return KeptLie(
+            int(self._begun_ns[row]),
+            bool(self._slid[row]),
+            int(self._stage[row]),
+            int(self._heard_s[row]),
+            int(self._moved_s[row]),
+            _as_tuple(self._lying[:, row]),
+            _as_tuple(self._on_foot[:, row]) if seen else None,
+        )
+
+    def falls(self, row: int) -> list[int]:
+        """Wall times of the impacts of a row's falls that have not ended."""
+        return [impact_ns for _, impact_ns in self._falls.get(row, ())]
+
+    def resume(self, row: int, lie: KeptLie | None, falls: Sequence[int], second: int) -> None:
+        """Time this lie, and no other, of a row; stages that have passed meanwhile are told by the
+        next second, and what was not heard stays not heard.
+
+        Parameters
+        ----------
+        falls
+            As `falls` has told them.
+        second
+            Unix second from which on blocks come, if none has come yet.
+        """
+        self.end(row)
+        self._time.begin(second)
+        if falls:
+            self._falls[row] = [(self._time.exactly(impact_ns), impact_ns) for impact_ns in falls]
+        if lie is None:
+            return
+        self._begin(row, self._time.exactly(lie.begun_ns), lie.begun_ns, slid=lie.slid)
+        self._stage[row] = lie.stage
+        self._heard_s[row], self._moved_s[row] = lie.heard_s, lie.moved_s
+        self._lying[:, row] = lie.lying
+        if lie.on_foot is not None:
+            self._on_foot[:, row] = lie.on_foot
         self._note_next()
 
     def step(self, block: SummaryBlock) -> list[Detection]:
@@ -272,3 +339,8 @@ class LongLie:
         return Detection(
             row, EventKind.LONG_LIE, int(self._begun_ns[row]), emitted_ns, None, features, None
         )
+
+
+def _as_tuple(direction: NDArray[np.float32]) -> tuple[float, float, float]:
+    x, y, z = direction.tolist()
+    return x, y, z

@@ -33,6 +33,19 @@ class OwnTime:
         self.second = second
         return passed_s
 
+    def begin(self, second: int) -> None:
+        """Blocks will come from this unix second on; nothing, if one has come already."""
+        if self.second is None:
+            self.second = second - 1
+
+    def exactly(self, moment_ns: int) -> float:
+        """A wall time on the axis of `now_s`, however long ago: its age is known to be true.
+
+        Only after `begin` or a block.
+        """
+        assert self.second is not None
+        return self.now_s - ((self.second + 1) * NS_PER_S - moment_ns) / NS_PER_S
+
     def of(self, moment_ns: int) -> float:
         """A wall time on the axis of `now_s`; now, before the first block."""
         if self.second is None:

@@ -104,6 +104,12 @@ class SummaryGrid:
             opened = self._open[second] = {}
         opened[row] = _Summary(values, math.nan if worn is None else worn)
 
+    def begin(self, second: int) -> None:
+        """Close from this second on, though nobody has been heard yet: somebody is waited for."""
+        if self._next is None:
+            self._next = min(second, *self._open) if self._open else second
+            self._silent_s = 0
+
     def close(self, until_second: int) -> Iterator[SummaryBlock]:
         """All seconds before `until_second` that have not been closed, in order.
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine, Iterable
 from typing import Any, Final
 
+import msgspec
 import structlog
 
 from contract.clock import Clock, now_us
@@ -107,6 +108,8 @@ class Downlink:
         self._unresolved: dict[str, AlertStateItem] = {}
         self._unresolved_of = "", 0
         """Session and number of the alert state that told them last."""
+        self.state_heard = False
+        """Whether the alert service has said in this session where incidents stand."""
 
     async def receipt(self, receipt: Receipt) -> None:
         """Something is durable, or will never be."""
@@ -145,6 +148,7 @@ class Downlink:
         self._siren.policy.alert_state(state, self._clock.monotonic_ns(), live=live)
         if live:
             self._end_resolved(state)
+            self.state_heard = True
         for item in state.alerts:
             wearable = self._roster.by_device.get(item.device or "")
             if item.state is IncidentState.ACKNOWLEDGED and item.incident not in self._told:
@@ -176,6 +180,24 @@ class Downlink:
             if wearable is not None and item.kind in LYING_KINDS:
                 self._settle(wearable, item.fall_ids)
         self._settled = set(resolved)
+
+    def unresolved(self, wearable: Wearable) -> tuple[str, list[AlertStateItem]]:
+        """The incidents of a wearer's falls that are not resolved, as far as `expect` needs them,
+        and the session of the alert service that says so.
+        """
+        items = [
+            msgspec.structs.replace(item, event_ids=[], keys=[], bed=None, sound=False)
+            for item in self._unresolved.values()
+            if item.device == wearable.device and item.kind in LYING_KINDS
+        ]
+        return self._unresolved_of[0], sorted(items, key=lambda item: item.incident)
+
+    def expect(self, session: str, items: Iterable[AlertStateItem]) -> None:
+        """An earlier session of this gateway has heard these of that one of the alert service:
+        those that it does not name any more have been resolved meanwhile.
+        """
+        self._unresolved_of = session, 0
+        self._unresolved = {item.incident: item for item in items}
 
     def _help_is_coming(self, wearable: Wearable) -> None:
         """Whoever waits on the floor shall feel that somebody comes; the nearest tells."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import zlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -92,16 +92,34 @@ class Falls:
         detector = LONG_LIE_DETECTOR if is_lie else CONFIRMATION_DETECTOR
         return await self._emit(wearable, detection, fall, detector, None)
 
-    def settle(self, wearable: Wearable, fall_ids: Collection[str]) -> None:
+    def known(self, wearable: Wearable) -> list[tuple[str, int]]:
+        """Ids and impacts (grid time) of the falls of the last hour."""
+        return [(fall.fall_id, fall.impact_ns) for fall in self._known.get(wearable.device, ())]
+
+    def take_up(self, wearable: Wearable, known: Iterable[tuple[str, int]]) -> None:
+        """Know these falls, of an earlier session, and those of this one that are none of them."""
+        kept = [_Fall(*fall) for fall in known]
+        ids = {fall.fall_id for fall in kept}
+        later = [each for each in self._known.get(wearable.device, ()) if each.fall_id not in ids]
+        self._known[wearable.device] = [*kept, *later]
+
+    def settle(self, wearable: Wearable, fall_ids: Collection[str]) -> int:
         """A person has resolved an incident of these falls: of them nobody lies any longer, nor
         of one before them. A fall that came after, and that nobody has seen to, goes on.
+
+        Returns
+        -------
+        int
+            Until when she has been seen to, grid time.
         """
         settled = (
             fall.impact_ns
             for fall in self._known.get(wearable.device, ())
             if fall.fall_id in fall_ids
         )
-        self._pipeline.settle(wearable, max(settled, default=BEFORE_ALL_NS))
+        until_ns = max(settled, default=BEFORE_ALL_NS)
+        self._pipeline.settle(wearable, until_ns)
+        return until_ns
 
     async def from_advert(
         self, wearable: Wearable, candidate: Counter, peak_g: float, impact_ns: int

@@ -31,6 +31,7 @@ from edge.inbox import Inbox
 from edge.lies import SlidePolicy
 from edge.links import LinkPool, StreamKeeper
 from edge.listener import Listener
+from edge.lying import LyingKeeper
 from edge.outbox import EventOutbox
 from edge.pipeline import Pipeline
 from edge.presence import Neighbours
@@ -143,13 +144,14 @@ class Gateway:
             outbox=self.outbox,
             wake=self.uplink.wake,
             on_unwritable=self._unwritable,
+            lying=lambda wearable: self.lying.row(wearable),  # noqa: PLW0108 - made later
         )
         self.faults = FaultBook(self.reporter, clock)
         self.decoder = WearableDecoder(self.roster, self.counts)
         self.pipeline = Pipeline(self.roster, self.time, self.counts, models)
         self.falls = Falls(self.reporter, self.time, self.pipeline)
         self.neighbours = Neighbours(self.sender, priority, self.roster, clock)
-        self.slides = SlidePolicy(self.neighbours, self.counts)
+        self.slides = SlidePolicy(self.neighbours, self.counts, clock, self.pipeline)
         self.siren = SirenControl(siren, clock, self.outbox)
         self.telemetry = Telemetry(
             sender=self.sender,
@@ -239,7 +241,7 @@ class Gateway:
             counts=self.counts,
             on_refused=self._refused,
         )
-        downlink = Downlink(
+        self.downlink = downlink = Downlink(
             clock=self._clock,
             counts=self.counts,
             roster=self.roster,
@@ -252,8 +254,20 @@ class Gateway:
             pool=self.pool,
             configs=self.configs,
             apply_config=self._apply_config,
-            settle=self.falls.settle,
+            settle=lambda wearable, ids: self.lying.settle(wearable, ids),  # noqa: PLW0108 - made later
             spawn=self._spawn,
+        )
+        self.lying = LyingKeeper(
+            clock=self._clock,
+            time=self.time,
+            boot=self.sender.boot,
+            roster=self.roster,
+            outbox=self.outbox,
+            pipeline=self.pipeline,
+            falls=self.falls,
+            slides=self.slides,
+            downlink=downlink,
+            on_unwritable=self._storage_failed,
         )
         self.inbox = Inbox(
             self.sender,
@@ -296,6 +310,7 @@ class Gateway:
             _log.error("telemetry_unusable", reason=str(error))
         for damaged in self.outbox.damaged_files:
             await self._storage_failed(f"a damaged outbox was kept as {damaged.name}")
+        await self.lying.load()
         problems = self.configs.begin(self._given_config)
         if self.configs.current is not None:
             self._apply_config(self.configs.current)
@@ -317,6 +332,7 @@ class Gateway:
 
     async def _goodbye(self, bus: asyncio.Task[None]) -> None:
         """Everything to the disk, "offline" to the broker, links and files closed."""
+        await self.lying.keep(self._clock.monotonic_ns(), everything=True)
         await self.telemetry.flush(self._clock.monotonic_ns(), everything=True)
         last_word = self.heartbeat.say_status(online=False)
         await within_or_not(self._clock, FAREWELL_LIMIT_S, last_word, "the last word")
@@ -341,10 +357,11 @@ class Gateway:
     async def tick(self) -> None:
         """One round of everything that is done by the second."""
         assert self._tasks is not None
+        self.lying.take_up(self._clock.monotonic_ns())
         second = self.pipeline.tick(self.time.grid_now_ns())
-        for wearable, detection in second.findings:
-            if self.slides.tells(wearable, detection, self.configs.current):
-                await self.falls.report(wearable, detection)
+        for wearable, detection in self.slides.due(second.findings, self.configs.current):
+            await self.falls.report(wearable, detection)
+        await self.lying.keep(self._clock.monotonic_ns())
         for block in second.summaries:
             self.telemetry.collect(block)
         now_ns = self._clock.monotonic_ns()
@@ -363,7 +380,9 @@ class Gateway:
     def _apply_config(self, config: GatewayConfig) -> None:
         added = self.roster.apply(config)
         self.pipeline.resize(added)
-        self.reporter.zone = self.telemetry.zone = config.zone
+        self.lying.enrolled()
+        self.reporter.zone = self.telemetry.zone = self.neighbours.zone = config.zone
+        self.neighbours.resting = config.resting
         self.siren.configure(config)
         _log.info("config_applied", revision=config.revision, wearables=len(self.roster))
 

@@ -7,6 +7,7 @@ could not be written: that is published all the same.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -17,7 +18,7 @@ import structlog
 from contract.events import Event, EventClass, Receiver
 from contract.messages import Outcome, Receipt
 from edge import outbox_rows as rows
-from edge.outbox_rows import Counter, PendingEvent, Rejection, Standing
+from edge.outbox_rows import Counter, KeptRow, PendingEvent, Rejection, Standing
 from edge.storage import Ballast, StorageFile, UnwritableError
 
 _log = structlog.get_logger(__name__)
@@ -46,6 +47,8 @@ class EventOutbox:
         self._results: dict[Counter, str | None] = {}
         self._sequences: dict[str, int] = {}
         self._damages_known = 0
+        self.lying: dict[str, bytes] = {}
+        """What an earlier session left open, by device (`edge.lying`)."""
         self.unknown_receipts = 0
         """Receipts for what was not waiting: doubled ones, and those after a restart."""
 
@@ -57,7 +60,7 @@ class EventOutbox:
         UnwritableError
             If there is no usable file; the outbox then works from memory alone.
         """
-        kept, results, sequences, faults = await self._file.do(rows.load)
+        kept, results, sequences, faults, lying = await self._file.do(rows.load)
         for payload, at_monotonic_ns, waiting in kept:
             event = rows.decode_kept(payload)
             if event is None or not waiting:
@@ -68,6 +71,7 @@ class EventOutbox:
             )
         self._results.update({Counter(*row[:4]): row[4] for row in results})
         self._sequences.update(sequences)
+        self.lying.update(lying)
         self.ballast.load()
         return [fault for (payload,) in faults if (fault := rows.decode_kept(payload)) is not None]
 
@@ -89,6 +93,7 @@ class EventOutbox:
         now_monotonic_ns: int,
         result: Counter | None = None,
         standing: Standing | None = None,
+        lying: KeptRow | None = None,
     ) -> str | None:
         """Keep `event` until it is receipted.
 
@@ -98,6 +103,8 @@ class EventOutbox:
             The wearable's counter that this event answers, written with it.
         standing
             The fault that this event raises or clears, written with it.
+        lying
+            What is open of its wearer from this event on, written with it.
 
         Returns
         -------
@@ -109,7 +116,9 @@ class EventOutbox:
             event, at_monotonic_ns, now_monotonic_ns, event.receipts_needed, durable=True
         )
         try:
-            await self._file.do(lambda connection: rows.insert(connection, entry, result, standing))
+            await self._file.do(
+                lambda connection: rows.insert(connection, entry, result, standing, lying)
+            )
         except UnwritableError as error:
             reason = str(error)
             entry.durable = False
@@ -201,6 +210,16 @@ class EventOutbox:
             return False
         self._results[counter] = None
         return True
+
+    async def keep_lying(self, kept: Sequence[KeptRow]) -> None:
+        """Write what is open of these wearers, all of it or nothing.
+
+        Raises
+        ------
+        UnwritableError
+            If it cannot be written.
+        """
+        await self._file.do(lambda connection: rows.keep_lying(connection, kept))
 
     async def forget_results(self, device: str, what: str) -> None:
         """The wearable has taken its counter back: the number may mean something new one day."""

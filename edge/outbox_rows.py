@@ -45,6 +45,7 @@ CREATE TABLE IF NOT EXISTS results (
 CREATE TABLE IF NOT EXISTS commands (
     id TEXT PRIMARY KEY, expires_at_us INTEGER NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS lying (device TEXT PRIMARY KEY, payload BLOB NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS faults (key TEXT PRIMARY KEY, payload BLOB NOT NULL) STRICT;
 """
 
@@ -64,6 +65,13 @@ class Standing(NamedTuple):
 
     key: str
     raised: bool
+
+
+class KeptRow(NamedTuple):
+    """What is open of one wearer's falls (`edge.lying`); None where nothing is any more."""
+
+    device: str
+    payload: bytes | None
 
 
 class PendingEvent:
@@ -105,6 +113,7 @@ Loaded = tuple[
     list[tuple[str, str, int, int, str | None]],
     list[tuple[str, int]],
     list[tuple[bytes]],
+    list[tuple[str, bytes]],
 ]
 
 
@@ -122,6 +131,7 @@ def load(connection: sqlite3.Connection) -> Loaded:
         connection.execute("SELECT device, what, boot, counter, event_id FROM results").fetchall(),
         connection.execute("SELECT session, latest FROM sequences").fetchall(),
         connection.execute("SELECT payload FROM faults ORDER BY key").fetchall(),
+        connection.execute("SELECT device, payload FROM lying ORDER BY device").fetchall(),
     )
 
 
@@ -130,6 +140,7 @@ def insert(
     entry: PendingEvent,
     result: Counter | None = None,
     standing: Standing | None = None,
+    lying: KeptRow | None = None,
 ) -> None:
     """Write an event, and what is written with it."""
     event = entry.event
@@ -149,6 +160,17 @@ def insert(
         connection.execute("INSERT OR REPLACE INTO faults VALUES (?, ?)", (standing.key, payload))
     elif standing is not None:
         connection.execute("DELETE FROM faults WHERE key = ?", (standing.key,))
+    if lying is not None:
+        keep_lying(connection, [lying])
+
+
+def keep_lying(connection: sqlite3.Connection, rows: Sequence[KeptRow]) -> None:
+    """Write what is open of these wearers."""
+    for row in rows:
+        if row.payload is None:
+            connection.execute("DELETE FROM lying WHERE device = ?", (row.device,))
+        else:
+            connection.execute("INSERT OR REPLACE INTO lying VALUES (?, ?)", row)
 
 
 def delete(connection: sqlite3.Connection, entry: PendingEvent) -> None:

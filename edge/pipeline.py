@@ -17,12 +17,12 @@ from contract.events import EventKind
 from contract.packets import MotionPacket
 from contract.screen import SCREEN_IMPACT_G
 from contract.units import NS_PER_S, seconds_to_ns
-from detectors.confirmation import FallConfirmation
+from detectors.confirmation import FallConfirmation, KeptFall
 from detectors.detection import Detection
 from detectors.fall import FallDetector
 from detectors.fall_model import FallModel, load_model
 from detectors.grid import LATENESS_S, Block, Grid
-from detectors.long_lie import LongLie
+from detectors.long_lie import KeptLie, LongLie
 from detectors.minute import Minutes
 from detectors.sensor import SensorTrust, StreamTrust
 from detectors.summary import SummaryBlock, SummaryGrid
@@ -61,6 +61,19 @@ class Second(NamedTuple):
 
     findings: list[Finding]
     summaries: list[SummaryBlock]
+
+
+class Lying(NamedTuple):
+    """What is open of one wearer's falls and lies. Times are grid times."""
+
+    followed: list[KeptFall]
+    """Falls after which walking is still waited for."""
+    lie: KeptLie | None
+    falls: list[int]
+    """Impacts of the falls that the lie may be timed from."""
+
+    def __bool__(self) -> bool:
+        return bool(self.followed or self.falls) or self.lie is not None
 
 
 class _HeldSummary(NamedTuple):
@@ -230,12 +243,39 @@ class Pipeline:
         """A person has said what became of this wearer's falls until `until_ns` (grid time)."""
         self._lies.end(wearable.row, until_ns)
 
+    def lying(self, wearable: Wearable) -> Lying:
+        """What is open of this wearer."""
+        row = wearable.row
+        return Lying(
+            self._confirmation.following(row), self._lies.lying(row), self._lies.falls(row)
+        )
+
+    def resume(self, wearable: Wearable, lying: Lying) -> None:
+        """Go on with what was open of this wearer, and with nothing else of hers."""
+        second = self._due_second(self._time.grid_now_ns())
+        self._confirmation.resume(wearable.row, lying.followed, second)
+        self._lies.resume(wearable.row, lying.lie, lying.falls, second)
+
+    def still_slid(self, wearable: Wearable, begun_ns: int) -> bool:
+        """Whether she lies whose slide began at `begun_ns` (grid time)."""
+        if self._roster.by_row.get(wearable.row) is not wearable:
+            return False
+        lie = self._lies.lying(wearable.row)
+        return lie is not None and lie.slid and lie.begun_ns == begun_ns
+
+    def _due_second(self, now_ns: int) -> int:
+        """The first grid second that is not to be closed yet."""
+        return (now_ns - _SUMMARY_LATENESS_NS) // NS_PER_S
+
     def tick(self, now_ns: int) -> Second:
         """Close what can be closed at grid time `now_ns`, and run the detectors over it."""
         findings = self._close_motion((now_ns - _LATENESS_NS) // NS_PER_S)
-        until = (now_ns - _SUMMARY_LATENESS_NS) // NS_PER_S
+        until = self._due_second(now_ns)
         if self._held:
             self._release_held(until)
+        if self._lies.waits or self._confirmation.waits:
+            # Also where nobody is heard any more: silence ends no timer.
+            self._summaries.begin(until)
         summaries = []
         for block in self._summaries.close(until):
             summaries.append(block)

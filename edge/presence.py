@@ -9,7 +9,7 @@ from contract import topics, wire
 from contract.clock import Clock
 from contract.events import FaultCause
 from contract.messages import MESSAGE_SCHEMA, Presence
-from contract.units import NS_PER_US
+from contract.units import NS_PER_US, seconds_to_ns
 from edge import lead
 from edge.lead import Heard
 from edge.reporter import Sender
@@ -18,6 +18,14 @@ from edge.wearables import HEARD_NS, NEVER, Roster, Wearable
 NEAR_ENOUGH_DB: Final = 3.0
 """A gateway that hears a wearable almost as well as the nearest reports its telemetry, too: the
 readings are a second old on the other's side, and a second told twice is better than none."""
+
+JUDGED_NS: Final = seconds_to_ns(30)
+"""How long others are told that a slide was judged here: they notice its stage up to two looks
+(`detectors.long_lie.LOOK_EACH_S`) later, and a message or two may be lost."""
+
+RSSI_DECIMALS: Final = 1
+"""Of a signal strength in a presence message. Gateways compare theirs as told: with more digits of
+its own each of two that are equal could take the other for the nearer one."""
 
 
 class Neighbours:
@@ -38,7 +46,12 @@ class Neighbours:
         self._others: dict[str, Heard] = {}
         self._latest: dict[str, tuple[str, int]] = {}
         self._heard_elsewhere_ns: dict[str, int] = {}
-        self._distrusted: dict[str, dict[str, list[str]]] = {}
+        self._said: dict[str, Presence] = {}
+        self._judged_ns: dict[str, int] = {}
+        """When this gateway has judged the slide of a device."""
+        self.zone: str | None = None
+        self.resting = True
+        """Of this gateway, as in `GatewayConfig`."""
         self.gateway = sender.gateway
         self.topic = topics.build(sender.home, sender.gateway, topics.PRESENCE)
 
@@ -53,12 +66,16 @@ class Neighbours:
                 session=self._sender.session,
                 sequence=self._sequence,
                 at_us=max(self._clock.now_ns() // NS_PER_US, 0),
-                heard={
-                    device: round(rssi_dbm, 1)
-                    for device, rssi_dbm in _heard_now(self._roster, now_ns).items()
-                },
+                heard=_heard_now(self._roster, now_ns),
                 priority=self._priority,
                 distrusted=distrusted,
+                zone=self.zone,
+                resting=self.resting,
+                judged=sorted(
+                    device
+                    for device, at_ns in self._judged_ns.items()
+                    if now_ns - at_ns <= JUDGED_NS
+                ),
             )
         )
 
@@ -74,7 +91,7 @@ class Neighbours:
         self._others[presence.gateway] = Heard(
             presence.gateway, presence.priority, now_ns, presence.heard
         )
-        self._distrusted[presence.gateway] = presence.distrusted
+        self._said[presence.gateway] = presence
         for device in presence.heard:
             self._heard_elsewhere_ns[device] = now_ns
 
@@ -102,15 +119,31 @@ class Neighbours:
                     best = rssi
         return best
 
+    def nearest(self, wearable: Wearable) -> Presence | None:
+        """What the gateway says that hears `wearable` best; None if that is this one."""
+        if self.rank(wearable) == 0:
+            return None
+        hearing = [each for each in self._live() if wearable.device in each.heard]
+        return min(hearing, key=lambda each: (-each.heard[wearable.device], each.gateway))
+
+    def note_judged(self, wearable: Wearable) -> None:
+        """Tell the others that this gateway has decided whether to tell the slide of `wearable`."""
+        self._judged_ns[wearable.device] = self._clock.monotonic_ns()
+
+    def has_judged(self, wearable: Wearable) -> bool:
+        """Whether another gateway has."""
+        return any(wearable.device in each.judged for each in self._live())
+
     def distrusts(self, cause: FaultCause, wearable: Wearable) -> bool:
         """Whether another live gateway that hears it holds this fault of it open, too."""
-        oldest_ns = self._clock.monotonic_ns() - lead.LIVE_NS
         return any(
-            other.at_ns >= oldest_ns
-            and wearable.device in other.rssi_dbm
-            and cause.value in self._distrusted.get(gateway, {}).get(wearable.device, ())
-            for gateway, other in self._others.items()
+            wearable.device in each.heard and _holds(each, cause, wearable) for each in self._live()
         )
+
+    def holder(self, cause: FaultCause, wearable: Wearable) -> str | None:
+        """Another live gateway that holds this fault open, whether it still hears it or not."""
+        held = (each.gateway for each in self._live() if _holds(each, cause, wearable))
+        return min(held, default=None)
 
     def reports(self, wearable: Wearable) -> bool:
         """Whether this gateway is the one, or one of those, to report its telemetry."""
@@ -126,15 +159,28 @@ class Neighbours:
         """When any gateway of the home last heard it, monotonic."""
         return max(wearable.heard_ns, self._heard_elsewhere_ns.get(wearable.device, NEVER))
 
+    def _live(self) -> list[Presence]:
+        """What the other gateways say that live."""
+        oldest_ns = self._clock.monotonic_ns() - lead.LIVE_NS
+        return [
+            self._said[gateway]
+            for gateway, other in self._others.items()
+            if other.at_ns >= oldest_ns
+        ]
+
     def _own(self, rssi_dbm: Mapping[str, float], now_ns: int) -> Heard:
         """What the others know of this gateway."""
         return Heard(self._sender.gateway, self._priority, now_ns, rssi_dbm)
 
 
 def _heard_now(wearables: Iterable[Wearable], now_ns: int) -> dict[str, float]:
-    """Signal strength of those that can be counted on, by device."""
+    """Signal strength of those that can be counted on, by device, as it is told."""
     return {
-        each.device: each.rssi_dbm
+        each.device: round(each.rssi_dbm, RSSI_DECIMALS)
         for each in wearables
         if each.rssi_dbm is not None and each.heard_within(HEARD_NS, now_ns)
     }
+
+
+def _holds(presence: Presence, cause: FaultCause, wearable: Wearable) -> bool:
+    return cause.value in presence.distrusted.get(wearable.device, ())

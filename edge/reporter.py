@@ -11,7 +11,7 @@ from contract.clock import Clock
 from contract.events import EVENT_SCHEMA, Event, EventClass, EventKind, Evidence, FaultCause
 from contract.ids import IdSource
 from edge.outbox import EventOutbox
-from edge.outbox_rows import Counter, Standing
+from edge.outbox_rows import Counter, KeptRow, Standing
 from edge.timebase import SessionTime
 from edge.wearables import Wearable
 
@@ -19,6 +19,17 @@ _log = structlog.get_logger(__name__)
 
 SYNCED: Final = "synced"
 UNSYNCED: Final = "unsynced"
+
+
+FOLLOWED: Final = frozenset(
+    {
+        EventKind.FALL_SUSPECTED,
+        EventKind.FALL_DETECTED,
+        EventKind.MAY_HAVE_GOT_UP,
+        EventKind.LONG_LIE,
+    }
+)
+"""Events that change what is still to come of a fall: both are written together."""
 
 
 class Sender(NamedTuple):
@@ -53,6 +64,8 @@ class Reporter:
         Called with the event's class once it is in the outbox.
     on_unwritable
         Called with the event and the reason if it is in memory only.
+    lying
+        Says what is open of a wearer, to be written with an event of `FOLLOWED`.
     """
 
     def __init__(
@@ -65,6 +78,7 @@ class Reporter:
         outbox: EventOutbox,
         wake: Callable[[EventClass], None],
         on_unwritable: Callable[[Event, str], Awaitable[None]],
+        lying: Callable[[Wearable], KeptRow],
     ) -> None:
         self.sender = sender
         self.zone: str | None = None
@@ -75,6 +89,7 @@ class Reporter:
         self._outbox = outbox
         self._wake = wake
         self._on_unwritable = on_unwritable
+        self._lying = lying
 
     async def emit(
         self,
@@ -97,8 +112,14 @@ class Reporter:
         now_ns = self._clock.monotonic_ns()
         at_ns = now_ns if at_monotonic_ns is None else at_monotonic_ns
         event = self._make(kind, about, at_ns, now_ns)
+        wearer = about.wearable if kind in FOLLOWED else None
         reason = await self._outbox.put(
-            event, at_monotonic_ns=at_ns, now_monotonic_ns=now_ns, result=result, standing=standing
+            event,
+            at_monotonic_ns=at_ns,
+            now_monotonic_ns=now_ns,
+            result=result,
+            standing=standing,
+            lying=self._lying(wearer) if wearer is not None else None,
         )
         self._wake(event.event_class)
         _log.info(

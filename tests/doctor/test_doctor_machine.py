@@ -187,18 +187,19 @@ def test_settings_that_are_seldom_meant(looking, found, monkeypatch, tmp_path) -
 
 
 @pytest.mark.parametrize(
-    ("floors", "placement", "level", "said"),
+    ("home", "level", "said"),
     [
-        ((), "wrist", Level.WARNING, "told nowhere"),
-        (("bedroom",), "wrist", Level.WARNING, "outside the zone of the bed"),
-        (("corridor",), "wrist", Level.OK, "gateway-corridor"),
-        ((), "pendant", Level.OK, "nobody has a wearable at the wrist"),
+        (((), "wrist"), Level.WARNING, "told nowhere"),
+        ((("bedroom",), "wrist"), Level.WARNING, "outside the zone of the bed"),
+        ((("corridor",), "wrist"), Level.OK, "gateway-corridor"),
+        (((), "pendant"), Level.OK, "nobody has a wearable at the wrist"),
     ],
     ids=["none", "only by the bed", "a corridor", "no wrist"],
 )
 def test_where_no_slide_is_ever_told_is_said(
-    looking, found, floors: tuple[str, ...], placement: str, level: Level, said: str
+    looking, found, home: tuple[tuple[str, ...], str], level: Level, said: str
 ) -> None:
+    floors, placement = home
     settings = looking.settings()
     resident = settings.residents[0].model_copy(
         update={"zone": "bedroom", "placement": placement, "device": "wearable-1"}

@@ -65,9 +65,12 @@ class FaultBook:
                 found.setdefault(key.subject, []).append(key.cause.value)
         return found
 
-    def leave(self, cause: FaultCause, subject: str) -> None:
+    async def leave(self, cause: FaultCause, subject: str) -> None:
         """Hold it no longer and say nothing: another gateway, which holds it as well, will."""
-        self._standing.pop(FaultKey(cause, subject), None)
+        key = FaultKey(cause, subject)
+        if key in self._standing:
+            del self._standing[key]
+            await self._reporter.forget(key.text)
 
     def causes(self) -> list[str]:
         """Causes that stand now, each once."""

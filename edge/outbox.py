@@ -237,6 +237,16 @@ class EventOutbox:
         except UnwritableError as error:
             _log.error("results_not_forgotten", device=device, reason=str(error))
 
+    async def forget_standing(self, key: str) -> None:
+        """Forget a fault that stands no longer, where there is no event to say so with."""
+        try:
+            await self._file.do(
+                lambda connection: connection.execute("DELETE FROM faults WHERE key = ?", (key,))
+            )
+        except UnwritableError as error:
+            # After a restart it is left, or cleared, once more.
+            _log.error("standing_not_forgotten", key=key, reason=str(error))
+
     async def claim_command(self, identifier: str, expires_at_us: int, now_us: int) -> bool:
         """Whether this command is new; it is kept as done before it is, so at most once.
 

@@ -134,6 +134,10 @@ class Reporter:
             await self._on_unwritable(event, reason)
         return event
 
+    async def forget(self, standing: str) -> None:
+        """A fault that stood is somebody else's to end: no later session shall know it again."""
+        await self._outbox.forget_standing(standing)
+
     def _make(self, kind: EventKind, about: About, at_ns: int, now_ns: int) -> Event:
         wearable = about.wearable
         return Event(

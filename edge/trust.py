@@ -36,6 +36,16 @@ SENSOR_WORDS: Final[Mapping[SensorCause, str]] = MappingProxyType(
 )
 
 
+TAKEN_OVER_WORDS: Final[Mapping[FaultCause, str]] = MappingProxyType(
+    {
+        FaultCause.NOT_WORN: "has not been worn ({}); put it on its wearer",
+        FaultCause.WEAR_UNKNOWN: "shows no sign that it is worn ({}); look at the wrist at the "
+        "next round",
+        FaultCause.SENSOR_FAULT: "cannot be trusted ({}); exchange it",
+    }
+)
+
+
 class TrustKeeper:
     """Raises and clears what the pipeline's watches say of each wearable."""
 
@@ -43,14 +53,23 @@ class TrustKeeper:
         self._faults = faults
         self._neighbours = neighbours
         self._pipeline = pipeline
+        self._begun_ns: int | None = None
+        self._was_away: set[str] = set()
+        """Devices that have been elsewhere: what was judged of them here was before that."""
 
     async def check(self, wearable: Wearable, now_ns: int) -> None:
         """Judge one wearable."""
-        if wearable.advert is None:
-            return
+        if self._begun_ns is None:
+            self._begun_ns = now_ns
         if self._is_elsewhere(wearable, now_ns):
+            self._was_away.add(wearable.device)
             await self._hand_over(wearable)
             return
+        if wearable.advert is None:
+            return
+        if self._neighbours.rank(wearable) == 0:
+            await self._take_over(wearable)
+            self._was_away.discard(wearable.device)
         if wearable.advert.charging:
             # What rests in its cradle is still for hours, and that says nothing of who wears it
             # afterwards. What was raised before stands.
@@ -60,10 +79,10 @@ class TrustKeeper:
         await self._check_sensor(wearable)
 
     def _is_elsewhere(self, wearable: Wearable, now_ns: int) -> bool:
-        heard_ns = self._neighbours.heard_anywhere_ns(wearable)
-        return (
-            not wearable.heard_within(LOST_SIGHT_NS, now_ns) and now_ns - heard_ns <= LOST_SIGHT_NS
-        )
+        assert self._begun_ns is not None
+        here_ns = max(wearable.heard_ns, self._begun_ns)
+        anywhere_ns = self._neighbours.heard_anywhere_ns(wearable)
+        return now_ns - here_ns > LOST_SIGHT_NS >= now_ns - anywhere_ns
 
     async def _hand_over(self, wearable: Wearable) -> None:
         """For the alert service a fault of a wearable is one, whoever says it: its end, said here,
@@ -71,10 +90,36 @@ class TrustKeeper:
         """
         for cause in sorted(DISTRUST):
             if self._neighbours.distrusts(cause, wearable):
-                self._faults.leave(cause, wearable.device)
+                await self._faults.leave(cause, wearable.device)
             else:
                 detail = f"{wearable.device} is heard by another gateway now"
                 await self._faults.clear(cause, detail, wearable)
+
+    async def _take_over(self, wearable: Wearable) -> None:
+        """A wearable that comes from another gateway brings the faults that stand there with it:
+        they end when this one has seen the contrary itself, and not because it has seen nothing.
+        """
+        row = wearable.row
+        for cause, words in TAKEN_OVER_WORDS.items():
+            of_sensor = cause is FaultCause.SENSOR_FAULT
+            verdict = (
+                self._pipeline.trust.cause[row] if of_sensor else self._pipeline.wear.state[row]
+            )
+            unjudged = SensorCause.UNJUDGED if of_sensor else Wear.UNJUDGED
+            is_new = wearable.device in self._was_away or verdict == unjudged
+            if not is_new or self._faults.stands(cause, wearable.device):
+                continue
+            if cause is FaultCause.NOT_WORN and _is_used(wearable):
+                continue
+            holder = self._neighbours.holder(cause, wearable)
+            if holder is None:
+                continue
+            if of_sensor:
+                self._pipeline.trust.begin_anew(row)
+            else:
+                self._pipeline.wear.reset(row)
+            detail = f"{wearable.device} {words.format(f'{holder} has found it so')}"
+            await self._faults.raise_fault(cause, detail, wearable)
 
     async def _check_wear(self, wearable: Wearable, now_ns: int) -> None:
         advert = wearable.advert
@@ -123,3 +168,10 @@ class TrustKeeper:
         """Of several gateways the nearest, which hears most of it, says so."""
         if not self._faults.stands(cause, wearable.device) and self._neighbours.rank(wearable) == 0:
             await self._faults.raise_fault(cause, detail, wearable)
+
+
+def _is_used(wearable: Wearable) -> bool:
+    """Whether it says itself that it is worn, or stands in its cradle."""
+    return wearable.advert is not None and (
+        wearable.advert.worn is True or wearable.advert.charging
+    )

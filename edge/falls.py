@@ -231,7 +231,10 @@ def _in_words(detection: Detection, placement: str) -> str | None:
     features = detection.features
     waited_s, walking_s = features.get("waited_s"), features.get("walking_s")
     if detection.kind is EventKind.FALL_DETECTED and waited_s is not None:
-        return f"No walking in the {waited_s:.0f} s since the impact."
+        heard_s = features.get("heard_s", waited_s)
+        # Silence, and the time in which the gateway itself was away, is no sign of anything.
+        heard = f", of which {heard_s:.0f} s were heard" if heard_s < waited_s / 2 else ""
+        return f"No walking in the {waited_s:.0f} s since the impact{heard}."
     if detection.kind is EventKind.MAY_HAVE_GOT_UP and walking_s is not None:
         return f"Walking for {walking_s:.0f} s after the impact."
     if detection.kind is EventKind.LONG_LIE:

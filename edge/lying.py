@@ -69,6 +69,13 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     """Those of her that this session of the alert service had not resolved."""
 
 
+class _Waiting(NamedTuple):
+    """What is given back, and whose it is."""
+
+    resident: str | None
+    lying: Lying
+
+
 class _Untimed(NamedTuple):
     """Somebody who was taken up by a clock that did not know how late it was."""
 
@@ -112,7 +119,7 @@ class LyingKeeper:
         self._on_unwritable = on_unwritable
         self._loaded: dict[str, Kept] = {}
         """Of an earlier session and not given back yet."""
-        self._waiting: dict[str, Lying] = {}
+        self._waiting: dict[str, _Waiting] = {}
         """Given back to `Falls`, and waiting for word of the alert service."""
         self._untimed: dict[str, _Untimed] = {}
         self._written: dict[str, object] = {}
@@ -145,9 +152,12 @@ class LyingKeeper:
         """
         if not len(self._roster):
             return
+        for device, waiting in list(self._waiting.items()):
+            if not self._is_wearer(device, waiting.resident):
+                del self._waiting[device]
         for device, kept in self._loaded.items():
             wearable = self._roster.by_device.get(device)
-            if wearable is None or wearable.config.resident != kept.resident:
+            if wearable is None or not self._is_wearer(device, kept.resident):
                 continue  # a fall stays whose it was; its deadline pages
             at_ns = self._moment_ns(kept)
             if at_ns is None:
@@ -160,8 +170,12 @@ class LyingKeeper:
             by_ns = self._time.grid_ns(at_ns) - kept.at_grid_ns
             known = [(fall_id, impact_ns + by_ns) for fall_id, impact_ns in kept.known]
             self._falls.take_up(wearable, known)
-            self._waiting[device] = _moved(kept.lying, by_ns)
+            self._waiting[device] = _Waiting(kept.resident, _moved(kept.lying, by_ns))
         self._loaded.clear()
+
+    def _is_wearer(self, device: str, resident: str | None) -> bool:
+        wearable = self._roster.by_device.get(device)
+        return wearable is not None and wearable.config.resident == resident
 
     def _moment_ns(self, kept: Kept) -> int | None:
         """The monotonic time at which a row was written; None if nobody can know."""
@@ -181,11 +195,10 @@ class LyingKeeper:
         if not self._downlink.state_heard and now_ns - self._begun_ns < STATE_AWAITED_NS:
             return
         for device in list(self._waiting):
-            wearable = self._roster.by_device.get(device)
-            if wearable is not None:
-                open_now = self._open_of(wearable)
-                self._pipeline.resume(wearable, open_now)
-                _log.info("lie_taken_up", device=device, falls=len(open_now.falls))
+            wearable = self._roster.by_device[device]
+            open_now = self._open_of(wearable)
+            self._pipeline.resume(wearable, open_now)
+            _log.info("lie_taken_up", device=device, falls=len(open_now.falls))
             del self._waiting[device]
 
     def _time_untimed(self, now_ns: int) -> None:
@@ -195,10 +208,15 @@ class LyingKeeper:
         self._looked_ns = now_ns
         if not self._clock.synced():
             return
-        for device, (kept, taken_up_ns) in self._untimed.items():
+        for device, (kept, taken_up_ns) in list(self._untimed.items()):
+            if self._slides.awaits(device):
+                continue
+            del self._untimed[device]
             wearable = self._roster.by_device.get(device)
             at_ns = self._moment_ns(kept)
-            if wearable is None or at_ns is None or at_ns >= taken_up_ns:
+            if wearable is None or not self._is_wearer(device, kept.resident):
+                continue
+            if at_ns is None or at_ns >= taken_up_ns:
                 continue
             until_ns, by_ns = self._time.grid_ns(taken_up_ns), at_ns - taken_up_ns
             known = [
@@ -206,12 +224,13 @@ class LyingKeeper:
                 for fall_id, impact_ns in self._falls.known(wearable)
             ]
             self._falls.take_up(wearable, known)
-            if device in self._waiting:
-                self._waiting[device] = _moved(self._waiting[device], by_ns, until_ns)
+            waiting = self._waiting.get(device)
+            if waiting is not None:
+                lying = _moved(waiting.lying, by_ns, until_ns)
+                self._waiting[device] = waiting._replace(lying=lying)
             else:
                 lying = _moved(self._pipeline.lying(wearable), by_ns, until_ns)
                 self._pipeline.resume(wearable, lying)
-        self._untimed.clear()
 
     # -- meanwhile -------------------------------------------------------------------------------
 
@@ -220,7 +239,8 @@ class LyingKeeper:
         until_ns = self._falls.settle(wearable, fall_ids)
         waiting = self._waiting.get(wearable.device)
         if waiting is not None:
-            self._waiting[wearable.device] = _after(waiting, until_ns)
+            left = _after(waiting.lying, until_ns)
+            self._waiting[wearable.device] = waiting._replace(lying=left)
 
     def row(self, wearable: Wearable) -> KeptRow:
         """What is to be written of a wearer now."""
@@ -280,7 +300,7 @@ class LyingKeeper:
     def _open_of(self, wearable: Wearable) -> Lying:
         live = self._pipeline.lying(wearable)
         waiting = self._waiting.get(wearable.device)
-        return live if waiting is None else _joined(waiting, live)
+        return live if waiting is None else _joined(waiting.lying, live)
 
     def _is_timed(self, device: str) -> bool:
         lie = self._open_of(self._roster.by_device[device]).lie

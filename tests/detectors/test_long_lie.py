@@ -219,3 +219,38 @@ def test_what_others_do_changes_nothing_for_a_row(seed: int, rows: int, start_s:
             any(said[0] <= (start_s + second) * 10**9 <= said[1] for said in together[row])
             or second > 1_200 - 301
         )
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    motions=st.lists(
+        st.tuples(st.sampled_from([LYING, BUSY, SILENT]), st.integers(5, 300)), min_size=1
+    ),
+    cut_s=st.integers(1, 950),
+    away_s=st.integers(0, 400),
+)
+def test_it_goes_on_after_a_cut_as_if_nothing_had_been_heard_meanwhile(
+    motions: list[tuple], cut_s: int, away_s: int, start_s: int
+) -> None:
+    story = [motion for motion, seconds in motions for _ in range(seconds)][:1_000]
+    story += [LYING] * (1_000 - len(story))
+    ward = Ward(start_s).suspect().live(0)
+    for motion in story[:cut_s]:
+        ward.live(1, motion)
+    kept, falls = ward.lies.lying(0), ward.lies.falls(0)
+    ward.second += away_s
+    ward.lies = LongLie(1)
+    ward.lies.resume(0, kept, falls, ward.second)
+    for motion in story[cut_s + away_s :]:
+        ward.live(1, motion)
+
+    def told_at(stage: int) -> float:
+        """Of stages that passed meanwhile the latest is told as soon as somebody looks."""
+        due = 60 * stage
+        return due if not cut_s < due <= cut_s + away_s else cut_s + away_s + 1
+
+    lived_s = max(1_000, cut_s + away_s)
+    due = {told_at(stage): stage for stage in (5, 15) if told_at(stage) <= lived_s}
+    assert ward.timeline() == [(stage, at_s) for at_s, stage in due.items()]
+    heard_s = sum(each is not SILENT for each in story[:cut_s] + story[cut_s + away_s :])
+    assert all(each.features["heard_s"] <= heard_s for each in ward.said)

@@ -99,8 +99,9 @@ def stages(bench) -> list[float]:
     return [each.evidence.features["stage_min"] for each in bench.far_end.of(EventKind.LONG_LIE)]
 
 
-@pytest.mark.parametrize("boot", ["boot-1", "boot-2"], ids=["killed", "power cut"])
-@pytest.mark.parametrize("away_s", [5, 120])
+@pytest.mark.parametrize(
+    ("boot", "away_s"), [("boot-1", 5), ("boot-2", 120)], ids=["killed", "power cut"]
+)
 def test_the_stages_of_a_long_lie_are_told_over_a_restart(bench, clock, boot, away_s):
     async def main():
         found, _ = await before(bench, 100)
@@ -286,6 +287,37 @@ def test_a_fall_is_not_taken_up_for_another_wearer(bench, clock, make_config, ma
         async with bench.running(bench.gateway(config=heirs)):
             await bench.advertise(300, first=210, **LYING)
         assert stages(bench) == []
+
+    clock.run(main())
+
+
+def test_a_wearable_that_changes_hands_while_it_waits_takes_no_fall_along(
+    bench, clock, make_config, make_wearable
+):
+    async def main():
+        await before(bench, 100)
+        bench.far_end.alerts_up = False
+        again = bench.gateway()
+        async with bench.running(again):
+            await bench.advertise(5, first=210, **LYING)
+            again._apply_config(make_config(make_wearable(resident="resident-2"), revision=2))
+            await bench.advertise(300, first=215, **LYING)
+        assert stages(bench) == []
+
+    clock.run(main())
+
+
+def test_a_fall_while_the_earlier_one_waits_leaves_both(bench, clock):
+    async def main():
+        found, _ = await before(bench, 10)
+        bench.far_end.alerts_up = False
+        again = bench.gateway()
+        async with bench.running(again):
+            await bench.advertise(5, first=120, **LYING)
+            other = await fall(again, counter=2)
+            await bench.advertise(400, first=125, **LYING)
+        assert [fall_id for _, fall_id in told(bench, EventKind.FALL_DETECTED)] == [found, other]
+        assert [fall_id for _, fall_id in told(bench, EventKind.LONG_LIE)] == [found]
 
     clock.run(main())
 

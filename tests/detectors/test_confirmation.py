@@ -207,3 +207,49 @@ def test_residents_do_not_answer_for_each_other(start_s: int) -> None:
         (1, EventKind.MAY_HAVE_GOT_UP),
         (0, EventKind.FALL_DETECTED),
     ]
+
+
+def restart(ward: Ward, away_s: int = 0, row: int = 0) -> Ward:
+    """Another process goes on with what this one was following."""
+    kept = ward.confirmation.following(row)
+    ward.second += away_s
+    ward.confirmation = FallConfirmation(ward.rows)
+    ward.confirmation.resume(row, kept, ward.second)
+    return ward
+
+
+@pytest.mark.parametrize(("away_s", "said_s"), [(0, 31), (10, 31), (100, 111)])
+def test_a_fall_in_the_making_outlives_the_process(ward: Ward, away_s: int, said_s: int) -> None:
+    restart(ward.live(24).suspect().live(6), away_s).live(200)
+    assert ward.timeline() == [("fall_detected", said_s)]
+    # Suspected after four seconds and killed after ten: what came between was heard.
+    assert ward.said[0].features["heard_s"] == said_s - away_s - 4
+
+
+def test_what_was_said_is_not_said_again_by_the_next_process(ward: Ward) -> None:
+    restart(ward.live(24).suspect().live(40)).live(100)
+    assert ward.timeline() == [("fall_detected", 31)]
+    ward.live(40, WALKING)
+    assert [kind for kind, _ in ward.timeline()] == ["fall_detected", "may_have_got_up"]
+
+
+def test_the_posture_on_the_floor_outlives_the_process(ward: Ward) -> None:
+    """By it an arm that beats evenly is told from walking."""
+    beating = (0.1, 0.2, 0.97, 0.7, 1.4, 0.15)
+    restart(ward.live(24).suspect().live(6)).live(100, beating)
+    assert ward.timeline() == [("fall_detected", 31)]
+
+
+def test_walking_before_the_end_of_a_process_is_no_getting_up_after_it(ward: Ward) -> None:
+    restart(ward.live(24, WALKING).suspect().live(8, WALKING), away_s=3).live(60)
+    assert ward.timeline() == [("fall_detected", 31)]
+
+
+def test_a_fall_suspected_before_the_other_is_resumed_is_timed_as_well(ward: Ward) -> None:
+    kept = restart(ward.live(24).suspect().live(6)).confirmation.following(0)
+    ward.rows, ward.confirmation = 2, FallConfirmation(2)
+    ward.confirmation.suspect(1, ward.second * 10**9)
+    ward.confirmation.resume(0, kept, ward.second)
+    ward.live(60)
+    assert [each.row for each in ward.said] == [0, 1]
+    assert ward.timeline() == [("fall_detected", 31), ("fall_detected", 40)]

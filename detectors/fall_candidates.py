@@ -32,9 +32,14 @@ it are the same event."""
 STEP_NS: Final = NS_PER_S // MOTION_HZ
 _RING_S: Final = HELD_BEFORE_S + 1 + HELD_AFTER_S
 _REACH: Final = PEAK_ALONE_S * MOTION_HZ
-_AROUND: Final = np.arange(2 * _REACH + 1)
 _HELD_INDEX: Final = HELD_BEFORE_S * MOTION_HZ
 """Where the second with the impact begins in what is held."""
+_NEAR: Final = slice(_HELD_INDEX - _REACH, _HELD_INDEX + MOTION_HZ + _REACH)
+"""Where all lies that may be greater than an impact of that second."""
+_AROUND: Final = np.float32(
+    abs(np.arange(-_REACH, MOTION_HZ + _REACH) - np.arange(MOTION_HZ)[:, None]) <= _REACH
+)
+"""1 for those samples of `_NEAR` that are within reach of an impact, shape (offsets, samples)."""
 
 
 class Candidates(NamedTuple):
@@ -130,32 +135,37 @@ class CandidateFinder:
 
     def _around(self, centre: Block, rows: NDArray[np.intp]) -> Candidates | None:
         motion, valid = self._held(rows)
-        near = slice(_HELD_INDEX - _REACH, _HELD_INDEX + MOTION_HZ + _REACH)
-        square = np.square(motion[:, :, near]).sum(axis=1) * valid[:, near]
+        square = np.square(motion[:, :, _NEAR]).sum(axis=1)
+        square *= valid[:, _NEAR]
         offset = square[:, _REACH : _REACH + MOTION_HZ].argmax(axis=1)
-        around = square[np.arange(len(rows))[:, None], offset[:, None] + _AROUND]
-        alone = np.flatnonzero(around.argmax(axis=1) == _REACH)
-        if len(alone) == 0:
-            return None
+        square *= _AROUND.take(offset, axis=0)
+        alone = square.argmax(axis=1) == offset + _REACH
+        if not alone.all():
+            if not alone.any():
+                return None
+            rows, offset, motion, valid = rows[alone], offset[alone], motion[alone], valid[alone]
         return Candidates(
             second=centre.second,
             decided_second=self._ring[-1].second + 1,
-            row=rows[alone],
-            offset=offset[alone],
-            peak_g=centre.peak_g[rows[alone]],
-            held_motion=motion[alone],
-            held_valid=valid[alone],
+            row=rows,
+            offset=offset,
+            peak_g=centre.peak_g[rows],
+            held_motion=motion,
+            held_valid=valid,
         )
 
     def _held(self, rows: NDArray[np.intp]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """The held seconds of some rows: motion (k, 3, samples), valid (k, samples)."""
-        motion = np.zeros((len(rows), 3, _RING_S * MOTION_HZ), np.float32)
-        valid = np.zeros((len(rows), _RING_S * MOTION_HZ), np.bool_)
+        # By second first, where each is taken in one piece; a second that is missing stays zero.
+        motion = np.zeros((_RING_S, 3, len(rows), MOTION_HZ), np.float32)
+        valid = np.zeros((_RING_S, len(rows), MOTION_HZ), np.bool_)
         for slot, block in enumerate(self._ring, start=_RING_S - len(self._ring)):
-            part = slice(slot * MOTION_HZ, (slot + 1) * MOTION_HZ)
-            motion[:, :, part] = block.motion.take(rows, axis=1).transpose(1, 0, 2)
-            valid[:, part] = block.valid.take(rows, axis=0)
-        made_at = self._steps - _RING_S + np.repeat(np.arange(_RING_S), MOTION_HZ)
-        cut = self._cut_at[rows][:, None]
-        valid &= (made_at < cut) == (self._steps - 1 - HELD_AFTER_S < cut)
-        return motion, valid
+            block.motion.take(rows, axis=1, out=motion[slot], mode="clip")
+            block.valid.take(rows, axis=0, out=valid[slot], mode="clip")
+        oldest, cut = self._steps - _RING_S, self._cut_at[rows]
+        if cut.max() > oldest:
+            made_at = oldest + np.arange(_RING_S)[:, None]
+            same_wearable = (made_at < cut) == (self._steps - 1 - HELD_AFTER_S < cut)
+            valid &= same_wearable[:, :, None]
+        held = motion.transpose(2, 1, 0, 3).reshape(len(rows), 3, -1)
+        return held, valid.transpose(1, 0, 2).reshape(len(rows), -1)

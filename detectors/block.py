@@ -58,10 +58,7 @@ class Meter:
     """
 
     def __init__(self, rows: int) -> None:
-        self._square = np.empty((rows, COLUMNS), np.float32)
-        # Four floats are moved as one number of their size, four times as fast as by themselves.
-        self._fours = self._square[:, :SAMPLE_COLUMNS].view(np.complex128).T
-        self._time_first = np.empty(self._fours.shape, np.complex128)
+        self._time_first = np.empty((SAMPLE_COLUMNS // 4, rows), np.complex128)
         self._lanes = self._time_first.view(np.float32)
         self._extreme = np.empty(4 * rows, np.float32)
         self._pair = np.empty(2 * rows, np.float32)
@@ -77,14 +74,13 @@ class Meter:
         summary
             Shape (features, rows): where all but the mean goes.
         """
-        flat = output.reshape(AXES, -1)
-        np.square(flat, out=flat)
-        square = self._square
-        flat_square = square.reshape(-1)
-        np.add(flat[0], flat[1], out=flat_square)
-        flat_square += flat[2]
-        # With time first, what is reduced over the first axis runs side by side.
-        self._time_first[...] = self._fours
+        np.square(output, out=output)
+        square = output[0]
+        square += output[1]
+        square += output[2]
+        # With time first, what is reduced over the first axis runs side by side; and four floats
+        # are moved as one number of their size, four times as fast as by themselves.
+        self._time_first[...] = square[:, :SAMPLE_COLUMNS].view(np.complex128).T
         self._reduce(np.maximum, summary[MAX_G])
         self._reduce(np.minimum, summary[MIN_G])
         np.sqrt(square, out=square)

@@ -266,11 +266,13 @@ class Grid:
             mine = summary[:, part.rows]
             output = part.filter(samples, mine[MEAN])
             motion[:, part.rows] = output[:, :, MOTION_COLUMNS]
-            here = holes.within(part.rows) if len(holes.rows) else holes
+            here = holes.within(part.rows)
+            if len(here.rows) == 0:
+                self._meters[mine.shape[1]].measure(output, mine)
+                continue
             low_passed = output[:, here.rows - part.rows.start][:, :, STEP_COLUMNS]
             self._meters[mine.shape[1]].measure(output, mine)
-            if len(here.rows):
-                summary[:, here.rows] = summary_of_valid(low_passed, here.valid)
+            summary[:, here.rows] = summary_of_valid(low_passed, here.valid)
         return Block(second, motion, valid, summary[MAX_G], summary[MIN_G], summary)
 
     def _collect(self, second: int) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None]:

@@ -56,6 +56,9 @@ def count_walking(
     """
     least, greatest = WALKING_DEVIATION_G
     moving = (deviation >= least) & (deviation <= greatest)
+    if not moving.any():
+        # Whoever lies on the floor, about whom this is asked every second.
+        return np.zeros(deviation.shape[1], np.int64), np.zeros(posture.shape[1:], np.float32)
     count = moving.sum(axis=0)
     common = unit(np.where(moving[:, None], posture, 0).sum(axis=0))
     average = np.where(moving, deviation, 0).sum(axis=0) / np.maximum(count, 1)

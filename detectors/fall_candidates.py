@@ -11,7 +11,6 @@ from collections import deque
 from typing import Final, NamedTuple
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from contract.screen import MOTION_HZ
@@ -34,6 +33,9 @@ _RING_S: Final = HELD_BEFORE_S + 1 + HELD_AFTER_S
 _REACH: Final = PEAK_ALONE_S * MOTION_HZ
 _HELD_INDEX: Final = HELD_BEFORE_S * MOTION_HZ
 """Where the second with the impact begins in what is held."""
+_HELD: Final = _RING_S * MOTION_HZ
+"""Samples that are held."""
+_SPAN: Final = np.arange(SPAN)
 _NEAR: Final = slice(_HELD_INDEX - _REACH, _HELD_INDEX + MOTION_HZ + _REACH)
 """Where all lies that may be greater than an impact of that second."""
 _AROUND: Final = np.float32(
@@ -70,9 +72,11 @@ class Candidates(NamedTuple):
     def windows(self) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """What the classifier sees: motion (n, 3, SPAN) and valid (n, SPAN)."""
         begin = _HELD_INDEX - IMPACT_INDEX + self.offset
-        which = np.arange(len(begin))
-        motion = sliding_window_view(self.held_motion, SPAN, axis=2)[which, :, begin]
-        valid = sliding_window_view(self.held_valid, SPAN, axis=1)[which, begin]
+        begin += np.arange(len(begin)) * _HELD
+        valid = self.held_valid.reshape(-1).take(begin[:, None] + _SPAN)
+        begin += np.arange(len(begin)) * (2 * _HELD)
+        axes = np.arange(3)[:, None] * _HELD
+        motion = self.held_motion.reshape(-1).take(begin[:, None, None] + (axes + _SPAN))
         return motion, valid
 
     def waveform(self, which: int) -> tuple[int, NDArray[np.float32]]:

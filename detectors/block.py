@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contract.screen import GRID_HZ
-from detectors.filters import AXES, COLUMNS, DECIMATION, SAMPLE_COLUMNS
+from detectors.filters import COLUMNS, DECIMATION, SAMPLE_COLUMNS
 from detectors.summary import DEVIATION_G, FEATURES, MAX_G, MEAN, MIN_G, SummaryBlock
 
 _AVERAGE: Final = np.zeros(COLUMNS, np.float32)

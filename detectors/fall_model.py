@@ -51,8 +51,8 @@ BATCH: Final = 256
 """Windows that are scored at a time; more need memory and bring no speed."""
 
 LITTLE: Final = 1_000_000
-"""Multiplications up to which OpenBLAS multiplies matrices as they lie. Of larger ones it makes copies
-first, which for few windows takes longer than the product: the network's weights are 1 MB."""
+"""Multiplications up to which OpenBLAS multiplies matrices as they lie. Of larger ones it makes
+copies first, which for few windows takes longer than the product: the weights are 1 MB."""
 
 FEW: Final = 8
 """Up to so many windows the network is taken in parts that are `LITTLE`, for five in less than half

@@ -31,9 +31,9 @@ _AXIS_G: Final = np.float32(1.15)
 """Where no axis reaches this, |a| is below 2 g, and what little there is no screen passes."""
 
 _LEAST_STEP_G: Final = np.float32(0.86)
-"""A spike stands this far from the sample before it on some axis: that one is as far from the four's
-mean as they are from each other at most, which leaves 1.5 g, and a third of its square 0.866 g.
-Most samples do not, and need no closer look."""
+"""A spike stands this far from the sample before it on some axis: that one is no further from the
+four's mean than they are from each other, which leaves 1.5 g, and on one axis of three at least
+0.866 g. Hardly any sample does, and the others need no closer look."""
 
 
 def find_spikes(flat: FlatSamples) -> NDArray[np.intp]:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 from messaging.local import LocalBroker, LocalBus
 from messaging.mosquitto import Mosquitto
 from messaging.mqtt import MqttBus
+from messaging.tls import Credentials
 
 if TYPE_CHECKING:
     from messaging.embedded import EmbeddedBroker
 
-__all__ = ["EmbeddedBroker", "LocalBroker", "LocalBus", "Mosquitto", "MqttBus"]
+__all__ = ["Credentials", "EmbeddedBroker", "LocalBroker", "LocalBus", "Mosquitto", "MqttBus"]
 
 
 def __getattr__(name: str) -> Any:

@@ -109,12 +109,14 @@ class Connection(aiomqtt.Client):
             logger=_log,
         )
         self._client.connect_timeout = ANSWER_TIMEOUT_S
+        self._client.on_log = self._note
         self._is_5 = is_5
         self._slots = asyncio.Semaphore(MAX_IN_FLIGHT)
         self._unacknowledged: dict[int, asyncio.Future[ReasonCode]] = {}
         self._inbox: list[Message] = []
         self._waiting_bytes = 0
         self._gone = asyncio.Event()
+        self._last_trouble = ""
         self.changed = asyncio.Event()
         """Set when a message has come or the connection is gone."""
         self.loss: str | None = None
@@ -258,10 +260,15 @@ class Connection(aiomqtt.Client):
     ) -> None:
         reason = str(reason_code)
         if reason_code.value == _FAILURE and not flags.is_disconnect_packet_from_server:
-            reason = "connection lost"  # paho says "Unspecified error"
+            # paho says "Unspecified error", and the cause only to its log.
+            reason = self._last_trouble or "connection lost"
         # While connecting, paho calls this from a thread.
         self._loop.call_soon_threadsafe(self._lose, reason)
         super()._on_disconnect(client, userdata, flags, reason_code, properties)
+
+    def _note(self, _client: paho.Client, _userdata: Any, level: int, text: str) -> None:
+        if level == paho.MQTT_LOG_ERR:
+            self._last_trouble = text.removeprefix("failed to receive on socket: ")
 
     def _on_message(self, client: paho.Client, userdata: Any, message: paho.MQTTMessage) -> None:
         try:

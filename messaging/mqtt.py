@@ -16,6 +16,7 @@ from contract.clock import Clock
 from contract.protocols import LastWill, Message, NotConnectedError
 from messaging.backoff import Backoff
 from messaging.connection import Address, Connection, SubscriptionRefusedError
+from messaging.tls import CertificatesUnusableError, Credentials, explain
 
 DEFAULT_PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
 
@@ -24,6 +25,11 @@ _UNSUPPORTED_VERSION: Final = 0x84
 
 _VERSIONS: Final = (aiomqtt.ProtocolVersion.V5, aiomqtt.ProtocolVersion.V311)
 """In the order of trying. Only MQTT 5 lets a broker say that it refused a publish."""
+
+_UNREACHED: Final = (aiomqtt.MqttError, SubscriptionRefusedError, CertificatesUnusableError)
+
+_NOT_READ_YET: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""Stands in an address for certificates that are read at each connect."""
 
 _log = structlog.get_logger(__name__)
 
@@ -78,7 +84,8 @@ class MqttBus:
     username, password
         For the broker's access list; None for none.
     tls
-        For ``mqtts``: certificates to trust and to show; default the system's.
+        For ``mqtts``: certificates to trust and to show; default the system's to trust. Those of
+        `Credentials` are read anew at each connect.
 
     Raises
     ------
@@ -94,14 +101,20 @@ class MqttBus:
         *,
         username: str | None = None,
         password: str | None = None,
-        tls: ssl.SSLContext | None = None,
+        tls: ssl.SSLContext | Credentials | None = None,
     ) -> None:
         self._shed = 0
-        self._address = read_url(url, client_id, username, password, tls)
+        self._credentials = tls if isinstance(tls, Credentials) else None
+        context = _NOT_READ_YET if isinstance(tls, Credentials) else tls
+        self._address = read_url(url, client_id, username, password, context)
         self._url = url
         self._clock = clock
         self._connection: Connection | None = None
         self._version: aiomqtt.ProtocolVersion | None = None
+        self.trouble: str | None = None
+        """Why there is no session, after an attempt failed; None while one stands."""
+        self.certificate_trouble: str | None = None
+        """The same where a certificate is the cause: waiting does not help then."""
 
     @property
     def connected(self) -> bool:
@@ -133,20 +146,31 @@ class MqttBus:
         while True:
             try:
                 connection = await self._connect(list(filters), will)
-            except (aiomqtt.MqttError, SubscriptionRefusedError) as error:
+            except _UNREACHED as error:
                 wait_s = backoff.next_wait_s()
+                self._remember(error)
                 _log.warning(
-                    "broker_not_reached", url=self._url, reason=str(error), next_try_s=wait_s
+                    "broker_not_reached", url=self._url, reason=self.trouble, next_try_s=wait_s
                 )
             else:
                 backoff.reset()
+                self.trouble = self.certificate_trouble = None
                 _log.info("broker_connected", url=self._url, mqtt=self.mqtt_version)
                 await self._serve(connection, on_messages, on_connected)
                 wait_s = backoff.next_wait_s()
+                self.trouble = connection.loss
                 _log.warning(
                     "broker_lost", url=self._url, reason=connection.loss, next_try_s=wait_s
                 )
             await self._clock.sleep(wait_s)
+
+    def _remember(self, error: Exception) -> None:
+        if isinstance(error, CertificatesUnusableError):
+            self.certificate_trouble = str(error)
+        else:
+            shown = self._credentials is not None
+            self.certificate_trouble = explain(str(error), shown=shown)
+        self.trouble = self.certificate_trouble or str(error)
 
     async def _connect(self, filters: list[str], will: Callable[[], LastWill] | None) -> Connection:
         """A connection whose subscriptions stand."""
@@ -161,8 +185,11 @@ class MqttBus:
     async def _open(self, will: Callable[[], LastWill] | None) -> Connection:
         """A connection in the newest version of MQTT that the broker knows."""
         last_will = will() if will is not None else None
+        address = self._address
+        if self._credentials is not None:
+            address = address._replace(tls=self._credentials.context())
         for version in _VERSIONS:
-            connection = Connection(self._address, version, last_will)
+            connection = Connection(address, version, last_will)
             try:
                 await connection.open()
             except aiomqtt.MqttError as error:

@@ -114,6 +114,7 @@ def replay(
     from firmware_sim import RecordingError
     from wardlight.replay import ReplayError, ReplayOptions, open_recording
     from wardlight.replay import replay as run
+    from wardlight.settings import SettingsError
 
     try:
         options = ReplayOptions(
@@ -125,7 +126,7 @@ def replay(
             resident=resident,
         )
         run(options, settings if config is not None else None)
-    except (RecordingError, ReplayError) as error:
+    except (RecordingError, ReplayError, SettingsError) as error:
         refuse(str(error))
 
 

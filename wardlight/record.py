@@ -20,6 +20,7 @@ import structlog
 from contract.clock import Clock
 from firmware_sim import TruthEntry
 from firmware_sim.capture import CaptureError
+from wardlight.credentials import ENGINEER
 from wardlight.services import bus_of, clock_of, run_gateway
 from wardlight.settings import Settings, SettingsError
 from wardlight.tape import RecordReport, Tape
@@ -113,7 +114,7 @@ async def _finish(tape: Tape, reason: str, out: TextIO, *, as_json: bool) -> Rec
 
 async def _listen(tape: Tape, settings: Settings, clock: Clock) -> None:
     await tape.begun()
-    bus = bus_of(settings, f"{settings.gateway.name}-record", clock)
+    bus = bus_of(settings, f"{settings.gateway.name}-record", clock, ENGINEER)
     await bus.run(tape.filters, tape.on_messages)
 
 

@@ -28,6 +28,7 @@ from edge import Gateway, LogSiren
 from firmware_sim import ParquetRecording, ReplayRadio, Transport
 from firmware_sim.capture import Capture, is_capture
 from messaging import LocalBroker, LocalBus
+from wardlight.credentials import ENGINEER
 from wardlight.machine import boot_id
 from wardlight.players import CapturedGateway, Player, Trials
 from wardlight.running import Parts, background, running_home
@@ -191,7 +192,7 @@ async def _to_running(
     """A gateway in this process that talks to the services of a running home."""
     player = _player_for(options, clock, settings)
     listener = _Listener(player, out, as_json=options.as_json)
-    watch = bus_of(settings, "replay-watch", clock)
+    watch = bus_of(settings, "replay-watch", clock, ENGINEER)
     with tempfile.TemporaryDirectory(prefix="wardlight-") as folder:
         gateway = Gateway(
             home=settings.home.id,
@@ -200,7 +201,7 @@ async def _to_running(
             clock=clock,
             ids=ids,
             radio=player.radio,
-            bus=bus_of(settings, GATEWAY, clock),
+            bus=bus_of(settings, GATEWAY, clock, ENGINEER),
             siren=LogSiren(),
             boot=boot_id(),
             session=ids.new(),

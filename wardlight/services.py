@@ -17,6 +17,7 @@ from contract.ids import UuidSource
 from contract.protocols import Radio, StoreUnavailableError
 from messaging import MqttBus
 from wardlight import __version__
+from wardlight.credentials import credentials_of
 from wardlight.machine import boot_id
 from wardlight.process import run_until_stopped
 from wardlight.settings import Settings, SettingsError
@@ -64,13 +65,20 @@ def clock_of(settings: Settings) -> Clock:
     return ScaledClock(settings.clock.rate, settings.clock.origin_us)
 
 
-def bus_of(settings: Settings, client_id: str, clock: Clock) -> MqttBus:
+def bus_of(settings: Settings, client_id: str, clock: Clock, service: str) -> MqttBus:
     """A client of the home's broker.
+
+    Parameters
+    ----------
+    service
+        Whose certificate it shows: ``gateway``, ``ingest``, ``alerts``, ``doctor``, ``engineer``.
 
     Raises
     ------
     OSError
         If the password file cannot be read.
+    ValueError
+        If the broker's URL cannot be, or the certificate is not for `service`.
     """
     broker = settings.broker
     password = broker.password_file.read_text("utf-8").strip() if broker.password_file else None
@@ -80,6 +88,7 @@ def bus_of(settings: Settings, client_id: str, clock: Clock) -> MqttBus:
         clock,
         username=broker.username,
         password=password,
+        tls=credentials_of(settings, service, clock),
     )
 
 
@@ -102,7 +111,7 @@ async def run_gateway(
     ids = UuidSource(clock)
     name, folder = settings.gateway.name, settings.gateway.folder
     with _refused("broker"):
-        bus = _bus_of_service(settings, name, clock)
+        bus = _bus_of_service(settings, name, clock, "gateway")
     with _refused("gateway"):
         radio, simulation = _radio(settings, clock)
     truth = [] if simulation is None else simulation.truth
@@ -177,7 +186,7 @@ async def run_ingest(settings: Settings) -> None:
     worker = f"ingest-{secrets.token_hex(CLIENT_ID_BYTES)}"
     with _refused("broker"):
         bus, bulk, probe = (
-            _bus_of_service(settings, f"{worker}-{what}", clock)
+            _bus_of_service(settings, f"{worker}-{what}", clock, "ingest")
             for what in ("events", "telemetry", "probe")
         )
     store = SqliteStore.open(settings.ingest.store)
@@ -207,7 +216,7 @@ async def run_alerts(settings: Settings) -> None:
     # Every worker has a connection of its own; equal client ids would throw each other off.
     worker = f"alerts-{secrets.token_hex(CLIENT_ID_BYTES)}"
     with _refused("broker"):
-        bus = _bus_of_service(settings, worker, clock)
+        bus = _bus_of_service(settings, worker, clock, "alerts")
     channel = AppriseChannel(clock, settings.alerts.board_url)
     async with AsyncExitStack() as stack:
         database = _database(settings)
@@ -338,7 +347,7 @@ def _look_at_store(reader: StoreReader) -> None:
         raise NotThereError(f"{error}; `wardlight ingest` makes it") from error
 
 
-def _bus_of_service(settings: Settings, client_id: str, clock: Clock) -> MqttBus:
+def _bus_of_service(settings: Settings, client_id: str, clock: Clock, service: str) -> MqttBus:
     """The bus of a service, which goes on trying for years and must not fill the log with it."""
     logging.getLogger(SparseBrokerLog.LOGGER).addFilter(SparseBrokerLog(clock))
-    return bus_of(settings, client_id, clock)
+    return bus_of(settings, client_id, clock, service)

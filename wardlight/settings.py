@@ -10,7 +10,7 @@ import tomllib
 import zoneinfo
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import (
@@ -63,10 +63,21 @@ class ClockSettings(_Table):
 class BrokerSettings(_Table):
     """``[broker]``: where the MQTT broker is."""
 
-    url: str = Field("mqtt://127.0.0.1:1883", description="mqtt://host:port")
+    url: str = Field("mqtt://127.0.0.1:1883", description="mqtt://host:port, mqtts://host:port")
     username: str | None = Field(None, description="user name, if the broker wants one")
     password_file: Path | None = Field(
         None, description="file that holds the password and nothing else"
+    )
+    ca_file: Path | None = Field(
+        None, description="who may have issued the broker's certificate; default the system's"
+    )
+    certificate_file: Path | None = Field(
+        None,
+        description="certificate to show the broker, with its key; {service} in its name stands "
+        "for the service that reads it (ingest, alerts, doctor …)",
+    )
+    key_file: Path | None = Field(
+        None, description="the certificate's key, if it is in a file of its own; {service} as above"
     )
 
 
@@ -230,7 +241,16 @@ def _explain(where: str, error: ValidationError) -> Iterator[str]:
         if fault["type"] == "extra_forbidden":
             yield f"{where}: unknown key {location!r}{_nearest(fault['loc'])}"
         else:
-            yield f"{where}: {location}: {fault['msg']} (given: {fault['input']!r})"
+            given = "" if _is_secret(fault["loc"]) else f" (given: {fault['input']!r})"
+            yield f"{where}: {location}: {fault['msg']}{given}"
+
+
+_SECRETS: Final = frozenset({"contact", "database", "password", "token"})
+"""Settings whose values are, or may hold, what gives access to something."""
+
+
+def _is_secret(location: tuple[int | str, ...]) -> bool:
+    return any(part in _SECRETS for part in location)
 
 
 def _nearest(location: tuple[int | str, ...]) -> str:
@@ -280,7 +300,16 @@ def _contradictions(settings: Settings) -> Iterator[str]:
     for name in {settings.gateway.name, *(entry.name for entry in settings.gateways)}:
         if name in SERVICE_NAMES:
             yield f"gateway {name!r}: this name belongs to a service"
+    yield from _broker_contradictions(settings.broker)
     for resident in settings.residents:
         given = (resident.device, resident.address, resident.identity)
         if any(value is not None for value in given) and None in given:
             yield f"resident {resident.id!r}: device, address and identity go together"
+
+
+def _broker_contradictions(broker: BrokerSettings) -> Iterator[str]:
+    files = (broker.ca_file, broker.certificate_file, broker.key_file)
+    if any(files) and not broker.url.startswith("mqtts:"):
+        yield "broker: certificates need a url that begins with mqtts://"
+    if broker.key_file is not None and broker.certificate_file is None:
+        yield "broker: key_file without certificate_file"

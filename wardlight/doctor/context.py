@@ -70,7 +70,7 @@ class Context:
         ValueError
             If the broker's URL cannot be.
         """
-        return bus_of(self.settings, f"{NAME}-{self.token}-{purpose}", self.clock)
+        return bus_of(self.settings, f"{NAME}-{self.token}-{purpose}", self.clock, NAME)
 
     async def heard(self) -> Heard:
         """What the home's heartbeats say; listened to once, for all who ask."""

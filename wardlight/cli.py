@@ -11,6 +11,7 @@ import typer
 
 from wardlight import __version__, evaluating, ingesting
 from wardlight.options import ConfigOption, LogOption, refuse, settings_of
+from wardlight.provision import commands as provisioning
 
 if TYPE_CHECKING:
     from contract.protocols import RecordedStream
@@ -366,6 +367,8 @@ def web(config: ConfigOption = None, log: LogOption = "info") -> None:
 
 app.add_typer(evaluating.app, name="evaluate")
 app.add_typer(ingesting.app, name="ingest")
+app.add_typer(provisioning.app, name="provision")
+app.command()(provisioning.enrol)
 
 
 def main() -> None:

@@ -21,6 +21,7 @@ from alerts.channels import Channel
 from alerts.clockwatch import ClockWatch
 from alerts.directory import enter_home, gateway_configs
 from alerts.escalation import EscalationWorker
+from alerts.floods import FloodWatch
 from alerts.intake import Intake
 from alerts.liveness import Liveness
 from alerts.publisher import NAME, Publisher
@@ -30,6 +31,7 @@ from alerts.speaker import LOOK_S, Speaker
 from contract import topics
 from contract.clock import Clock, now_us
 from contract.events import FaultCause
+from contract.flood import Allowance
 from contract.ids import IdSource
 from contract.messages import GatewayConfig
 from contract.protocols import Bus, Message
@@ -76,6 +78,8 @@ class AlertService:
         Id of this run.
     boot, version
         For the status.
+    allowance
+        Of each sender of messages; None for no limit.
     """
 
     def __init__(  # noqa: PLR0917 - collaborators, in the order in which data meets them
@@ -90,6 +94,7 @@ class AlertService:
         *,
         boot: str = "",
         version: str = "",
+        allowance: Allowance | None = None,
     ) -> None:
         self._home = home
         self._clock = clock
@@ -100,6 +105,7 @@ class AlertService:
         self._speaker = Speaker(home, clock, database, session)
         self._has_spoken = False
         enter_home(database, home)
+        self._floods = FloodWatch(home, clock, database, allowance)
         self._watch = ClockWatch(home, clock, database)
         self._liveness = Liveness(home, clock, database)
         self._publisher = Publisher(home, clock, bus, session, boot=boot, version=version)
@@ -195,7 +201,7 @@ class AlertService:
         await asyncio.gather(word, limit, return_exceptions=True)
 
     async def _on_messages(self, messages: Sequence[Message]) -> None:
-        met = await self._intake.take(messages)
+        met = await self._intake.take(self._floods.passing(messages))
         if met:
             await self._tell_configs(sorted(met), all_=True)
             await self._publisher.alert_state(sorted(met))
@@ -333,6 +339,7 @@ class AlertService:
                 continue
             await self._publisher.alert_state(self._liveness.gateways)
             await self._report_refusals()
+            await self._report_floods()
             if beats % STATUS_EVERY == 0:
                 self._publisher.counts["audits"] = self._auditor.audits
                 await self._publisher.status(online=True)
@@ -362,6 +369,13 @@ class AlertService:
             log.error("refusal_not_written", error=str(error))
         else:
             self._refusal_open = bool(refused)
+
+    async def _report_floods(self) -> None:
+        self._publisher.counts["messages_shed"] = self._floods.shed
+        try:
+            await self._floods.report()
+        except DATABASE_ERRORS as error:
+            log.error("floods_not_written", error=str(error))
 
     def _write_refusals(self, refused: set[str]) -> None:
         cause, moment_us = FaultCause.PUBLISH_REFUSED, now_us(self._clock)

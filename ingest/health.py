@@ -25,12 +25,13 @@ COUNTS: Final = (
     "receipts_unsent",
     "receipts_refused",
     "dead_letters_forgotten",
+    "beyond_allowance",
 )
 """Since the start. *points_refused*: by the store, out of batches that it took otherwise, and kept
 as dead letters (*points_stored* counts them too). *unstored*: came while the store could not
 write, got no receipt, and will be sent again. *shed*: came faster than it could be
-taken; the same. *unsent*: the broker was gone; the sender asks
-again."""
+taken; the same. *beyond_allowance*: more than one sender may say (`contract.flood`); the same.
+*unsent*: the broker was gone; the sender asks again."""
 
 
 class Health:

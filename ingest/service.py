@@ -15,6 +15,7 @@ import structlog
 from contract import topics, wire
 from contract.clock import Clock, now_us, within
 from contract.events import Event, FaultCause
+from contract.flood import Allowance, FloodGate
 from contract.messages import Outcome
 from contract.protocols import (
     Bus,
@@ -68,6 +69,8 @@ class IngestService:
         behind it. Default: everything comes over `bus`.
     group
         Share the messages out among all workers of this name; default take them all.
+    allowance
+        Of each sender of messages; None for no limit.
     """
 
     def __init__(
@@ -82,6 +85,7 @@ class IngestService:
         version: str = "",
         bulk: Bus | None = None,
         group: str | None = None,
+        allowance: Allowance | None = None,
     ) -> None:
         self.health = Health(clock, session, boot, version)
         self._home = home
@@ -90,6 +94,7 @@ class IngestService:
         self._bulk = bulk
         self._group = group
         self._store = store
+        self._gate = FloodGate(clock, allowance)
         self._status_topic = topics.build(home, NAME, topics.STATUS)
 
     async def run(self) -> None:
@@ -121,6 +126,7 @@ class IngestService:
         return topic_filter if self._group is None else topics.shared(self._group, topic_filter)
 
     async def _on_messages(self, messages: Sequence[Message]) -> None:
+        messages = self._gate.passing(messages)
         # A false one is an event: it comes before all telemetry.
         messages = sorted(messages, key=lambda each: each.topic.endswith(f"/{topics.TELEMETRY}"))
         for start in range(0, len(messages), MAX_MESSAGES_PER_WRITE):
@@ -249,7 +255,14 @@ class IngestService:
             self.health.counts["shed"] = self._bus.shed + (self._bulk.shed if self._bulk else 0)
             if FaultCause.STORE_UNWRITABLE in self.health.faults:
                 await self._probe_store()
+            await self._report_floods()
             await self._publish_status()
+
+    async def _report_floods(self) -> None:
+        self.health.counts["beyond_allowance"] = self._gate.shed.total()
+        floods = self._gate.flooding()
+        detail = f"more than a gateway has to say comes from {', '.join(floods)}"
+        await self._set_fault(FaultCause.GATEWAY_FLOODS, detail if floods else None)
 
     async def _publish_status(self, *, online: bool = True) -> None:
         if not self._bus.connected:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from contract.clock import Clock, ScaledClock, SystemClock
+from contract.flood import SENDERS_ALLOWANCE
 from contract.ids import UuidSource
 from contract.protocols import Radio, StoreUnavailableError
 from messaging import MqttBus
@@ -200,6 +201,7 @@ async def run_ingest(settings: Settings) -> None:
             session,
             boot=boot_id(),
             version=__version__,
+            allowance=SENDERS_ALLOWANCE,
             bulk=bulk,
             group=GROUP if is_shared else None,
         ).run()
@@ -236,6 +238,7 @@ async def run_alerts(settings: Settings) -> None:
             ids.new(),
             boot=boot_id(),
             version=__version__,
+            allowance=SENDERS_ALLOWANCE,
         ).run()
 
 

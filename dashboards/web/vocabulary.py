@@ -136,6 +136,23 @@ FAULTS: Final[Mapping[str, FaultText]] = MappingProxyType(
             Pair("Gateway may not report", "閘道器的回報被拒"), _TECHNICIAN
         ),
         "broker_lost": FaultText(Pair("Gateway has no connection", "閘道器失去連線"), _TECHNICIAN),
+        "certificate_refused": FaultText(
+            Pair("Gateway is not let in", "閘道器的憑證被拒"), _TECHNICIAN
+        ),
+        "certificate_expiring": FaultText(
+            Pair("Gateway's certificate ends soon", "閘道器的憑證即將到期"),
+            Pair(
+                "All works; call the technician this week.",
+                "一切運作正常；請於本週內通知技術人員。",
+            ),
+        ),
+        "gateway_floods": FaultText(
+            Pair("Gateway says too much", "閘道器訊息過多"),
+            Pair(
+                "Is the gateway where it should be? Call the technician.",
+                "閘道器是否仍在原位？請通知技術人員。",
+            ),
+        ),
         "gateway_silent": FaultText(
             Pair("Gateway silent", "閘道器沒有訊號"),
             Pair(

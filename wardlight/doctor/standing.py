@@ -62,6 +62,15 @@ REMEDIES: Final[Mapping[FaultCause, Remedy]] = MappingProxyType(
             _WATCH, "Let the service's user write its topics in the broker's access list."
         ),
         FaultCause.BROKER_LOST: Remedy(_WATCH, "Mend the network between it and the broker."),
+        FaultCause.CERTIFICATE_REFUSED: Remedy(
+            _WATCH, "Give the gateway a valid certificate: wardlight provision, wardlight enrol."
+        ),
+        FaultCause.CERTIFICATE_EXPIRING: Remedy(
+            _KNOW, "Renew it now: wardlight provision rotate, and wardlight enrol on the gateway."
+        ),
+        FaultCause.GATEWAY_FLOODS: Remedy(
+            _WATCH, "Look at the gateway; if it may be stolen, wardlight provision revoke NAME."
+        ),
         FaultCause.GATEWAY_SILENT: Remedy(
             _WATCH, "Look in on the beds around it, and check its power and network."
         ),

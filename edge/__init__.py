@@ -5,6 +5,7 @@ knows no simulator, no server and no broker client: `Radio`, `Bus` and `Siren` a
 
 from __future__ import annotations
 
+from edge.credentials import CredentialWatch
 from edge.gateway import Gateway
 from edge.siren import (
     LogSiren,
@@ -17,6 +18,7 @@ from edge.siren import (
 )
 
 __all__ = [
+    "CredentialWatch",
     "Gateway",
     "LogSiren",
     "MqttSiren",

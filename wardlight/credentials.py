@@ -35,15 +35,18 @@ def credentials_of(settings: Settings, service: str, clock: Clock) -> Credential
             f"has one connection; for {service} name a file with {SERVICE_PLACE}"
         )
 
-    def own(path: Path | None) -> Path | None:
-        return None if path is None else Path(str(path).replace(SERVICE_PLACE, service))
-
+    certificate, key = broker.certificate_file, broker.key_file
     return Credentials(
         ca_file=broker.ca_file,
-        certificate_file=own(broker.certificate_file),
-        key_file=own(broker.key_file),
+        certificate_file=None if certificate is None else own_file(certificate, service),
+        key_file=None if key is None else own_file(key, service),
         clock_is_right=clock.synced,
     )
+
+
+def own_file(path: Path, service: str) -> Path:
+    """The file of `service` that `path` stands for."""
+    return Path(str(path).replace(SERVICE_PLACE, service))
 
 
 def is_the_gateways(settings: Settings) -> bool:

@@ -8,6 +8,8 @@ from typing import Final, TextIO
 
 import structlog
 
+from wardlight.redaction import redact
+
 LEVELS: Final = {name: getattr(logging, name.upper()) for name in ("debug", "info", "warning")}
 
 
@@ -23,17 +25,12 @@ def set_up_logs(level: str = "info", stream: TextIO | None = None) -> None:
     """
     out = stream or sys.stderr
     # Plain tracebacks: richer ones print local variables, and names with them.
-    renderers: list[structlog.typing.Processor] = (
-        [
-            structlog.dev.ConsoleRenderer(
-                colors=True, exception_formatter=structlog.dev.plain_traceback
-            )
-        ]
+    renderer: structlog.typing.Processor = (
+        structlog.dev.ConsoleRenderer(
+            colors=True, exception_formatter=structlog.dev.plain_traceback
+        )
         if out.isatty()
-        else [
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(ensure_ascii=False),
-        ]
+        else structlog.processors.JSONRenderer(ensure_ascii=False)
     )
     shared: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,
@@ -53,7 +50,9 @@ def set_up_logs(level: str = "info", stream: TextIO | None = None) -> None:
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                *renderers,
+                structlog.processors.format_exc_info,
+                redact,
+                renderer,
             ],
         )
     )

@@ -19,6 +19,9 @@ STOP_LIMIT_S: Final = 4.5
 person give five. What is cut off then is no worse than a power cut, which everything durable
 here survives."""
 
+NOT_FOR_OTHERS: Final = 0o077
+"""What a service writes is about residents: only its own user may read it."""
+
 FAILED: Final = 1
 USAGE_ERROR: Final = 2
 _BY_SIGNAL: Final = 128
@@ -39,6 +42,7 @@ def run_until_stopped(
     int
         Exit status: 0 after a signal, 2 if the settings cannot be used.
     """
+    os.umask(NOT_FOR_OTHERS)
     try:
         return asyncio.run(_run(service, settings))
     except SettingsError as error:

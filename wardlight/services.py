@@ -17,8 +17,9 @@ from contract.flood import SENDERS_ALLOWANCE
 from contract.ids import UuidSource
 from contract.protocols import Radio, StoreUnavailableError
 from messaging import MqttBus
+from messaging.certificate import ends_at
 from wardlight import __version__
-from wardlight.credentials import credentials_of
+from wardlight.credentials import GATEWAY, credentials_of, own_file
 from wardlight.machine import boot_id
 from wardlight.process import run_until_stopped
 from wardlight.settings import Settings, SettingsError
@@ -106,13 +107,13 @@ async def run_gateway(
     settings: Settings, wrap_radio: RadioWrapper = lambda radio, _clock, _truth: radio
 ) -> None:
     """The gateway of this machine, on the simulated home until real radios come."""
-    from edge import Gateway, LogSiren, MqttSiren, SpeakerSiren, combined_siren
+    from edge import CredentialWatch, Gateway, LogSiren, MqttSiren, SpeakerSiren, combined_siren
 
     clock = clock_of(settings)
     ids = UuidSource(clock)
     name, folder = settings.gateway.name, settings.gateway.folder
     with _refused("broker"):
-        bus = _bus_of_service(settings, name, clock, "gateway")
+        bus = _bus_of_service(settings, name, clock, GATEWAY)
     with _refused("gateway"):
         radio, simulation = _radio(settings, clock)
     truth = [] if simulation is None else simulation.truth
@@ -136,6 +137,16 @@ async def run_gateway(
         async with asyncio.TaskGroup() as group:
             group.create_task(gateway.run())
             group.create_task(_until_configured(gateway, clock, settings))
+            certificate = settings.broker.certificate_file
+            if certificate is not None:
+                group.create_task(
+                    CredentialWatch(
+                        gateway.faults,
+                        clock,
+                        lambda: bus.certificate_trouble,
+                        partial(ends_at, own_file(certificate, GATEWAY)),
+                    ).run()
+                )
             if simulation is not None:
                 group.create_task(_simulate(simulation, clock, settings))
 

@@ -22,6 +22,8 @@ from contract.units import NS_PER_MS
 from messaging import MqttBus
 from messaging.connection import Connection
 from messaging.mqtt import DEFAULT_PORTS, read_url
+from messaging.tls import CertificatesUnusableError, explain
+from wardlight.credentials import credentials_of
 from wardlight.doctor.context import NAME, Context, in_thread
 from wardlight.doctor.findings import Finding, fault, ok, warning
 from wardlight.doctor.words import counted, reason
@@ -150,14 +152,22 @@ async def _refusal(context: Context) -> str | None:
     broker = context.settings.broker
     password = broker.password_file.read_text("utf-8").strip() if broker.password_file else None
     name = f"{NAME}-{context.token}-why"
+    try:
+        credentials = credentials_of(context.settings, NAME, context.clock)
+        tls = None if credentials is None else credentials.context()
+    except CertificatesUnusableError as error:
+        return str(error)
     attempt = Connection(
-        read_url(broker.url, name, broker.username, password, None),
+        read_url(broker.url, name, broker.username, password, tls),
         aiomqtt.ProtocolVersion.V5,
         None,
     )
     try:
         await attempt.open()
     except aiomqtt.MqttError as error:
+        by_certificate = explain(str(error), shown=credentials is not None)
+        if by_certificate is not None:
+            return by_certificate
         code = getattr(getattr(error, "rc", None), "value", None)
         is_too_new = code == UNSUPPORTED_VERSION or (code is None and attempt.reached)
         return None if is_too_new else reason(error)

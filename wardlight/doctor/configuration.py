@@ -75,6 +75,30 @@ async def simulation(context: Context) -> Finding:
     return ok("a real clock and real radios")
 
 
+async def secrets(context: Context) -> Finding:
+    """Whether what the settings say is for the services alone."""
+    path, it = context.path, context.settings
+    if path is None:
+        return ok("the settings come from the environment")
+    held = []
+    if any(person.contact for person in it.staff):
+        held.append("contacts of staff")
+    if "@" in it.alerts.database and ":" in it.alerts.database.split("@")[0].split("://")[-1]:
+        held.append("the password of the records")
+    if it.residents:
+        held.append("names of residents")
+    try:
+        mode = await in_thread(lambda: path.stat().st_mode)
+    except OSError as error:
+        return warning(f"{path} cannot be looked at: {reason(error)}", "Look who may read it.")
+    if held and mode & stat.S_IROTH:
+        return warning(
+            f"everybody on this machine can read {path}, which holds {listed(held)}",
+            f"Close it to others: chmod o-rwx {path}",
+        )
+    return ok(f"{path} is read by {'its owners' if held else 'anybody, and holds no secret'}")
+
+
 async def password(context: Context) -> Finding:
     """Whether the broker's password can be read, and by whom."""
     broker = context.settings.broker

@@ -1,4 +1,4 @@
-"""Whether what travels can be read on the way, and how long the certificate is good."""
+"""Whether what travels can be read on the way, and how long certificates are good."""
 
 from __future__ import annotations
 
@@ -9,14 +9,23 @@ from typing import Final
 
 from contract.clock import now_us
 from contract.units import US_PER_S
+from messaging.tls import CertificatesUnusableError, explain
+from wardlight.credentials import (
+    GATEWAY,
+    credentials_of,
+    is_the_gateways,
+)
 from wardlight.doctor.broker import TCP_S, address
-from wardlight.doctor.context import Context, in_thread
+from wardlight.doctor.context import NAME, Context, in_thread
 from wardlight.doctor.findings import Finding, fault, ok, warning
 from wardlight.doctor.words import duration, reason
 
 SOON_DAYS: Final = 30
 """A certificate that ends within a month is renewed now: the usual tools renew at 30 days left,
 so one that is nearer its end was forgotten."""
+
+ANSWERED_S: Final = 1.0
+"""How long a broker may take to say no after a handshake: it does so within milliseconds."""
 
 _DAY_S: Final = 86_400
 
@@ -30,12 +39,13 @@ async def certificate(context: Context) -> Finding:
     if not context.settings.broker.url.startswith("mqtts:"):
         return _unencrypted(context, host)
     try:
-        ends_s = await in_thread(lambda: _ends_at_s(host, port))
+        trusting = _context(context)
+        ends_s = await in_thread(lambda: _ends_at_s(host, port, trusting))
     except ssl.SSLCertVerificationError as error:
         return fault(
             f"the broker's certificate is not trusted: {error.verify_message}",
-            "Renew it, or let this machine trust who issued it (SSL_CERT_FILE names a file of "
-            "issuers): until then no service connects.",
+            "Renew it, or let this machine trust who issued it (ca_file in the table [broker], or "
+            "SSL_CERT_FILE): until then no service connects.",
         )
     except OSError as error:
         return fault(
@@ -48,15 +58,63 @@ async def certificate(context: Context) -> Finding:
     if left_s < SOON_DAYS * _DAY_S:
         return warning(
             f"the broker's certificate ends in {duration(left_s)}",
-            "Renew it now: on that day every gateway loses the broker at once.",
+            "Renew it now (wardlight provision rotate broker): on that day every gateway loses "
+            "the broker at once.",
             **figures,
         )
     return ok(f"encrypted; the certificate is good for {duration(left_s)}", **figures)
 
 
-def _ends_at_s(host: str, port: int) -> float:
+def _context(context: Context) -> ssl.SSLContext:
+    """What this machine trusts and shows; on a gateway, what the gateway does."""
+    who = GATEWAY if is_the_gateways(context.settings) else NAME
+    credentials = credentials_of(context.settings, who, context.clock)
+    return ssl.create_default_context() if credentials is None else credentials.context()
+
+
+async def let_in(context: Context) -> Finding:
+    """Whether the broker takes a gateway's certificate, without a session: it would end the one
+    that the gateway itself has.
+    """
+    try:
+        host, port = address(context)
+        trusting = _context(context)
+        refusal = await in_thread(lambda: _refusal(host, port, trusting))
+    except (ValueError, CertificatesUnusableError) as error:
+        return fault(str(error), "Correct the table [broker], or enrol this gateway again.")
+    except OSError as error:
+        return fault(
+            f"no encrypted connection with {host}:{port}: {explain(str(error)) or reason(error)}",
+            "Look whether the broker runs, and whether this gateway may reach it.",
+        )
+    if refusal is not None:
+        return fault(refusal, "Enrol this gateway again, or renew its certificate.")
+    return ok(
+        f"{host}:{port} takes this gateway's certificate; what others say is looked at where the "
+        "services run"
+    )
+
+
+def _refusal(host: str, port: int, trusting: ssl.SSLContext) -> str | None:
+    """What comes back after the handshake: with TLS 1.3 the answer to a certificate comes then,
+    and a broker that is content waits for us to speak.
+    """
+    with (
+        socket.create_connection((host, port), TCP_S) as raw,
+        trusting.wrap_socket(raw, server_hostname=host) as encrypted,
+    ):
+        encrypted.settimeout(ANSWERED_S)
+        try:
+            came = encrypted.recv(1)
+        except TimeoutError:
+            return None
+        except OSError as error:
+            return explain(str(error), shown=True) or reason(error)
+    return "the broker hung up" if not came else None
+
+
+def _ends_at_s(host: str, port: int, trusting: ssl.SSLContext) -> float:
     """When the certificate ends, seconds since 1970; raises `OSError` as any client would."""
-    trusting = ssl.create_default_context()
     with (
         socket.create_connection((host, port), TCP_S) as raw,
         trusting.wrap_socket(raw, server_hostname=host) as encrypted,

@@ -8,8 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from wardlight.credentials import is_the_gateways
 from wardlight.doctor import (
     broker,
+    certificates,
     configuration,
     disk,
     encryption,
@@ -63,11 +65,13 @@ FIXED: Final = (
     Check(group="store", name="newest data", look=store.newest, needs=STORE),
     Check(group="board", name="answer", look=web.board),
     Check(group="certificates", name="broker", look=encryption.certificate),
+    Check(group="certificates", name="own", look=certificates.own),
     Check(group="clock", name="this machine", look=machine.clock),
     Check(group="sound", name="loudspeaker", look=machine.loudspeaker),
     Check(group="configuration", name="settings", look=configuration.settings),
     Check(group="configuration", name="password", look=configuration.password),
     Check(group="configuration", name="slides", look=configuration.slides),
+    Check(group="configuration", name="secrets", look=configuration.secrets),
     Check(group="configuration", name="simulation", look=configuration.simulation),
 )
 """Those that every home has."""
@@ -93,7 +97,17 @@ called, that it is kept, and then the rest."""
 def checks_of(context: Context) -> tuple[Check, ...]:
     """Every check of this home, in the order of `GROUPS`."""
     every = (*FIXED, *_heard_checks(context), *_disk_checks(context))
+    if is_the_gateways(context.settings):
+        every = (_LET_IN, *(each for each in every if not _needs_session(each)))
     return tuple(sorted(every, key=lambda check: GROUPS.index(check.group)))
+
+
+_LET_IN: Final = Check(group="broker", name="connection", look=encryption.let_in)
+"""On a gateway that has one certificate, and with it one connection."""
+
+
+def _needs_session(check: Check) -> bool:
+    return CONNECTION in (check.title, check.needs)
 
 
 def _heard_checks(context: Context) -> Iterator[Check]:

@@ -23,7 +23,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from contract.protocols import LastWill, Message, NotConnectedError, PublishRefusedError
-from messaging.refusal import refusal_of_topic
+from messaging.refusal import refusal_of_payload, refusal_of_topic
 
 QOS: Final = 1
 """At least once: receipts and ids make a double harmless, and QoS 2 costs two round trips."""
@@ -172,7 +172,7 @@ class Connection(aiomqtt.Client):
 
     async def send(self, topic: str, payload: bytes, *, retain: bool) -> None:
         """Publish and wait for the acknowledgement; see `contract.protocols.Bus.publish`."""
-        reason = refusal_of_topic(topic)
+        reason = refusal_of_topic(topic) or refusal_of_payload(payload)
         if reason is not None:
             raise PublishRefusedError(reason)
         async with self._slots:

@@ -15,7 +15,7 @@ from contract import topics
 from contract.clock import Clock
 from contract.protocols import LastWill, Message, NotConnectedError, PublishRefusedError
 from messaging.backoff import Backoff
-from messaging.refusal import refusal_of_topic
+from messaging.refusal import refusal_of_payload, refusal_of_topic
 
 Refuses = Callable[[str, str], str | None]
 """From client id and topic to the reason for which a publish is refused, or None."""
@@ -122,7 +122,7 @@ class LocalBroker:
         PublishRefusedError
             If the topic is malformed or `refuses` gives a reason.
         """
-        reason = refusal_of_topic(topic)
+        reason = refusal_of_topic(topic) or refusal_of_payload(payload)
         if reason is None and self._refuses is not None:
             reason = self._refuses(client_id, topic)
         if reason is not None:

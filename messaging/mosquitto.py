@@ -77,6 +77,8 @@ class Mosquitto:
         everybody may do everything.
     settings
         More lines of its configuration; those about the listener (certificates) fit here.
+    configuration
+        A file to start it with instead, which says all that and where it listens.
     """
 
     def __init__(
@@ -88,6 +90,7 @@ class Mosquitto:
         persistent: bool = False,
         access: tuple[str, ...] = (),
         settings: tuple[str, ...] = (),
+        configuration: Path | None = None,
     ) -> None:
         self.folder = folder
         self.port = port or free_port()
@@ -95,6 +98,7 @@ class Mosquitto:
         self._persistent = persistent
         self._access = access
         self._settings = settings
+        self._configuration = configuration
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -172,6 +176,8 @@ class Mosquitto:
 
     def _write_configuration(self) -> Path:
         self.folder.mkdir(parents=True, exist_ok=True)
+        if self._configuration is not None:
+            return self._configuration
         lines = [
             f"listener {self.port} 127.0.0.1",
             "allow_anonymous true",

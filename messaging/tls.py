@@ -34,7 +34,8 @@ CERTIFICATE_TROUBLES: Final = (
     ),
     (
         "ALERT_BAD_CERTIFICATE",
-        "the broker refuses our certificate: it cannot be read. Enrol this machine again",
+        "the broker cannot use our certificate: it is damaged, or the broker's clock is wrong. Set "
+        "that clock, or enrol this machine again",
     ),
     (
         "CERTIFICATE_REQUIRED",

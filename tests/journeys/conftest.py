@@ -7,18 +7,21 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from contract.clock import Clock, ScaledClock, VirtualClock
+from contract.clock import Clock, ScaledClock, SystemClock, VirtualClock
 from contract.ids import seeded_ids
 from contract.protocols import Bus, Radio
 from edge import LogSiren
 from firmware_sim import HomePlan, SimulatedHome, demo_home
-from messaging import LocalBroker, LocalBus, MqttBus
-from messaging.mosquitto import Mosquitto
+from messaging import Credentials, LocalBroker, LocalBus, MqttBus
+from messaging.mosquitto import Mosquitto, free_port
+from wardlight.provision.enrolment import accept
+from wardlight.provision.home import Options, ProvisionedHome
 from wardlight.roster import demo_settings
 from wardlight.running import Parts, RunningHome, background, running_home
 from wardlight.settings import Settings
@@ -39,6 +42,7 @@ class Scene:
     watch: FallWatch
     sirens: dict[str, LogSiren]
     broker: LocalBroker | Mosquitto
+    bus: Callable[[str], Bus]
     stages: dict[Stage, float] = field(default_factory=dict)
 
     async def until(
@@ -87,7 +91,7 @@ async def _scene(
         running_home(demo_settings(plan, Settings()), parts) as home,
         background(simulation.run()),
     ):
-        yield Scene(home, simulation, clock, plan, watch, sirens, broker, stages)
+        yield Scene(home, simulation, clock, plan, watch, sirens, broker, bus, stages)
 
 
 @pytest.fixture
@@ -135,6 +139,62 @@ def real_scene(
 
             try:
                 async with _scene(tmp_path, clock, bus, mosquitto, resident) as scene:
+                    await journey(scene)
+            finally:
+                mosquitto.stop()
+
+        asyncio.run(main())
+
+    return run
+
+
+@pytest.fixture
+def secured_scene(
+    tmp_path: Path,
+) -> Callable[[Callable[[Scene], Awaitable[None]]], None]:
+    """The same in a provisioned home: certificates, and the access list of `provision`. Beside
+    its gateways there is one called ``thief``."""
+
+    def run(journey: Callable[[Scene], Awaitable[None]], resident: str = "resident-3") -> None:
+        home = ProvisionedHome(tmp_path / "home", SystemClock(), lambda: b"")
+        options = Options(
+            demo_home().home,
+            ("127.0.0.1",),
+            port=free_port(),
+            services_port=free_port(),
+            broker_user="root",
+        )
+        home.create(options, None)
+        home.add_service("engineer")
+        devices = [gateway.name for gateway in demo_home().gateways] + ["thief"]
+        for name in devices:
+            enrolled = home.add_device(name, "gateway")
+            accept(enrolled, tmp_path / "enrolled" / name, tmp_path, datetime.now(UTC))
+
+        async def main() -> None:
+            clock = ScaledClock(FAST)
+            mosquitto = Mosquitto(
+                tmp_path / "mosquitto",
+                clock,
+                port=options.services_port,
+                configuration=home.configuration,
+            )
+            await mosquitto.start()
+
+            def bus(client_id: str) -> Bus:
+                port, folder, own = options.services_port, home.services_folder, client_id
+                if client_id in devices:
+                    port, folder = options.port, tmp_path / "enrolled" / client_id
+                    own = "identity"
+                elif client_id == "watch":
+                    own = "engineer"
+                shown = Credentials(
+                    ca_file=folder / "ca.pem", certificate_file=folder / f"{own}.pem"
+                )
+                return MqttBus(f"mqtts://127.0.0.1:{port}", client_id, clock, tls=shown)
+
+            try:
+                async with _scene(tmp_path / "var", clock, bus, mosquitto, resident) as scene:
                     await journey(scene)
             finally:
                 mosquitto.stop()

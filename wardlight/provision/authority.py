@@ -32,10 +32,6 @@ is revoked (`Authority.revocations`), not waited for."""
 BACKDATED: Final = timedelta(days=1)
 """A gateway that was enrolled a minute ago may have a clock that is hours behind."""
 
-REVOCATIONS_BACKDATED: Final = timedelta(days=1)
-"""The same for the list of what is revoked: one from the future is refused, and every gateway
-with it."""
-
 _STEP: Final = timedelta(seconds=1)
 """The resolution of times in certificates (RFC 5280, 4.1.2.5). Of two lists OpenSSL believes the
 one with the later time, and keeps the older one if they are equal."""
@@ -141,11 +137,12 @@ class Authority:
         """A certificate for a broker that is reached under these names and addresses."""
         return self._issue("broker", now, days, ExtendedKeyUsageOID.SERVER_AUTH, hosts)
 
-    def revocations(self, serials: Sequence[str], now: datetime, after: datetime | None) -> bytes:
+    def revocations(self, serials: Sequence[str], after: datetime | None) -> bytes:
         """The list of what is no longer valid, PEM.
 
-        It never grows old: a list past its end makes OpenSSL refuse every certificate, and a
-        home would lose all its gateways in one night.
+        It is never from the future and never grows old: OpenSSL refuses every certificate on
+        account of such a list, and a home would lose all its gateways at once. So its time is no
+        clock's, which may be wrong, but counts seconds from the beginning of the authority.
 
         Parameters
         ----------
@@ -154,9 +151,7 @@ class Authority:
         after
             Time of the list that this one replaces.
         """
-        at = (now - REVOCATIONS_BACKDATED).replace(microsecond=0)
-        if after is not None and at <= after:
-            at = after + _STEP
+        at = self._certificate.not_valid_before_utc if after is None else after + _STEP
         builder = (
             x509.CertificateRevocationListBuilder()
             .issuer_name(self._certificate.subject)

@@ -224,7 +224,7 @@ class ProvisionedHome:
             write_private(folder / f"{name}.pem", authority.pem(), owner=owner)
             listed = folder / f"{name}.crl"
             before = revocations_made_at(listed.read_bytes()) if listed.exists() else None
-            revoked = authority.revocations(registry.revoked_serials(*roles), self._now(), before)
+            revoked = authority.revocations(registry.revoked_serials(*roles), before)
             write_private(listed, revoked, owner=owner)
         text = mosquitto.configuration(registry, folder)
         # mosquitto may not write it: it says as which user the next start is.

@@ -22,9 +22,8 @@ SERVICES: Final = "services"
 """Names of the two authorities, and of their files."""
 
 LARGEST_PACKET_BYTES: Final = MAX_PAYLOAD_BYTES + 64 * 1024
-"""Above `message_size_limit`, with room for the longest topic: a message that is a little too
-large is refused with its reason (PUBACK), and only one that nobody sends by mistake ends the
-connection."""
+"""The longest payload that our clients send, with room for the longest topic. mosquitto ends the
+connection over anything longer (over more than `message_size_limit`, too: it is not used)."""
 
 MAX_QUEUED_BYTES: Final = 256 * 1024 * 1024
 """For each client that reads too slowly. The number of messages alone would allow 26 GB, and a
@@ -58,7 +57,6 @@ def _lines(registry: Registry, folder: Path) -> Iterator[str]:
     yield f"max_queued_messages {MAX_QUEUED_MESSAGES}"
     yield f"max_queued_bytes {MAX_QUEUED_BYTES}"
     yield f"max_inflight_messages {MAX_IN_FLIGHT}"
-    yield f"message_size_limit {MAX_PAYLOAD_BYTES}"
     yield f"max_packet_size {LARGEST_PACKET_BYTES}"
     yield f"max_keepalive {LONGEST_KEEPALIVE_S}"
     yield "set_tcp_nodelay true"

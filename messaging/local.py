@@ -122,7 +122,7 @@ class LocalBroker:
         PublishRefusedError
             If the topic is malformed or `refuses` gives a reason.
         """
-        reason = refusal_of_topic(topic) or refusal_of_payload(payload)
+        reason = refusal_of_topic(topic)
         if reason is None and self._refuses is not None:
             reason = self._refuses(client_id, topic)
         if reason is not None:
@@ -206,6 +206,9 @@ class LocalBus:
         session = self._session
         if session is None or not session.stands:
             raise NotConnectedError("no session with the local broker")
+        reason = refusal_of_payload(payload)
+        if reason is not None:
+            raise PublishRefusedError(reason)
         self._broker.publish(topic, payload, retain=retain, client_id=self._client_id)
         # An acknowledgement takes a round trip; others run in the meantime.
         await self._clock.sleep(0)

@@ -7,12 +7,16 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Final
 
+import structlog
+
 from contract import topics, wire
 from contract.clock import Clock, now_us, within
 from contract.events import Event, EventKind, Receiver
 from contract.messages import AlertState, IncidentState, Outcome, Receipt
 from contract.protocols import Message
 from contract.units import US_PER_S
+
+_log = structlog.get_logger(__name__)
 
 _DURABLE: Final = (Outcome.STORED, Outcome.DUPLICATE)
 
@@ -74,13 +78,20 @@ class FallWatch:
     async def on_messages(self, messages: Sequence[Message]) -> None:
         """Look at what passes on the broker; give it to `Bus.run`."""
         for message in messages:
-            branch = topics.parse(message.topic).branch
-            if branch == topics.EVENT:
-                self._see_event(wire.decode(message.payload, Event))
-            elif branch == topics.RECEIPT:
-                self._see_receipt(wire.decode(message.payload, Receipt))
-            else:
-                self._see_state(wire.decode(message.payload, AlertState))
+            try:
+                self._look_at(message)
+            except ValueError as error:
+                # The services refuse it, with a fault; who only looks on goes on looking.
+                _log.warning("message_unreadable", topic=message.topic, reason=str(error))
+
+    def _look_at(self, message: Message) -> None:
+        branch = topics.parse(message.topic).branch
+        if branch == topics.EVENT:
+            self._see_event(wire.decode(message.payload, Event))
+        elif branch == topics.RECEIPT:
+            self._see_receipt(wire.decode(message.payload, Receipt))
+        else:
+            self._see_state(wire.decode(message.payload, AlertState))
 
     async def reached(self, stage: Stage, seconds: float) -> None:
         """Wait until the fall has come to `stage`.

@@ -27,6 +27,7 @@ from alerts import (
 from contract import topics
 from contract.clock import VirtualClock, now_us
 from contract.events import EVENT_SCHEMA, Event, EventKind
+from contract.flood import Allowance
 from contract.ids import seeded_ids
 from contract.messages import (
     LAST_SEQUENCE,
@@ -100,6 +101,7 @@ class Ward:
         self.service_bus: LocalBus | None = None
         self.tasks: list[asyncio.Task[None]] = []
         self.wall_jumped_us = 0
+        self.allowance: Allowance | None = None
         self.directory = Directory(self.database, HOME, self.clock)
         self.desk = Desk(self.database, self.clock, self.ids, HOME)
 
@@ -131,6 +133,7 @@ class Ward:
             self.database,
             [self.pagers],
             f"alerts-run-{run}",
+            allowance=self.allowance,
         )
         self.service = asyncio.create_task(service.run())
         while not self.service_bus.connected:

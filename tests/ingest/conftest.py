@@ -13,6 +13,7 @@ import pytest
 from contract import topics, wire
 from contract.clock import VirtualClock
 from contract.events import EVENT_SCHEMA, Event, EventKind
+from contract.flood import Allowance
 from contract.messages import Receipt, Status
 from contract.protocols import Message
 from contract.telemetry import TELEMETRY_SCHEMA, SummaryPoint, TelemetryBatch
@@ -91,6 +92,7 @@ class Scene:
         self.statuses: list[Status] = []
         self.gateway = LocalBus(self.broker, "gateway", self.clock)
         self.services = 0
+        self.allowance: Allowance | None = None
         self.service: IngestService | None = None
         self.ingest_bus: LocalBus | None = None
 
@@ -125,7 +127,13 @@ class Scene:
         self.services += 1
         self.ingest_bus = LocalBus(self.broker, "ingest", self.clock)
         self.service = IngestService(
-            HOME, self.clock, self.ingest_bus, self.store, f"run-{self.services}", boot="boot-1"
+            HOME,
+            self.clock,
+            self.ingest_bus,
+            self.store,
+            f"run-{self.services}",
+            boot="boot-1",
+            allowance=self.allowance,
         )
         task = asyncio.create_task(self.service.run())
         await self.settle()

@@ -52,18 +52,20 @@ BRANCHES = (
 
 
 def test_hostile_payloads_on_every_topic_stop_nothing(secured_scene) -> None:
-    """A thief with a certificate says all that he may and may not; the next fall is paged."""
+    """A thief with a certificate says all that he may and may not; who calls is heard."""
 
     async def journey(scene):
-        await scene.clock.sleep(WARM_UP_S)
         said = {"taken": 0, "refused": 0}
+
+        def called() -> set[str | None]:
+            return {each.resident_id for each in scene.home.desk.board().incidents}
+
         async with background(_attack(scene, said)):
-            await scene.until(lambda: min(said.values()) > 100, 120, "an attack that is one")
-            scene.simulation.fall("resident-3")
-            await scene.watch.reached(Stage.ALERTED, 180)
-        board = scene.home.desk.board()
-        assert "resident-3" in {each.resident_id for each in board.incidents}
-        assert "packet_rejected" in {each.cause for each in board.faults}
+            await scene.clock.sleep(WARM_UP_S)
+            await scene.until(lambda: min(said.values()) > 20, 120, "an attack that is one")
+            scene.simulation.press_button("resident-5")
+            await scene.until(lambda: "resident-5" in called(), 60, "the call for help")
+        assert "packet_rejected" in {each.cause for each in scene.home.desk.board().faults}
 
     secured_scene(journey)
 

@@ -125,6 +125,28 @@ def test_services_may_do_what_their_work_needs_and_no_more(secured) -> None:
     secured.run(scenario)
 
 
+def test_workers_of_ingest_share_what_comes_and_may_probe(secured) -> None:
+    own = secured.gateway("gateway-a")
+    shared = topics.shared("ingest", of("+", "telemetry"))
+    probe = of("ingest", topics.PROBE)
+
+    async def scenario() -> None:
+        async with (
+            secured.ear(secured.service_bus("ingest", "one"), shared, probe) as one,
+            secured.ear(secured.service_bus("ingest", "two"), shared) as two,
+            secured.ear(secured.bus(own)) as gateway,
+        ):
+            await two.bus.publish(probe, b"")
+            await secured.until(lambda: probe in one.topics(), "the probe")
+            for number in range(20):
+                await gateway.bus.publish(of("gateway-a", "telemetry"), b"%d" % number)
+            await secured.until(
+                lambda: len(one.messages) - 1 + len(two.messages) == 20, "each message once"
+            )
+
+    secured.run(scenario)
+
+
 def test_nobody_throws_another_off_by_his_name(secured) -> None:
     """Without `use_username_as_clientid` a thief with one gateway's certificate silences all."""
     honest, thief = secured.gateway("gateway-a"), secured.gateway("gateway-b")

@@ -99,6 +99,7 @@ class ProcessHome:
         self.settings = demo_settings(self.plan, Settings())
         self.contact: dict[str, str] = {}
         self.gateway_lines: list[str] = []
+        self.broker_lines: list[str] = []
         self.services: list[Service] = []
         self.origin_us = now_us(SystemClock())
         if rate != 1.0:
@@ -113,7 +114,7 @@ class ProcessHome:
         lines = [
             *("[home]", 'id = "demo"'),
             *("[clock]", f"rate = {self.rate}", f"origin_us = {self.origin_us}"),
-            *("[broker]", f'url = "{self.mosquitto.url}"'),
+            *("[broker]", *(self.broker_lines or [f'url = "{self.mosquitto.url}"'])),
             *("[gateway]", f'folder = "{self.folder / "gateway-a"}"', "seed = 7"),
             *self.gateway_lines,
             *("[ingest]", f'store = "{self.store}"'),

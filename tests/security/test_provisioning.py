@@ -126,8 +126,9 @@ def test_a_gateway_is_added_once_rotated_and_revoked(home) -> None:
         home.add_device("gateway-a", "gateway")
     with pytest.raises(RegistryError, match="already"):
         home.add_device("gateway-a", "sounder")
-    with pytest.raises(ValueError, match="belongs to a service"):
-        home.add_device("alerts", "gateway")
+    for name in ("alerts", "doctor", "engineer", "broker"):
+        with pytest.raises(ValueError, match="belongs to a service"):
+            home.add_device(name, "gateway")
     with pytest.raises(RegistryError, match="known: alerts"):
         home.rotate("gateway-x")
     home.rotate("gateway-a")

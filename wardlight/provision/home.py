@@ -136,6 +136,8 @@ class ProvisionedHome:
             If it may not be called so.
         """
         check_gateway(name)
+        if name in SERVICES or name == BROKER:
+            raise ValueError(f"{role} {name!r}: this name belongs to a service")
         with changing(self.folder):
             registry = self.registry
             if registry.has(name):

@@ -120,6 +120,25 @@ def test_keys_of_an_authority_may_be_encrypted(tmp_path) -> None:
     assert not again.registry.has("gateway-b")
 
 
+def test_a_forgotten_passphrase_does_not_keep_a_thief_inside(line, tmp_path) -> None:
+    secret = tmp_path / "passphrase"
+    secret.write_text("correct horse")
+    given = ("--passphrase-file", str(secret))
+    line.provision("home", "demo", "--host", "10.0.0.5", *given)
+    line.provision("gateway", "gateway-a", *given)
+
+    def revoked() -> int:
+        listed = x509.load_pem_x509_crl((line.folder / "broker/gateways.crl").read_bytes())
+        return len(list(listed))
+
+    said = line.provision("revoke", "gateway-a", status=1).stderr
+    assert "may nothing any more" in said
+    assert "gateway-a" not in (line.folder / "broker/access.txt").read_text()
+    assert revoked() == 0
+    line.provision("revoke", "gateway-a", *given, status=1)
+    assert revoked() == 1
+
+
 def test_a_gateway_is_added_once_rotated_and_revoked(home) -> None:
     home.add_device("gateway-a", "gateway")
     with pytest.raises(RegistryError, match="rotate"):

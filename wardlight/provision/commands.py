@@ -232,14 +232,23 @@ def revoke(
     from wardlight.provision.registry import RegistryError
 
     given = _home(folder, passphrase_file)
+    unsigned: str | None = None
     try:
         member = given.revoke(name, older_only=older)
-    except (RegistryError, WrongPassphraseError, OSError) as error:
+    except WrongPassphraseError as error:
+        unsigned, member = str(error), given.registry.member(name)
+    except (RegistryError, OSError) as error:
         _refuse(str(error))
     _forget_enrolment(given, name)
     is_device = member.role in ("gateway", "sounder")
     told = _tell(given, (name,) if is_device else ())
-    if told is None:
+    if unsigned is not None:
+        typer.echo(
+            f"{unsigned}. {name} may nothing any more, but connect: run this again with the "
+            "passphrase, and it may not do that either.",
+            err=True,
+        )
+    if told is None or unsigned is not None:
         raise typer.Exit(NOT_TOLD)
     what = f"what {name} had before" if older else name
     typer.echo(f"The broker refuses {what} since {told.took_s:.2f} s after it was told.")
@@ -391,7 +400,9 @@ def _home(folder: Path, passphrase_file: Path | None) -> ProvisionedHome:
         if passphrase_file is not None:
             return _read_passphrase(passphrase_file)
         if not sys.stdin.isatty():
-            _refuse("the authority's keys are encrypted: use --passphrase-file")
+            from wardlight.provision.authority import WrongPassphraseError
+
+            raise WrongPassphraseError("the authority's keys are encrypted: use --passphrase-file")
         return str(typer.prompt("Passphrase", hide_input=True, err=True)).encode()
 
     return ProvisionedHome(folder, SystemClock(), passphrase)

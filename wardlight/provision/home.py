@@ -199,6 +199,14 @@ class ProvisionedHome:
         """Take back every certificate of `name`, or all but its newest.
 
         The broker has to be told (`wardlight.provision.cutoff`).
+
+        Raises
+        ------
+        RegistryError
+            If it has none.
+        WrongPassphraseError
+            If the list of what is revoked could not be signed: the access list says already that
+            it may nothing, and the next call signs it.
         """
         with changing(self.folder):
             registry = self.registry
@@ -212,13 +220,15 @@ class ProvisionedHome:
 
     def _write(self, registry: Registry) -> None:
         """The register, and after it everything that follows from it: what the broker lets in is
-        always known here.
+        always known here. The access list needs no authority and comes first: nobody looks for a
+        passphrase while a thief is inside.
         """
         registry = msgspec.structs.replace(registry, generation=registry.generation + 1)
-        services = self._authority(mosquitto.SERVICES)
-        gateways = self._authority(mosquitto.GATEWAYS)
         write_registry(self.folder / REGISTRY_FILE, registry)
         folder, owner = self.broker_folder, registry.broker_user
+        write_private(folder / mosquitto.ACCESS_LIST, access_list(registry).encode(), owner=owner)
+        services = self._authority(mosquitto.SERVICES)
+        gateways = self._authority(mosquitto.GATEWAYS)
         for name, authority, roles in (
             (mosquitto.GATEWAYS, gateways, _DEVICES),
             (mosquitto.SERVICES, services, _HOUSE),
@@ -231,7 +241,6 @@ class ProvisionedHome:
         text = mosquitto.configuration(registry, folder)
         # mosquitto may not write it: it says as which user the next start is.
         write_private(self.configuration, text.encode(), mode=READABLE)
-        write_private(folder / mosquitto.ACCESS_LIST, access_list(registry).encode(), owner=owner)
         ca, owner = self.services_folder / CA_FILE, registry.services_user
         write_private(ca, services.pem(), owner=owner)
 

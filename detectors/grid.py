@@ -22,11 +22,12 @@ from detectors.summary import BACK_JUMP_S, FEATURES, MAX_G, MEAN, MIN_G
 
 __all__ = ["EMPTY_RUN_S", "LATENESS_S", "Block", "Grid"]
 
-LATENESS_S: Final = 1.0
+LATENESS_S: Final = 0.9
 """How long after its end a second stays open for samples. A gateway closes with
-``close(floor(now) - LATENESS_S)``. A packet holds up to 0.76 s of motion, so its first sample is
+``close(floor(now - LATENESS_S))``. A packet holds up to 0.76 s of motion, so its first sample is
 that old when it is sent, and a link that missed a connection interval resends within 100 ms;
-beyond that each tenth of a second would delay every alarm."""
+beyond that each tenth of a second would delay every alarm: a suspicion comes up to four seconds
+after its impact and this (`detectors.fall_candidates.HELD_AFTER_S`), within five."""
 
 EMPTY_RUN_S: Final = 60
 """After so many seconds without a valid sample of anyone, no blocks are made until a sample

@@ -15,6 +15,7 @@ from contract.ids import IdSource, check_gateway, check_identifier
 from contract.messages import GatewayConfig
 from contract.protocols import Bus, Radio
 from contract.units import NS_PER_S, seconds_to_ns
+from detectors import LATENESS_S
 from detectors.fall_model import FallModel, load_model
 from edge.buttons import ButtonKeeper
 from edge.candidates import CandidateKeeper
@@ -51,8 +52,11 @@ _log = structlog.get_logger(__name__)
 FAREWELL_LIMIT_S: Final = 0.5
 """For the last word, for the siren and for the radio: all within the 2 s of Ctrl-C."""
 
-TICK_PHASE_NS: Final = seconds_to_ns(0.05)
-"""The tick comes this much after each full grid second: what arrives with the second is in."""
+TICK_PHASE_NS: Final = seconds_to_ns(LATENESS_S + 0.05)
+"""The tick comes this much after each full grid second: as soon as the second before it may be
+closed. Half a tenth later, for a timer that fires a little early would find it still open, and a
+whole second would be lost; what arrives meanwhile is in."""
+assert TICK_PHASE_NS < NS_PER_S, "a fall is to be suspected within five seconds of its impact"
 
 STALL_NS: Final = seconds_to_ns(0.5)
 STALL_GRACE_S: Final = 0.5

@@ -32,11 +32,12 @@ from edge.counters import Counts
 from edge.timebase import SessionTime
 from edge.wearables import Roster, Wearable
 
-SUMMARY_LATENESS_S: Final = 3.0
-"""How long after its end a second stays open for summaries. An advert that carries it is sent
-from its end on for a second, a wearable's seconds lie up to 0.75 s beside the grid's
-(`edge.timebase.SECOND_HYSTERESIS_NS`), and a radio hands adverts over up to a second late. The
-confirmation waits for tens of seconds, so this costs nothing."""
+SUMMARY_LATENESS_S: Final = 2.0 + LATENESS_S
+"""How long after its end a second stays open for summaries: to the second tick after the one that
+closes its motion. An advert that carries it is sent from its end on for a second, a wearable's
+seconds lie up to 0.75 s beside the grid's (`edge.timebase.SECOND_HYSTERESIS_NS`), and a radio hands
+adverts over up to a second late. The confirmation waits for tens of seconds, so this costs
+nothing."""
 
 STREAM_GAP_NS: Final = seconds_to_ns(1.5)
 """Two packets further apart than this had a loss between them: the longest packet holds 0.76 s."""

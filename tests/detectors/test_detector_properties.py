@@ -51,7 +51,7 @@ def test_chunk_invariance_is_exact(
     def closes() -> list[int]:
         """Closing seconds, pushing what arrives before each."""
         for index, (row, t_ns, motion) in enumerate(packets):
-            yield int(oldest_ns[index] // 10**9 - LATENESS_S)
+            yield int((oldest_ns[index] - LATENESS_S * 10**9) // 10**9)
             grid.push(row, t_ns, motion)
         yield end_s
 

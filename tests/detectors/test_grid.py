@@ -84,7 +84,7 @@ def test_a_block_depends_on_samples_and_not_on_packets(
         if closing_along:
             # As a gateway does: what is still on its way is not older than the lateness.
             oldest_ns = min(packet[1][0] for packet in packets[index:])
-            blocks.extend(grid.close(int(oldest_ns // 10**9 - LATENESS_S)))
+            blocks.extend(grid.close(int((oldest_ns - LATENESS_S * 10**9) // 10**9)))
         grid.push(row, t_ns, motion)
     blocks.extend(grid.close(start_s + SECONDS))
     assert same_blocks(expected, blocks)

@@ -114,8 +114,15 @@ RECEIPTS_NEEDED: Final[Mapping[EventKind, frozenset[Receiver]]] = MappingProxyTy
 the alert service's side (DESIGN 4)."""
 
 
+WAVEFORM_NOT_HEARD: Final = -32_768
+"""In a `Waveform`, all three values of a sample that was not heard: the one number of int16 that
+no sample that was heard is given."""
+
+
 class Waveform(msgspec.Struct, frozen=True, kw_only=True):
-    """Motion around an impact, as evidence that a person can look at."""
+    """Motion around an impact, as evidence that a person can look at. A sample whose three values
+    are -32768 was not heard.
+    """
 
     start_us: int
     """Wall time of the first sample, microseconds since 1970."""
@@ -123,7 +130,8 @@ class Waveform(msgspec.Struct, frozen=True, kw_only=True):
     counts_per_g: int
     """Samples are integers; divide by this for g."""
     samples: str
-    """Base64 of zlib-compressed little-endian int16, x y z interleaved, low-passed."""
+    """Base64 of zlib-compressed little-endian int16, x y z interleaved, low-passed;
+    `WAVEFORM_NOT_HEARD` where nothing was."""
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):

@@ -27,7 +27,7 @@ from contract.telemetry import TELEMETRY_SCHEMA, TelemetryBatch
 T = TypeVar("T", bound=msgspec.Struct)
 
 MAX_PAYLOAD_BYTES: Final = 256 * 1024
-"""An event with its waveform is about 3 kB, a minute of telemetry for sixty residents about
+"""An event with its waveform is 3 to 5 kB, a minute of telemetry for sixty residents about
 1 MB before batching splits it; a quarter of a megabyte bounds what a stranger can make us
 parse."""
 

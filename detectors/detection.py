@@ -24,5 +24,5 @@ class Detection(NamedTuple):
     features: dict[str, float]
     """By name, each with its unit as the last part of the name; only what is known."""
     waveform: tuple[int, NDArray[np.float32]] | None
-    """Wall time of the first sample (ns), and samples (3, n) at 25 Hz in g, low-passed; holes
-    are imputed."""
+    """Wall time of the first sample (ns), and samples (3, n) at 25 Hz in g, low-passed; NaN where
+    nothing was heard. What comes after a suspicion is `detectors.fall_excerpt`'s."""

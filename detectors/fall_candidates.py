@@ -81,13 +81,16 @@ class Candidates(NamedTuple):
 
     def waveform(self, which: int) -> tuple[int, NDArray[np.float32]]:
         """Wall time (ns) of the first sample, and samples (3, n): from `HELD_BEFORE_S` before the
-        impact to the last, as far as heard.
+        impact to the last, as far as heard; NaN where nothing was.
         """
         offset = int(self.offset[which])
         heard = offset + np.flatnonzero(self.held_valid[which, offset:])
         first, last = int(heard[0]), int(heard[-1])
         start_ns = self.second * NS_PER_S + (first - _HELD_INDEX) * STEP_NS
-        return start_ns, self.held_motion[which, :, first : last + 1].copy()
+        held = slice(first, last + 1)
+        return start_ns, np.where(
+            self.held_valid[which, held], self.held_motion[which, :, held], np.float32(np.nan)
+        )
 
 
 class CandidateFinder:

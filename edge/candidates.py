@@ -28,6 +28,7 @@ from edge.outbox import EventOutbox
 from edge.outbox_rows import Counter
 from edge.pipeline import Pipeline
 from edge.presence import Neighbours
+from edge.sequel import SequelReader
 from edge.timebase import SessionTime
 from edge.wearables import Wearable
 
@@ -89,6 +90,9 @@ class CandidateKeeper:
         self._falls = falls
         self._faults = faults
         self._counts = counts
+        self._sequel = SequelReader(
+            pool=pool, time=time, fetcher=fetcher, falls=falls, counts=counts
+        )
         self._queues: dict[str, list[Candidate]] = {}
         self._newest: dict[str, Counter] = {}
         self._again_ns: dict[Counter, int] = {}
@@ -97,6 +101,8 @@ class CandidateKeeper:
         """Called with each new advert: begin whatever a pending candidate needs."""
         advert = wearable.advert
         assert advert is not None
+        if wearable.device not in self._queues:
+            self._sequel.tend(wearable, tasks, now_ns)
         if not advert.candidate_pending:
             if wearable.device in self._newest:
                 del self._newest[wearable.device]
@@ -181,9 +187,16 @@ class CandidateKeeper:
         if await self._judged_by_stream(candidate):
             return await self._keep_result(candidate)
         is_newest = counter == self._newest.get(counter.device)
-        if await self._fetcher.fetch(
-            candidate, is_newest=is_newest, settle=lambda link: self._settle_on(candidate, link)
-        ):
+        window = self._fetcher.new_window(candidate)
+        await self._sequel.make_way(counter.device)
+        is_judged = await self._fetcher.fetch(
+            candidate,
+            window,
+            is_newest=is_newest,
+            settle=lambda link: self._settle_on(candidate, link),
+        )
+        self._sequel.want(candidate, window)
+        if is_judged:
             await self._faults.clear(
                 FaultCause.WINDOW_NOT_FETCHED, "its window was fetched", candidate.wearable
             )

@@ -5,17 +5,21 @@ from __future__ import annotations
 import base64
 import zlib
 from collections.abc import Collection, Iterable
-from typing import Final, NamedTuple
+from dataclasses import dataclass, field
+from typing import Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from contract.events import Event, EventKind, Evidence, Waveform
+from contract.events import WAVEFORM_NOT_HEARD, Event, EventKind, Evidence, Waveform
 from contract.screen import MOTION_HZ, SCREEN_REFRACTORY_S
 from contract.units import NS_PER_S, US_PER_S, seconds_to_ns
 from detectors.detection import Detection
 from detectors.fall import DETECTOR, ONE_FALL_S
+from detectors.fall_excerpt import Excerpt
 from detectors.long_lie import DETECTOR as LONG_LIE_DETECTOR
+from detectors.long_lie import STAGES_MIN
 from edge.outbox_rows import Counter
 from edge.pipeline import Pipeline
 from edge.reporter import About, Reporter
@@ -43,18 +47,60 @@ at an hour (SAFETY)."""
 BEFORE_ALL_NS: Final = 0
 """Grid time before every fall."""
 
+SHOWN_FALLS: Final = STAGES_MIN[0] * 60 // ONE_FALL_S
+"""Falls of one wearable whose motion is kept, the latest: as many as there can be until a long
+lie is told of the first of them. A wearable that suspects without end does not fill the memory."""
+
 WAVEFORM_COUNTS_PER_G: Final = 2_048
 """int16 then reaches ±16 g, what a wearable's sensor does, in steps of half a milli-g."""
 
 
-class _Fall(NamedTuple):
+class KnownFall(msgspec.Struct, frozen=True):
+    """A fall as it outlives the process; the motion around it does not."""
+
     fall_id: str
     impact_ns: int
     """Grid time."""
+    score: float | None = None
+    features: dict[str, float] = {}
+
+
+@dataclass(slots=True)
+class _Fall:
+    """A fall, and the evidence for all that will be said of it."""
+
+    fall_id: str
+    impact_ns: int
+    """Grid time."""
+    score: float | None
+    """Of the suspicion; none if the wearable's word, or no impact at all, began it."""
+    features: dict[str, float]
+    """Likewise."""
+    excerpts: list[Excerpt] = field(default_factory=list)
+    """Motion around it, by whoever saw it: a stream that was lost after the impact, and the window
+    that was read because it was."""
+
+    def show(self, excerpt: Excerpt | None) -> None:
+        """Its motion was seen once more. Two stories of one fall are enough."""
+        if excerpt is not None:
+            best = max(self.excerpts, key=lambda each: each.heard, default=excerpt)
+            self.excerpts = [excerpt] if best is excerpt else [best, excerpt]
+
+    def waveform(self) -> tuple[int, NDArray[np.float32]] | None:
+        """The fullest motion, as far as heard by now."""
+        best = max(self.excerpts, key=lambda each: each.heard, default=None)
+        return None if best is None else best.waveform()
 
 
 class Falls:
-    """Knows the falls of the last hour and reports what is said about them."""
+    """Knows the falls of the last hour and reports what is said about them.
+
+    Each event of a fall carries the evidence of its suspicion: score, features, and the motion from
+    five seconds before the impact to ten after it, as far as it was heard when the event is made
+    (a suspicion is told before the ten seconds are over). No motion is there of a fall that the
+    wearable alone has told, of a slide, around whose beginning nothing is kept or fetched, and
+    after a restart of the gateway.
+    """
 
     def __init__(self, reporter: Reporter, time: SessionTime, pipeline: Pipeline) -> None:
         self._reporter = reporter
@@ -70,6 +116,7 @@ class Falls:
         detection: Detection,
         *,
         candidate: Counter | None = None,
+        excerpt: Excerpt | None = None,
     ) -> Event | None:
         """Turn a detection into an event.
 
@@ -77,6 +124,8 @@ class Falls:
         ----------
         candidate
             The candidate in whose window it was seen; none for a stream or a confirmation.
+        excerpt
+            Of a suspicion, the motion around it; whoever hears more of it adds to it.
 
         Returns
         -------
@@ -84,24 +133,30 @@ class Falls:
             None if this fall was suspected already.
         """
         if detection.kind is EventKind.FALL_SUSPECTED:
-            return await self._suspected(wearable, detection, candidate)
+            return await self._suspected(wearable, detection, candidate, excerpt)
         fall = self._find(wearable, detection.impact_ns)
         if fall is None:
-            fall = self._remember(wearable, detection.impact_ns, None)
+            fall = self._remember(wearable, detection, None)
         is_lie = detection.kind is EventKind.LONG_LIE
         detector = LONG_LIE_DETECTOR if is_lie else CONFIRMATION_DETECTOR
         return await self._emit(wearable, detection, fall, detector, None)
 
-    def known(self, wearable: Wearable) -> list[tuple[str, int]]:
-        """Ids and impacts (grid time) of the falls of the last hour."""
-        return [(fall.fall_id, fall.impact_ns) for fall in self._known.get(wearable.device, ())]
+    def known(self, wearable: Wearable) -> list[KnownFall]:
+        """The falls of the last hour."""
+        return [
+            KnownFall(fall.fall_id, fall.impact_ns, fall.score, fall.features)
+            for fall in self._known.get(wearable.device, ())
+        ]
 
-    def take_up(self, wearable: Wearable, known: Iterable[tuple[str, int]]) -> None:
+    def take_up(self, wearable: Wearable, known: Iterable[KnownFall]) -> None:
         """Know these falls, of an earlier session, and those of this one that are none of them."""
-        kept = [_Fall(*fall) for fall in known]
-        ids = {fall.fall_id for fall in kept}
-        later = [each for each in self._known.get(wearable.device, ()) if each.fall_id not in ids]
-        self._known[wearable.device] = [*kept, *later]
+        here = {fall.fall_id: fall for fall in self._known.get(wearable.device, ())}
+        kept = []
+        for each in known:
+            fall = here.pop(each.fall_id, None)
+            shown = fall.excerpts if fall is not None else []
+            kept.append(_Fall(each.fall_id, each.impact_ns, each.score, each.features, shown))
+        self._known[wearable.device] = [*kept, *here.values()]
 
     def settle(self, wearable: Wearable, fall_ids: Collection[str]) -> int:
         """A person has resolved an incident of these falls: of them nobody lies any longer, nor
@@ -134,19 +189,28 @@ class Falls:
             features={"peak_g": peak_g},
             waveform=None,
         )
-        return await self._suspected(wearable, detection, candidate, ADVERT_DETECTOR)
+        return await self._suspected(wearable, detection, candidate, None, ADVERT_DETECTOR)
+
+    def lacks_motion(self, wearable: Wearable, impact_ns: int) -> bool:
+        """Whether the motion around a fall is not known to its end."""
+        fall = self._find(wearable, impact_ns)
+        return fall is not None and not any(each.is_whole for each in fall.excerpts)
 
     async def _suspected(
         self,
         wearable: Wearable,
         detection: Detection,
         candidate: Counter | None,
+        excerpt: Excerpt | None,
         detector: str = DETECTOR,
     ) -> Event | None:
-        if self._find(wearable, detection.impact_ns) is not None:
+        known = self._find(wearable, detection.impact_ns)
+        if known is not None:
             self.repeated += 1
+            known.show(excerpt)
             return None
-        fall = self._remember(wearable, detection.impact_ns, candidate)
+        fall = self._remember(wearable, detection, candidate)
+        fall.show(excerpt)
         self._pipeline.suspect(wearable, detection.impact_ns)
         return await self._emit(wearable, detection, fall, detector, candidate)
 
@@ -158,15 +222,14 @@ class Falls:
         detector: str,
         result: Counter | None,
     ) -> Event:
-        waveform = None
-        if detection.waveform is not None:
-            start_ns, samples_g = detection.waveform
-            start_us = self._time.wall_us(self._time.monotonic_ns(start_ns))
-            waveform = encode_waveform(start_us, samples_g)
+        waveform, shown = None, fall.waveform()
+        if shown is not None:
+            start_us = self._time.wall_us(self._time.monotonic_ns(shown[0]))
+            waveform = encode_waveform(start_us, shown[1])
         evidence = Evidence(
             detector=detector,
-            score=detection.score,
-            features=detection.features,
+            score=fall.score,
+            features=fall.features | detection.features,
             waveform=waveform,
         )
         who = wearable.config.resident or wearable.device
@@ -192,7 +255,10 @@ class Falls:
         ]
         return min(near, key=lambda fall: abs(fall.impact_ns - impact_ns), default=None)
 
-    def _remember(self, wearable: Wearable, impact_ns: int, candidate: Counter | None) -> _Fall:
+    def _remember(
+        self, wearable: Wearable, detection: Detection, candidate: Counter | None
+    ) -> _Fall:
+        impact_ns = detection.impact_ns
         if candidate is None:
             candidate = self._screened(wearable, impact_ns)
         if candidate is not None:
@@ -201,12 +267,16 @@ class Falls:
             # In wall time, so that it stays the only one after a restart.
             impact_us = self._time.wall_us(self._time.monotonic_ns(impact_ns))
             fall_id = f"{wearable.device}:{impact_us // US_PER_S}"
-        fall = _Fall(fall_id, impact_ns)
+        is_suspicion = detection.kind is EventKind.FALL_SUSPECTED
+        features = detection.features if is_suspicion else {}
+        fall = _Fall(fall_id, impact_ns, detection.score, features)
         kept = [
             known
             for known in self._known.get(wearable.device, ())
             if impact_ns - known.impact_ns < REMEMBERED_NS
         ]
+        for old in kept[: max(len(kept) + 1 - SHOWN_FALLS, 0)]:
+            old.excerpts.clear()
         self._known[wearable.device] = [*kept, fall]
         return fall
 
@@ -261,10 +331,11 @@ def _lie_in_words(features: dict[str, float]) -> str | None:
 
 
 def encode_waveform(start_us: int, samples_g: NDArray[np.float32]) -> Waveform:
-    """Motion of shape (3, n) in g as it travels in an event; what is missing is told as 0 g."""
-    counts = np.rint(np.nan_to_num(samples_g.T) * WAVEFORM_COUNTS_PER_G)
+    """Motion of shape (3, n) in g as it travels in an event, NaN as `WAVEFORM_NOT_HEARD`."""
+    counts = np.rint(samples_g.T * WAVEFORM_COUNTS_PER_G)
     limits = np.iinfo(np.int16)
-    data = np.clip(counts, limits.min, limits.max).astype("<i2").tobytes()
+    counts = np.where(np.isfinite(counts), counts.clip(-limits.max, limits.max), WAVEFORM_NOT_HEARD)
+    data = counts.astype("<i2").tobytes()
     return Waveform(
         start_us=start_us,
         rate_hz=float(MOTION_HZ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from typing import Final, NamedTuple
 
@@ -11,10 +11,12 @@ import structlog
 from contract.advert import MalformedPacketError, WearableAdvert
 from contract.clock import Clock
 from contract.gatt import WINDOW_UUID, Operation
-from contract.packets import decode_packet
+from contract.packets import MAX_SAMPLES, decode_packet
 from contract.protocols import LinkLostError, RadioLink
-from contract.units import seconds_to_ns
+from contract.screen import GRID_HZ
+from contract.units import NS_PER_S, seconds_to_ns
 from detectors.detection import Detection
+from detectors.fall_excerpt import Excerpt
 from detectors.fall_model import FallModel
 from edge.counters import Counts
 from edge.decode import WearableDecoder
@@ -48,6 +50,9 @@ measured nothing, or its ring has moved on."""
 
 PACKET_LIMIT_S: Final = 5.0
 """Packets come each 0.5 to 0.76 s, also while the window is still being measured."""
+
+PACKET_NS: Final = MAX_SAMPLES * NS_PER_S // GRID_HZ
+"""The longest packet. So long after a moment the packet that holds it is measured."""
 
 
 class Candidate(NamedTuple):
@@ -93,17 +98,25 @@ class WindowFetcher:
         self._counts = counts
         self._models = models
 
+    def new_window(self, candidate: Candidate) -> Window:
+        """A window of this candidate, into which nothing has come yet."""
+        placement = candidate.wearable.config.placement
+        return Window(candidate.impact_ns, placement, self._models)
+
     async def fetch(
         self,
         candidate: Candidate,
+        window: Window,
         *,
         is_newest: bool,
         settle: Callable[[RadioLink], Awaitable[None]],
     ) -> bool:
-        """Read the window of `candidate`.
+        """Read the window of `candidate`, until a fall is suspected.
 
         Parameters
         ----------
+        window
+            Where it goes; nothing has come yet.
         is_newest
             Whether the wearable has made no candidate since.
         settle
@@ -115,8 +128,6 @@ class WindowFetcher:
             Whether there is a verdict: a fall was suspected, or all of the window that exists
             was looked at.
         """
-        placement = candidate.wearable.config.placement
-        window = Window(candidate.impact_ns, placement, self._models)
         backoff = Backoff(FIRST_RETRY_S, LONGEST_RETRY_S)
         begun_ns = self._clock.monotonic_ns()
         for attempt in range(ATTEMPTS if is_newest else ATTEMPTS_AT_OLDER):
@@ -141,6 +152,25 @@ class WindowFetcher:
         # A fall was seen, and only the link was lost after it.
         return window.suspected
 
+    async def read_on(self, candidate: Candidate, window: Window) -> None:
+        """Read what is to be shown of the falls that were seen in `window`, over one link; what
+        comes is shown, also where not all does.
+
+        Raises
+        ------
+        LinkLostError
+            If there is no link, or it is lost.
+        """
+        try:
+            async with self._pool.link(candidate.wearable.config.address) as link:
+                await self._take_all(candidate, window, link, lambda: window.shows_all)
+        finally:
+            window.show()
+
+    def is_measured(self, window: Window) -> bool:
+        """Whether the wearable has measured all that is to be shown of the falls in `window`."""
+        return self._time.grid_now_ns() >= window.shown_until_ns + PACKET_NS
+
     async def _over_one_link(
         self,
         candidate: Candidate,
@@ -155,12 +185,35 @@ class WindowFetcher:
                 if not window.received:
                     return False
                 # Asked for again and again over a link that stands: the rest does not exist.
-                await self._look(candidate, window, window.finish())
+                await self._look(candidate, window.finish())
             await settle(link)
             return True
 
     async def _ask(self, candidate: Candidate, window: Window, link: RadioLink) -> bool:
         """Ask for what is missing and take what comes; whether there is a verdict."""
+
+        def is_enough() -> bool:
+            # A fall that is suspected is suspected. More is read at once only where it costs
+            # nothing: when it is there already, and not being measured while the link stands.
+            if window.complete or not window.suspected:
+                return window.complete
+            return window.shows_all or not self.is_measured(window)
+
+        await self._take_all(candidate, window, link, is_enough)
+        if window.suspected and window.shows_all:
+            window.show()
+        if window.complete and not window.suspected:
+            await self._look(candidate, window.finish())
+        return window.complete or window.suspected
+
+    async def _take_all(
+        self,
+        candidate: Candidate,
+        window: Window,
+        link: RadioLink,
+        is_enough: Callable[[], bool],
+    ) -> None:
+        """Ask for what is missing, and take what comes until it is enough or nothing does."""
         packets = asked(
             self._clock,
             link,
@@ -170,8 +223,7 @@ class WindowFetcher:
             ),
         )
         async with aclosing(packets):
-            # A fall that is suspected is suspected: the rest of the window adds nothing.
-            while not window.complete and not window.suspected:
+            while not is_enough():
                 try:
                     payload, arrival_ns = await within(
                         self._clock, PACKET_LIMIT_S, anext(packets), "a window packet"
@@ -179,12 +231,9 @@ class WindowFetcher:
                 except StopAsyncIteration as error:
                     raise LinkLostError("the window ended early") from error
                 except WaitedTooLongError:
-                    return False
+                    return
                 if await self._take(candidate, window, payload, arrival_ns):
-                    break
-        if window.complete and not window.suspected:
-            await self._look(candidate, window, window.finish())
-        return window.complete or window.suspected
+                    return
 
     async def _take(
         self, candidate: Candidate, window: Window, payload: bytes, arrival_ns: int
@@ -200,13 +249,12 @@ class WindowFetcher:
             self._decoder.reject_packet(wearable, str(error), arrival_ns)
             return False
         if is_new:
-            await self._look(candidate, window, window.advance())
+            await self._look(candidate, window.advance())
         return packet.number == packet.total - 1
 
-    async def _look(
-        self, candidate: Candidate, window: Window, detections: list[Detection]
-    ) -> None:
+    async def _look(self, candidate: Candidate, seen: Sequence[tuple[Detection, Excerpt]]) -> None:
         """Report what the window's detector has found so far."""
-        for detection in detections:
-            window.suspected = True
-            await self._falls.report(candidate.wearable, detection, candidate=candidate.counter)
+        for detection, excerpt in seen:
+            await self._falls.report(
+                candidate.wearable, detection, candidate=candidate.counter, excerpt=excerpt
+            )

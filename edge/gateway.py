@@ -363,8 +363,8 @@ class Gateway:
         assert self._tasks is not None
         self.lying.take_up(self._clock.monotonic_ns())
         second = self.pipeline.tick(self.time.grid_now_ns())
-        for wearable, detection in self.slides.due(second.findings, self.configs.current):
-            await self.falls.report(wearable, detection)
+        for wearable, detection, excerpt in self.slides.due(second.findings, self.configs.current):
+            await self.falls.report(wearable, detection, excerpt=excerpt)
         await self.lying.keep(self._clock.monotonic_ns())
         for block in second.summaries:
             self.telemetry.collect(block)

@@ -14,13 +14,14 @@ from typing import Final, NamedTuple
 
 import msgspec
 import structlog
+from msgspec.structs import replace
 
 from contract.clock import Clock
 from contract.messages import AlertStateItem
 from contract.units import NS_PER_US, seconds_to_ns
 from detectors.long_lie import STAGES_MIN, KeptLie
 from edge.downlink import Downlink
-from edge.falls import Falls
+from edge.falls import Falls, KnownFall
 from edge.lies import SlidePolicy
 from edge.outbox import EventOutbox
 from edge.outbox_rows import KeptRow
@@ -61,8 +62,8 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     at_monotonic_ns: int
     at_grid_ns: int
     """The moment of writing, on all three clocks."""
-    known: list[tuple[str, int]]
-    """Ids and impacts of her falls of the last hour; times here and below are grid times."""
+    known: list[KnownFall]
+    """Her falls of the last hour; times here and below are grid times."""
     lying: Lying
     alerts_session: str
     incidents: list[AlertStateItem]
@@ -168,7 +169,7 @@ class LyingKeeper:
                 _log.warning("kept_lie_too_old", device=device)
                 continue
             by_ns = self._time.grid_ns(at_ns) - kept.at_grid_ns
-            known = [(fall_id, impact_ns + by_ns) for fall_id, impact_ns in kept.known]
+            known = [replace(fall, impact_ns=fall.impact_ns + by_ns) for fall in kept.known]
             self._falls.take_up(wearable, known)
             self._waiting[device] = _Waiting(kept.resident, _moved(kept.lying, by_ns))
         self._loaded.clear()
@@ -220,8 +221,10 @@ class LyingKeeper:
                 continue
             until_ns, by_ns = self._time.grid_ns(taken_up_ns), at_ns - taken_up_ns
             known = [
-                (fall_id, impact_ns + by_ns if impact_ns <= until_ns else impact_ns)
-                for fall_id, impact_ns in self._falls.known(wearable)
+                replace(fall, impact_ns=fall.impact_ns + by_ns)
+                if fall.impact_ns <= until_ns
+                else fall
+                for fall in self._falls.known(wearable)
             ]
             self._falls.take_up(wearable, known)
             waiting = self._waiting.get(device)

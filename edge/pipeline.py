@@ -20,6 +20,7 @@ from contract.units import NS_PER_S, seconds_to_ns
 from detectors.confirmation import FallConfirmation, KeptFall
 from detectors.detection import Detection
 from detectors.fall import FallDetector
+from detectors.fall_excerpt import Excerpt
 from detectors.fall_model import FallModel, load_model
 from detectors.grid import LATENESS_S, Block, Grid
 from detectors.long_lie import KeptLie, LongLie
@@ -29,6 +30,7 @@ from detectors.summary import SummaryBlock, SummaryGrid
 from detectors.wear import WearWatch
 from edge import counters
 from edge.counters import Counts
+from edge.excerpts import StreamExcerpts
 from edge.timebase import SessionTime
 from edge.wearables import Roster, Wearable
 
@@ -55,6 +57,8 @@ class Finding(NamedTuple):
 
     wearable: Wearable
     detection: Detection
+    excerpt: Excerpt | None
+    """Of a suspicion, the motion around it, which grows with what comes."""
 
 
 class Second(NamedTuple):
@@ -140,6 +144,7 @@ class Pipeline:
         self._grid: Grid | None = None
         self._late = np.zeros(0, np.int64)
         self._detector: FallDetector | None = None
+        self._excerpts = StreamExcerpts(roster)
 
     def resize(self, added: list[Wearable]) -> None:
         """Follow a change of the roster; `added` are new in their rows."""
@@ -309,6 +314,7 @@ class Pipeline:
         if self._grid is None or self._detector is None:
             return findings
         for block in self._grid.close(until):
+            self._excerpts.take(block)
             for detection in self._detector.step(block):
                 wearable = self._roster.by_stream_row.get(detection.row)
                 self._note(findings, wearable, detection)
@@ -348,7 +354,8 @@ class Pipeline:
         if wearable is None:
             self._counts["detections_without_wearable"] += 1
         else:
-            findings.append(Finding(wearable, detection))
+            excerpt = self._excerpts.begin(wearable, detection)
+            findings.append(Finding(wearable, detection, excerpt))
 
 
 def _rounded_up(rows: int) -> int:

@@ -12,11 +12,13 @@ from contract.advert import MalformedPacketError
 from contract.packets import MotionPacket
 from contract.screen import WINDOW_AFTER_S, WINDOW_BEFORE_S
 from contract.units import NS_PER_S, seconds_to_ns
-from detectors.buffer import EDGE_NS
 from detectors.detection import Detection
 from detectors.fall import FallDetector
+from detectors.fall_excerpt import Excerpt
 from detectors.fall_model import FallModel, load_model
 from detectors.grid import Grid
+from detectors.resample import MAX_GAP_NS, STEP_NS
+from detectors.spikes import AROUND_NS
 from edge.timebase import DeviceTime, SessionTime
 
 MAX_PACKETS: Final = 512
@@ -26,13 +28,22 @@ OUTSIDE_NS: Final = seconds_to_ns(10)
 """A sample further than this outside the window around its candidate is garbage; an advert
 tells the candidate's age to a second, a delayed one a few seconds worse."""
 
+SAMPLES_BEYOND: Final = 3
+"""Samples after a second's end with which it is closed: the one to which the last line of it is
+drawn, and the two that tell whether that one is a spike (`detectors.spikes`). A held link's grid
+waits longer, for time stamps in bursts; here packets are evenly spaced and come in order, and where
+one did not the window is looked at anew."""
+
+MOST_BEYOND_NS: Final = MAX_GAP_NS + AROUND_NS
+"""Of sparse samples: a longer line is not drawn, and no spike is told by ones further away."""
+
 
 class Window:
     """Motion around one candidate.
 
     The detector runs as packets come, so that a fall is suspected before the window is
     complete. Where a packet came only when asked again, the whole window is looked at once
-    more in the end.
+    more in the end. What comes after a suspicion is not judged but shown.
 
     Parameters
     ----------
@@ -59,9 +70,26 @@ class Window:
         self._grid = Grid(1)
         self._detector = FallDetector(1, placement=placement, models=models)
         self._newest_ns = 0
+        self._sample_ns = 0
+        """Between two samples of the newest packet."""
         self._out_of_order = False
-        self.suspected = False
+        self.excerpts: list[Excerpt] = []
+        """Motion around the falls that were seen in it; hardly ever more than one."""
+
+    @property
+    def suspected(self) -> bool:
         """Whether a fall was seen in it."""
+        return bool(self.excerpts)
+
+    @property
+    def shown_until_ns(self) -> int:
+        """Grid time of the last motion that is shown of the falls seen in it."""
+        return max(excerpt.end_ns for excerpt in self.excerpts)
+
+    @property
+    def shows_all(self) -> bool:
+        """Whether the motion around the falls seen in it has come, as far as the window goes."""
+        return self.complete or self._newest_ns >= self.shown_until_ns
 
     @property
     def received(self) -> int:
@@ -110,26 +138,41 @@ class Window:
             self._out_of_order = True
         else:
             self._newest_ns = int(times_ns[-1])
+            self._sample_ns = round(NS_PER_S / packet.rate_hz)
         self._grid.push(0, times_ns, packet.samples_g)
         return True
 
-    def advance(self) -> list[Detection]:
-        """What the detector says of what has come so far."""
-        # A second is closed when the samples beyond its end that its filter needs are there.
-        return self._close((self._newest_ns - EDGE_NS) // NS_PER_S)
+    def advance(self) -> list[tuple[Detection, Excerpt]]:
+        """What the detector says of what has come so far; nothing more after a suspicion."""
+        if self.suspected:
+            return []
+        beyond_ns = min(STEP_NS + SAMPLES_BEYOND * self._sample_ns, MOST_BEYOND_NS)
+        return self._close((self._newest_ns - beyond_ns) // NS_PER_S)
 
-    def finish(self) -> list[Detection]:
+    def finish(self) -> list[tuple[Detection, Excerpt]]:
         """What it says of all there is; nothing more will come."""
-        if self._out_of_order and not self.suspected:
-            self._grid = Grid(1)
+        if self._out_of_order:
+            self._grid = self._grid_of_all()
             self._detector = FallDetector(1, placement=self._placement, models=self._models)
-            for _, (times_ns, samples_g) in sorted(self._packets.items()):
-                self._grid.push(0, times_ns, samples_g)
         return self._close(self._newest_ns // NS_PER_S + 1)
 
-    def _close(self, until_s: int) -> list[Detection]:
-        return [
-            detection
+    def show(self) -> None:
+        """Bring the motion around the falls up to what has come."""
+        for block in self._grid_of_all().close(self._newest_ns // NS_PER_S + 1):
+            for excerpt in self.excerpts:
+                excerpt.take(block, 0)
+
+    def _grid_of_all(self) -> Grid:
+        grid = Grid(1)
+        for _, (times_ns, samples_g) in sorted(self._packets.items()):
+            grid.push(0, times_ns, samples_g)
+        return grid
+
+    def _close(self, until_s: int) -> list[tuple[Detection, Excerpt]]:
+        seen = [
+            (detection, Excerpt(detection))
             for block in self._grid.close(until_s)
             for detection in self._detector.step(block)
         ]
+        self.excerpts += [excerpt for _, excerpt in seen]
+        return seen

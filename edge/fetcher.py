@@ -51,6 +51,10 @@ measured nothing, or its ring has moved on."""
 PACKET_LIMIT_S: Final = 5.0
 """Packets come each 0.5 to 0.76 s, also while the window is still being measured."""
 
+MEASURED_LIMIT_S: Final = 1.0
+"""After a suspicion only what is measured already is read, and nobody shall wait for it: its packets
+come with the next connection events, some tens of milliseconds apart."""
+
 PACKET_NS: Final = MAX_SAMPLES * NS_PER_S // GRID_HZ
 """The longest packet. So long after a moment the packet that holds it is measured."""
 
@@ -224,9 +228,10 @@ class WindowFetcher:
         )
         async with aclosing(packets):
             while not is_enough():
+                limit_s = MEASURED_LIMIT_S if window.suspected else PACKET_LIMIT_S
                 try:
                     payload, arrival_ns = await within(
-                        self._clock, PACKET_LIMIT_S, anext(packets), "a window packet"
+                        self._clock, limit_s, anext(packets), "a window packet"
                     )
                 except StopAsyncIteration as error:
                     raise LinkLostError("the window ended early") from error

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import sqlite3
+import zlib
 
 import numpy as np
 import pytest
@@ -44,6 +46,11 @@ def quiet_window() -> np.ndarray:
     samples[0] = 0.3 * np.sin(2 * np.pi * 1.5 * time)
     samples[2, 500:502] = 4.0
     return samples
+
+
+def shown_s(event) -> float:
+    wave = event.evidence.waveform
+    return len(zlib.decompress(base64.b64decode(wave.samples))) / 6 / wave.rate_hz
 
 
 def use_up_what_is_free_within(connection) -> None:
@@ -161,6 +168,42 @@ def test_a_window_is_read_suspects_a_fall_and_is_written_back(bench, scene):
             assert not gateway.outbox.result(Counter("wearable-1", "candidate", 7, 3)), (
                 "taken back by the wearable: the number may come again"
             )
+
+    bench.clock.run(main())
+
+
+def test_a_window_that_comes_late_is_shown_to_its_end_over_the_same_link(bench, scene):
+    async def main():
+        firmware = scene.firmware(fall_window())
+        async with bench.running(bench.gateway()):
+            await scene.quiet()
+            await scene.candidate(25, firmware)
+        (suspected,) = bench.far_end.of(SUSPECTED)
+        (detected,) = bench.far_end.of(EventKind.FALL_DETECTED)
+        assert shown_s(suspected) < 10
+        assert shown_s(detected) == 15
+        assert firmware.requests == [0]
+        assert bench.radio.connects == 1
+
+    bench.clock.run(main())
+
+
+def test_what_is_only_shown_makes_way_for_the_next_candidate(bench, scene):
+    async def main():
+        firmware = scene.firmware(fall_window())
+        firmware.never = set(range(28, 50))
+        async with bench.running(bench.gateway()):
+            await scene.quiet(2)
+            await scene.candidate(1)
+            assert len(bench.far_end.of(SUSPECTED)) == 1
+            await scene.quiet(4, candidate_counter=3)
+            assert firmware.requests == [0, 28], "the rest is asked for, and does not come"
+            await scene.candidate(2, candidate_counter=4)
+            assert firmware.requests == [0, 28, 0]
+            assert firmware.acknowledged == [3, 4]
+            assert bench.radio.connects == 3, "nobody reads two things over one link"
+            await scene.quiet(60, candidate_counter=4)
+            assert len(firmware.requests) < 10, "not for ever"
 
     bench.clock.run(main())
 
@@ -317,7 +360,7 @@ def test_a_simulated_fall_is_suspected_within_five_seconds_of_its_impact(bench):
         assert set(suspected) == {"resident-1", "resident-2"}
         for resident, event in suspected.items():
             assert abs(event.at_us - impacts[resident]) < 1_000_000
-            assert event.emitted_at_us - event.at_us < 5_200_000
+            assert event.emitted_at_us - event.at_us < 5_000_000
         detected = {each.resident: each for each in bench.far_end.of(EventKind.FALL_DETECTED)}
         for resident, event in detected.items():
             assert event.fall_id == suspected[resident].fall_id

@@ -15,6 +15,9 @@ byte operation          arguments
 0x05 vibrate            uint8 pattern, `VibratePattern`
 0x06 set time           uint64 microseconds since 1970
 ==== ================== ===================================================================
+
+A window can be requested as long as the ring holds a part of it, also after its candidate was
+acknowledged: a gateway acknowledges as soon as it has a result, and reads later what came after.
 """
 
 from __future__ import annotations

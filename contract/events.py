@@ -120,9 +120,7 @@ no sample that was heard is given."""
 
 
 class Waveform(msgspec.Struct, frozen=True, kw_only=True):
-    """Motion around an impact, as evidence that a person can look at. A sample whose three values
-    are -32768 was not heard.
-    """
+    """Motion around an impact, for a person to look at; thrice -32768 is a sample not heard."""
 
     start_us: int
     """Wall time of the first sample, microseconds since 1970."""

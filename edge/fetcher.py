@@ -52,8 +52,8 @@ PACKET_LIMIT_S: Final = 5.0
 """Packets come each 0.5 to 0.76 s, also while the window is still being measured."""
 
 MEASURED_LIMIT_S: Final = 1.0
-"""After a suspicion only what is measured already is read, and nobody shall wait for it: its packets
-come with the next connection events, some tens of milliseconds apart."""
+"""After a suspicion only what is measured already is read, and nobody shall wait for it: its
+packets come with the next connection events, some tens of milliseconds apart."""
 
 PACKET_NS: Final = MAX_SAMPLES * NS_PER_S // GRID_HZ
 """The longest packet. So long after a moment the packet that holds it is measured."""

@@ -34,7 +34,7 @@ def falling(seed: int) -> np.ndarray:
 @given(
     rate_hz=st.sampled_from([20.0, 25.0, 31.25, 50.0, 100.0, 200.0]),
     begin_ms=st.integers(0, 999),
-    size=st.integers(8, 38),
+    size=st.integers(10, 38),
     seed=st.integers(0, 50),
 )
 def test_a_window_that_is_judged_as_it_comes_is_judged_as_a_whole(rate_hz, begin_ms, size, seed):

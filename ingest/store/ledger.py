@@ -108,6 +108,8 @@ class Ledger:
         self.path = path
         self.max_bytes = max_bytes
         self.dead_letters_forgotten = 0
+        self.generation = 0
+        """Another one when what others keep in memory of this file may be wrong."""
         self._open_connection: sqlite3.Connection | None = None
         self._version = -1
         self._sessions: dict[SessionKey, StoredSession] = {}
@@ -199,14 +201,17 @@ class Ledger:
         version = int(connection.execute("PRAGMA data_version").fetchone()[0])
         if version != self._version:
             self._version = version
-            self._sessions.clear()
-            self._wearers.clear()
+            self._forget()
+
+    def _forget(self) -> None:
+        self.generation += 1
+        self._sessions.clear()
+        self._wearers.clear()
 
     def drop_connection(self) -> None:
         """Close the file; an open transaction is undone. What was cached may be wrong now."""
         connection, self._open_connection = self._open_connection, None
-        self._sessions.clear()
-        self._wearers.clear()
+        self._forget()
         if connection is not None:
             connection.close()
 

@@ -56,6 +56,17 @@ class IngestStore(Store, Protocol):
         """
         ...
 
+    async def upkeep(self, now_us: int) -> bool:
+        """Do one piece of what is to be done regularly, for at most some 0.1 s of the store's
+        thread; whether more is waiting.
+
+        Raises
+        ------
+        contract.protocols.StoreUnavailableError
+            If it cannot be done now.
+        """
+        ...
+
     def reader(self) -> ReadSide:
         """A reader of it, which the caller closes."""
         ...

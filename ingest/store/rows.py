@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 from typing import Final, NamedTuple
 
+import msgspec
+
 from contract import wire
 from contract.events import Event
 from contract.messages import Outcome
@@ -67,9 +69,25 @@ def insert_event(connection: sqlite3.Connection, event: Event, received_at_us: i
         return WriteOutcome(Outcome.REJECTED, f"cannot be stored: {error}")
     if cursor.rowcount:
         return STORED
+    return known_event(connection, event) or STORED
+
+
+def remember_event(connection: sqlite3.Connection, event: Event, received_at_us: int) -> None:
+    """Keep of an event what tells a resend from another event, where the event itself is kept
+    elsewhere: nothing of whom it is about.
+    """
+    bare = msgspec.structs.replace(event, resident=None, device=None)
+    row = (*_event_row(bare, received_at_us)[:-1], b"")
+    connection.execute(_INSERT_EVENT, row)
+
+
+def known_event(connection: sqlite3.Connection, event: Event) -> WriteOutcome | None:
+    """What to say of an event whose id is there already; None if it is not."""
     known = connection.execute(
         "SELECT home, gateway, session, sequence, kind FROM event WHERE id = ?", (event.id,)
     ).fetchone()
+    if known is None:
+        return None
     given = (event.home, event.gateway, event.session, event.sequence, event.kind.value)
     if known == given:
         return DUPLICATE
@@ -80,7 +98,7 @@ def insert_points(
     connection: sqlite3.Connection, batch: TelemetryBatch, session_row: int
 ) -> str | None:
     """Keep a batch's points, all or none; returns why it cannot be, None if it was."""
-    late = _is_late(batch.age_ms)
+    late = is_late(batch.age_ms)
     synced = batch.clock == "synced"
     connection.execute("SAVEPOINT points")
     try:
@@ -162,7 +180,8 @@ def load_session(connection: sqlite3.Connection, key: SessionKey, boot: str) -> 
 def save_session(connection: sqlite3.Connection, old: Prefix, session: StoredSession) -> None:
     """Write what changed since `old`."""
     row, new = session
-    connection.execute("UPDATE session SET up_to = ? WHERE id = ?", (new.up_to, row))
+    if new.up_to != old.up_to:
+        connection.execute("UPDATE session SET up_to = ? WHERE id = ?", (new.up_to, row))
     for table, was, is_now in (
         ("batch_ahead", old.ahead, new.ahead),
         ("batch_refused", old.refused, new.refused),
@@ -177,7 +196,8 @@ def save_session(connection: sqlite3.Connection, old: Prefix, session: StoredSes
         )
 
 
-def _is_late(age_ms: int | None) -> bool:
+def is_late(age_ms: int | None) -> bool:
+    """Whether data of this age count as late."""
     return age_ms is not None and age_ms > LATE_AFTER_MS
 
 
@@ -191,7 +211,7 @@ def _event_row(event: Event, received_at_us: int) -> tuple[object, ...]:
         event.kind.value,
         event.at_us,
         received_at_us,
-        _is_late(event.age_ms),
+        is_late(event.age_ms),
         event.resident,
         event.device,
         wire.encode(event),

@@ -97,7 +97,70 @@ _FIRST: Final = (
     "CREATE TABLE written (only INTEGER PRIMARY KEY CHECK (only = 1), at_us INTEGER) STRICT",
 )
 
-MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST,)
+_SECOND: Final = (
+    # Below the millisecond, for stores where equal times overwrite; see `ingest.store.lanes`.
+    # AUTOINCREMENT: the number of a lane that was deleted is never given again.
+    """
+    CREATE TABLE lane (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        owner TEXT NOT NULL,
+        first_sequence INTEGER NOT NULL,
+        first_place INTEGER NOT NULL,
+        last_sequence INTEGER NOT NULL,
+        last_place INTEGER NOT NULL,
+        last_ms INTEGER NOT NULL,
+        UNIQUE (owner, first_sequence, first_place)
+    ) STRICT
+    """,
+    # What a store acknowledged that may lose it again; see `ingest.store.journal`.
+    """
+    CREATE TABLE journal (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        written_at_us INTEGER NOT NULL,
+        lines BLOB NOT NULL
+    ) STRICT
+    """,
+    "CREATE INDEX journal_by_time ON journal (written_at_us)",
+    # Minutes of what was deleted as seconds. No uniqueness: seconds that come after their
+    # minute was made have one of their own.
+    """
+    CREATE TABLE minute (
+        home TEXT NOT NULL,
+        at_us INTEGER NOT NULL,
+        device TEXT NOT NULL,
+        resident TEXT,
+        seconds INTEGER NOT NULL,
+        mean_x_g REAL,
+        mean_y_g REAL,
+        mean_z_g REAL,
+        min_g REAL,
+        max_g REAL,
+        deviation_g REAL,
+        worn REAL,
+        battery_percent REAL,
+        rssi_dbm REAL,
+        heart_rate_bpm REAL
+    ) STRICT
+    """,
+    "CREATE INDEX minute_by_time ON minute (at_us)",
+    "CREATE INDEX minute_by_resident ON minute (resident, at_us) WHERE resident IS NOT NULL",
+    """
+    CREATE TABLE hour (
+        home TEXT NOT NULL,
+        at_us INTEGER NOT NULL,
+        residents INTEGER NOT NULL,
+        minutes INTEGER NOT NULL,
+        deviation_g REAL,
+        worn REAL,
+        heart_rate_bpm REAL
+    ) STRICT
+    """,
+    "CREATE INDEX hour_by_time ON hour (at_us)",
+    # Up to where something that goes on for long has come, by its name.
+    "CREATE TABLE progress (name TEXT PRIMARY KEY, up_to INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+)
+
+MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST, _SECOND)
 """Statements that lead from each version to the next; never changed once released."""
 
 SCHEMA_VERSION: Final = len(MIGRATIONS)

@@ -79,6 +79,9 @@ class SqliteStore:
     def settled_up_to(self, home: str, gateway: str, session: str) -> int:
         return self.ledger.settled_up_to(home, gateway, session)
 
+    async def upkeep(self, now_us: int) -> bool:
+        return False
+
     def reader(self) -> StoreReader:
         return StoreReader(self.path)
 

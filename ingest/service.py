@@ -31,6 +31,7 @@ from ingest.letters import DeadLetter
 from ingest.reading import read_message
 from ingest.receipts import AddressedReceipt, ReceiptBook
 from ingest.store.protocol import IngestStore
+from ingest.upkeep import keep_up
 
 HEARTBEAT_S: Final = 10.0
 """Watchers call a service silent after 60 s (DESIGN 4): six chances to be heard."""
@@ -103,6 +104,7 @@ class IngestService:
         events = self._filter(topics.event_topic(self._home, topics.ANY, topics.ANY))
         telemetry = self._filter(topics.build(self._home, topics.ANY, topics.TELEMETRY))
         tasks = [asyncio.create_task(self._beat())]
+        tasks.append(asyncio.create_task(keep_up(self._store, self._clock)))
         if self._bulk is not None:
             tasks.append(asyncio.create_task(self._bulk.run((telemetry,), self._on_messages)))
         filters = (events,) if self._bulk is not None else (events, telemetry)

@@ -130,7 +130,8 @@ class TimeSeriesServer:
             with urllib.request.urlopen(self.url + self.ping, timeout=1.0) as answer:  # noqa: S310
                 return bool(answer.status < 300)
         except urllib.error.HTTPError as error:
-            return error.code == 401
+            with error:
+                return error.code == 401
         except OSError:
             return False
 

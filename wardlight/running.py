@@ -18,9 +18,10 @@ from contract.clock import Clock
 from contract.ids import IdSource
 from contract.protocols import Bus, Radio
 from edge import Gateway, Siren
-from ingest import IngestService, SqliteStore, StoreReader
+from ingest import IngestService, ReadSide
 from wardlight.roster import enrol
 from wardlight.settings import Settings
+from wardlight.stores import open_reader, open_store
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,9 +70,9 @@ class RunningHome:
         """Every name that `start` and `stop` take, in the order of starting."""
         return ("ingest", "alerts", *self.parts.radios)
 
-    def reader(self) -> StoreReader:
+    def reader(self) -> ReadSide:
         """The time-series store, to read until the home ends."""
-        reader = StoreReader(self.settings.ingest.store)
+        reader = open_reader(self.settings)
         self._at_end.callback(reader.close)
         return reader
 
@@ -98,7 +99,7 @@ class RunningHome:
 
     async def _ingest(self, name: str) -> None:
         parts = self.parts
-        store = SqliteStore.open(self.settings.ingest.store)
+        store = open_store(self.settings)
         try:
             await IngestService(
                 self.settings.home.id,

@@ -23,6 +23,7 @@ from wardlight.credentials import GATEWAY, credentials_of, own_file
 from wardlight.machine import boot_id
 from wardlight.process import run_until_stopped
 from wardlight.settings import Settings, SettingsError
+from wardlight.stores import open_reader, open_store
 from wardlight.waiting import NotThereError, SparseBrokerLog, beside, sole_use, until_there
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from dashboards.web import RunningServer
     from edge import Gateway
     from firmware_sim import SimulatedHome, TruthEntry
-    from ingest import StoreReader
+    from ingest import ReadSide
 
 __all__ = [
     "RadioWrapper",
@@ -190,7 +191,7 @@ async def run_ingest(settings: Settings) -> None:
     """A worker of ingest, one of any number on this machine; a store that cannot be opened yet is
     tried again and again.
     """
-    from ingest import GROUP, IngestService, SqliteStore, can_share
+    from ingest import GROUP, IngestService, can_share
 
     clock, home = clock_of(settings), settings.home.id
     session = UuidSource(clock).new()
@@ -201,7 +202,7 @@ async def run_ingest(settings: Settings) -> None:
             _bus_of_service(settings, f"{worker}-{what}", clock, "ingest")
             for what in ("events", "telemetry", "probe")
         )
-    store = SqliteStore.open(settings.ingest.store)
+    store = open_store(settings)
     try:
         is_shared = await can_share(probe, clock, home, session)
         await IngestService(
@@ -257,7 +258,6 @@ async def run_web(settings: Settings) -> None:
     """The board and the API, on records that the alert service has set up."""
     from alerts import Desk
     from dashboards.web import create_app, serve
-    from ingest import StoreReader
 
     clock = clock_of(settings)
     async with AsyncExitStack() as stack:
@@ -267,7 +267,7 @@ async def run_web(settings: Settings) -> None:
         look = partial(beside, partial(_look, database, home))
         await until_there(clock, "the records", database.where, look)
         desk = Desk(database, clock, UuidSource(clock), home)
-        reader = StoreReader(settings.ingest.store)
+        reader = open_reader(settings)
         stack.callback(reader.close)
         app = create_app(
             desk,
@@ -289,7 +289,8 @@ async def run_web(settings: Settings) -> None:
         _log.info("board", url=web.url)
         # People need the board also while there are no measures to show beside it.
         async with asyncio.TaskGroup() as group:
-            store = str(settings.ingest.store)
+            ingest = settings.ingest
+            store = str(ingest.store) if ingest.kind == "sqlite" else ingest.influx.url
             look_at_store = partial(beside, partial(_look_at_store, reader))
             waiting = group.create_task(until_there(clock, "the store", store, look_at_store))
             await web.finished()
@@ -354,7 +355,7 @@ def _first_line(error: DBAPIError) -> str:
     return str(error.orig).strip().split("\n")[0]
 
 
-def _look_at_store(reader: StoreReader) -> None:
+def _look_at_store(reader: ReadSide) -> None:
     try:
         reader.written_at_us()
     except StoreUnavailableError as error:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -108,10 +108,55 @@ class GatewaySettings(_Table):
     faller: Identifier = Field("resident-3", description="the resident that falls then")
 
 
+class InfluxSettings(_Table):
+    """``[ingest.influx]``: an InfluxDB server, where ``kind = "influx"``."""
+
+    url: str = Field(
+        "http://127.0.0.1:8086", pattern=r"^https?://[^/@]+(/[^@]*)?$", description="its address"
+    )
+    api: Literal["1", "2"] = Field(
+        "1", description="how it is written: 1 is /write of 1.x, 2 is /api/v2/write of 2.x and 3.x"
+    )
+    database: str = Field(
+        "wardlight",
+        min_length=1,
+        description="database (1.x, 3.x) or bucket (2.x) of seconds and events; minutes and hours "
+        "go to those of the same name with -minutes and -hours",
+    )
+    retention_policy: str | None = Field(None, description="1.x: other than the default one")
+    username: str | None = Field(None, description="1.x: user name, if it wants one")
+    password_file: Path | None = Field(None, description="1.x: file with the password alone")
+    org: str = Field("wardlight", description="2.x: organisation")
+    token_file: Path | None = Field(None, description="2.x and 3.x: file with the token alone")
+    ca_file: Path | None = Field(None, description="certificates to believe, for https")
+    durable: bool = Field(
+        True,
+        description="whether it keeps what it acknowledged over a kill; else a journal is",
+    )
+    journal_s: float = Field(
+        300.0, gt=0, description="after which it has surely written that to its disk"
+    )
+
+
 class IngestSettings(_Table):
     """``[ingest]``: where telemetry and events are kept."""
 
-    store: Path = Field(Path("var/store.sqlite"), description="SQLite file of the time series")
+    kind: Literal["sqlite", "influx"] = Field("sqlite", description="where measures are kept")
+    store: Path = Field(
+        Path("var/store.sqlite"),
+        description="SQLite file of the time series; with influx, of the ledger alone",
+    )
+    raw_days: int = Field(30, ge=1, description="days for which seconds are kept")
+    minute_days: int = Field(
+        730, ge=2, description="days for which minutes and events are kept; then hours of the home"
+    )
+    influx: InfluxSettings = InfluxSettings()
+
+    @model_validator(mode="after")
+    def _coarser_is_longer(self) -> IngestSettings:
+        if self.minute_days <= self.raw_days:
+            raise ValueError("minute_days must be more than raw_days")
+        return self
 
 
 class AlertsSettings(_Table):
@@ -273,6 +318,7 @@ _TABLES: Mapping[str, type[BaseModel]] = {
     "broker": BrokerSettings,
     "gateway": GatewaySettings,
     "ingest": IngestSettings,
+    "influx": InfluxSettings,
     "alerts": AlertsSettings,
     "web": WebSettings,
     "residents": ResidentSettings,

@@ -27,6 +27,7 @@ from ingest.store.influx_write import LineSink, write_lines
 from ingest.store.journal import Journal
 from ingest.store.lanes import Lanes, drop_lanes
 from ingest.store.ledger import Entry, Ledger
+from ingest.store.retention import KEEPING, LOOK_EVERY_US, InfluxRollUp, Keeping, thin_sqlite
 from ingest.store.rows import SessionKey
 
 
@@ -45,6 +46,10 @@ class InfluxStore:
         Makes the read side.
     journal
         For a server that may forget what it acknowledged; None for one that does not.
+    roll_up
+        Makes minutes and hours; None where the server answers no InfluxQL.
+    keeping
+        How long what is kept.
     """
 
     def __init__(
@@ -53,7 +58,10 @@ class InfluxStore:
         ledger: Ledger,
         sink: LineSink,
         open_reader: Callable[[], ReadSide],
+        *,
         journal: Journal | None = None,
+        roll_up: InfluxRollUp | None = None,
+        keeping: Keeping = KEEPING,
     ) -> None:
         self.ledger = ledger
         self.points_refused = 0
@@ -62,6 +70,9 @@ class InfluxStore:
         self._journal = journal
         self._lanes = Lanes()
         self._open_reader = open_reader
+        self._roll_up = roll_up
+        self._keeping = keeping
+        self._next_look_us = 0
 
     @property
     def where(self) -> str:
@@ -87,19 +98,32 @@ class InfluxStore:
     def settled_up_to(self, home: str, gateway: str, session: str) -> int:
         return self.ledger.settled_up_to(home, gateway, session)
 
-    async def upkeep(self, now_us: int) -> bool:
-        journal = self._journal
-        if journal is None:
-            return False
-        sound = written_line(self._home, now_us)
-        return await self.ledger.in_thread(lambda: journal.catch_up(self._sink, sound, now_us))
+    async def upkeep(self, now_us: int, *, thin: bool = True) -> bool:
+        return await self.ledger.in_thread(lambda: self._upkeep(now_us, thin))
 
     def reader(self) -> ReadSide:
         return self._open_reader()
 
     async def close(self) -> None:
-        await self.ledger.in_thread(self._sink.close)
+        await self.ledger.in_thread(self._close)
         await self.ledger.close()
+
+    def _upkeep(self, now_us: int, thin: bool) -> bool:
+        sound = written_line(self._home, now_us)
+        if self._journal is not None and self._journal.catch_up(self._sink, sound, now_us):
+            return True
+        if not thin or now_us < self._next_look_us:
+            return False
+        more = self._roll_up is not None and self._roll_up.step(self.ledger, now_us)
+        # What was taken before this store was this one's may still lie in the ledger's file.
+        more |= self.ledger.transaction(lambda entry: thin_sqlite(entry, self._keeping, now_us))
+        self._next_look_us = 0 if more else now_us + LOOK_EVERY_US
+        return more
+
+    def _close(self) -> None:
+        self._sink.close()
+        if self._roll_up is not None:
+            self._roll_up.close()
 
     def _write(
         self, events: Sequence[Event], batches: Sequence[TelemetryBatch], received_at_us: int

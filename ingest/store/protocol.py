@@ -56,9 +56,16 @@ class IngestStore(Store, Protocol):
         """
         ...
 
-    async def upkeep(self, now_us: int) -> bool:
+    async def upkeep(self, now_us: int, *, thin: bool = True) -> bool:
         """Do one piece of what is to be done regularly, for at most some 0.1 s of the store's
         thread; whether more is waiting.
+
+        Parameters
+        ----------
+        now_us
+            Wall time.
+        thin
+            Whether this time can be believed, so that what is too old by it may go.
 
         Raises
         ------

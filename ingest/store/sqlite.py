@@ -15,6 +15,7 @@ from contract.telemetry import TelemetryBatch
 from ingest.letters import DeadLetter
 from ingest.store import rows
 from ingest.store.ledger import Entry, Ledger
+from ingest.store.retention import KEEPING, LOOK_EVERY_US, Keeping, thin_sqlite
 from ingest.store.rows import SessionKey
 from ingest.store.sqlite_reader import StoreReader
 
@@ -28,15 +29,21 @@ class SqliteStore:
         The file; see `Ledger` for when it is touched.
     max_bytes
         The file grows no larger; None for no limit but the disk's.
+    keeping
+        How long what is kept.
     """
 
-    def __init__(self, path: Path, *, max_bytes: int | None = None) -> None:
+    def __init__(
+        self, path: Path, *, max_bytes: int | None = None, keeping: Keeping = KEEPING
+    ) -> None:
         self.ledger = Ledger(path, max_bytes=max_bytes)
+        self._keeping = keeping
+        self._next_look_us = 0
 
     @classmethod
-    def open(cls, path: Path) -> SqliteStore:
+    def open(cls, path: Path, keeping: Keeping = KEEPING) -> SqliteStore:
         """The store in `path`; see `Ledger` for when the file is touched."""
-        return cls(path)
+        return cls(path, keeping=keeping)
 
     @property
     def path(self) -> Path:
@@ -79,8 +86,14 @@ class SqliteStore:
     def settled_up_to(self, home: str, gateway: str, session: str) -> int:
         return self.ledger.settled_up_to(home, gateway, session)
 
-    async def upkeep(self, now_us: int) -> bool:
-        return False
+    async def upkeep(self, now_us: int, *, thin: bool = True) -> bool:
+        if not thin or now_us < self._next_look_us:
+            return False
+        more = await self.ledger.in_thread(
+            lambda: self.ledger.transaction(lambda entry: thin_sqlite(entry, self._keeping, now_us))
+        )
+        self._next_look_us = 0 if more else now_us + LOOK_EVERY_US
+        return more
 
     def reader(self) -> StoreReader:
         return StoreReader(self.path)

@@ -107,7 +107,7 @@ class VictoriaPlace:
             ledger,
             WriteV2(access, "org", self.database, 5.0),
             self.reader,
-            Journal(ledger, horizon_s=60.0),
+            journal=Journal(ledger, horizon_s=60.0),
         )
 
     def reader(self) -> ReadSide:

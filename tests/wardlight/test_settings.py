@@ -46,6 +46,9 @@ def test_the_example_shows_the_defaults():
         ("[web]\nport = 70000", "web.port"),
         ("[home]\nid = 'No Capitals'", "home.id"),
         ("[web\nport = 1", "no valid TOML"),
+        ("[ingest]\nraw_days = 30\nminute_days = 30", "more than raw_days"),
+        ("[ingest.influx]\nurll = 'x'", "'ingest.influx.urll'; did you mean 'url'?"),
+        ("[ingest.influx]\nurl = 'http://me:secret@host:8086'", "ingest.influx.url"),
         ("[[gateways]]\nname='ingest'\nzone='z'", "belongs to a service"),
         (
             "[[residents]]\nid='a'\nname='A'\nbed='1'\nzone='z'\n" * 2,

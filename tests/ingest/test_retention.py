@@ -1,0 +1,180 @@
+"""Seconds become minutes, minutes become hours that name nobody; in SQLite and in influxd."""
+
+from __future__ import annotations
+
+import itertools
+import sqlite3
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contract.clock import SystemClock, VirtualClock, now_us
+from ingest import SqliteStore
+from ingest.store.influx import InfluxStore
+from ingest.store.influx_reader import InfluxReader
+from ingest.store.influx_server import Access, InfluxServer
+from ingest.store.influx_write import WriteV1
+from ingest.store.ledger import Ledger
+from ingest.store.retention import InfluxRollUp, Keeping
+from ingest.store.rollup import hours_of, minutes_of
+from ingest.upkeep import keep_up
+from tests.ingest.places import started
+from tools.time_series import Influxd, ServerMissingError
+
+DAY_US = 86_400_000_000
+HOUR_S = 3_600
+KEEPING = Keeping(raw_days=1, minute_days=3)
+NUMBERS = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def influxd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Influxd]:
+    server = Influxd(tmp_path_factory.mktemp("influxd"), SystemClock())
+    try:
+        started(server)
+    except ServerMissingError as error:
+        pytest.skip(str(error))
+    yield server
+    server.kill()
+
+
+class SqliteHome:
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "store.sqlite"
+
+    def open(self) -> Any:
+        return SqliteStore.open(self.path, KEEPING)
+
+    def rows(self, what: str, columns: str) -> list[tuple[Any, ...]]:
+        table = {"summary": "point"}.get(what, what)
+        with closing(sqlite3.connect(self.path)) as connection:
+            return sorted(connection.execute(f"SELECT {columns} FROM {table}").fetchall())
+
+
+class InfluxHome:
+    def __init__(self, folder: Path, server: Influxd) -> None:
+        self.path, self.server = folder / "store.sqlite", server
+        base = f"retention-{next(NUMBERS)}"
+        self.databases = (base, f"{base}-minutes", f"{base}-hours")
+        with closing(InfluxServer(Access(server.url))) as client:
+            for database in self.databases:
+                client.tell(f'CREATE DATABASE "{database}"')
+
+    def open(self) -> Any:
+        def server() -> InfluxServer:
+            return InfluxServer(Access(self.server.url))
+
+        raw, minutes, hours = (WriteV1(server(), database) for database in self.databases)
+        roll_up = InfluxRollUp("demo", server(), self.databases, (minutes, hours), KEEPING)
+        return InfluxStore(
+            "demo",
+            Ledger(self.path),
+            raw,
+            lambda: InfluxReader(server(), "demo", self.databases[0]),
+            roll_up=roll_up,
+            keeping=KEEPING,
+        )
+
+    def rows(self, what: str, columns: str) -> list[tuple[Any, ...]]:
+        database = self.databases[("summary", "minute", "hour").index(what)]
+        with closing(InfluxServer(Access(self.server.url))) as client:
+            tables = client.ask(database, f"SELECT {columns} FROM {what}")
+        return sorted(tuple(row[1:]) for table in tables for row in table.values)
+
+
+@pytest.fixture(params=["sqlite", "influxd"])
+def home(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
+    if request.param == "sqlite":
+        return SqliteHome(tmp_path)
+    return InfluxHome(tmp_path, request.getfixturevalue("influxd"))
+
+
+def test_seconds_become_minutes_and_minutes_become_hours(home: Any, batch: Any, point: Any) -> None:
+    clock = VirtualClock()
+    start_us = now_us(clock)
+
+    def measured(resident: int, minute: int, second: int) -> Any:
+        return point(
+            device=f"wearable-{resident}",
+            resident=f"resident-{resident}",
+            at_us=start_us + (minute * 60 + second) * 1_000_000,
+            deviation_g=0.1 * resident,
+            max_g=1.0 + second,
+            min_g=0.5 - second / 100,
+            mean_x_g=None,
+            heart_rate_bpm=60 if second else None,
+            worn=second != 2,
+        )
+
+    async def scenario() -> None:
+        store = home.open()
+        points = [measured(r, m, s) for r in range(1, 6) for m in (0, 70) for s in range(4)]
+        await store.write([], [batch(1, points=points)], start_us)
+        await store.write([], [batch(1, points=points[:4], gateway="gateway-b")], start_us)
+        task_group: list[Any] = []
+
+        async def live(seconds: float) -> None:
+            import asyncio
+
+            task = asyncio.create_task(keep_up(store, clock))
+            task_group.append(task)
+            await clock.sleep(seconds)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+        clock.set_synced(False)
+        await clock.sleep(5 * 24 * HOUR_S)
+        await live(60)
+        assert len(home.rows("summary", "at_us, device")) == 44, "by a wrong clock nothing goes"
+        clock.jump_wall(-5 * 86_400)
+        clock.set_synced(True)
+        await live(HOUR_S)
+        assert home.rows("minute", "at_us, seconds") == []
+        await clock.sleep(26 * HOUR_S)
+        await live(HOUR_S)
+        minutes = home.rows(
+            "minute",
+            "at_us, resident, device, seconds, min_g, max_g, deviation_g, worn, heart_rate_bpm",
+        )
+        assert len(minutes) == 10
+        minute_us = start_us // 60_000_000 * 60_000_000
+        assert minutes[0] == pytest.approx(
+            (minute_us, "resident-1", "wearable-1", 4, 0.47, 4.0, 0.1, 0.75, 60.0)
+        )
+        if isinstance(home, SqliteHome):
+            assert home.rows("summary", "at_us") == []
+        await clock.sleep(3 * 24 * HOUR_S)
+        await live(HOUR_S)
+        hours = home.rows("hour", "at_us, residents, minutes, deviation_g, worn, heart_rate_bpm")
+        hour_us = start_us // (HOUR_S * 1_000_000) * HOUR_S * 1_000_000
+        assert len(hours) == 2
+        assert hours[0] == pytest.approx((hour_us, 5, 5, 0.3, 0.75, 60.0))
+        # Once more is the same.
+        await live(HOUR_S)
+        assert home.rows("hour", "residents") == [(5,), (5,)]
+        await store.close()
+
+    run(clock, scenario)
+
+
+def run(clock: VirtualClock, scenario: Callable[[], Awaitable[None]]) -> None:
+    async def main() -> None:
+        await scenario()
+
+    clock.run(main())
+
+
+def test_an_hour_of_few_is_of_somebody_in_particular_and_goes() -> None:
+    rows = [(60_000_000 * n, "w", f"r{n % 4}", 60, *[1.0] * 10) for n in range(20)]
+    assert hours_of(rows) == []
+    (hour,) = hours_of([*rows, (0, "w", "r9", 60, *[None] * 10)])
+    assert (hour.residents, hour.minutes, hour.values) == (5, 21, (1.0, 1.0, 1.0))
+
+
+def test_minutes_of_nothing() -> None:
+    assert minutes_of([]) == []
+    (minute,) = minutes_of([(61_000_000, "w", None, *[None] * 10)])
+    assert (minute.at_us, minute.seconds, set(minute.values)) == (60_000_000, 1, {None})

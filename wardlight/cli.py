@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 
-from wardlight import __version__, evaluating, ingesting
+from wardlight import __version__, evaluating, ingesting, storing
 from wardlight.options import ConfigOption, LogOption, refuse, settings_of
 from wardlight.provision import commands as provisioning
 
@@ -369,6 +369,7 @@ app.add_typer(evaluating.app, name="evaluate")
 app.add_typer(ingesting.app, name="ingest")
 app.add_typer(provisioning.app, name="provision")
 app.command()(provisioning.enrol)
+app.add_typer(storing.app, name="store")
 
 
 def main() -> None:

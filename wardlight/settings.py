@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 import zoneinfo
 from collections.abc import Iterator, Mapping
@@ -286,7 +287,9 @@ def _explain(where: str, error: ValidationError) -> Iterator[str]:
         if fault["type"] == "extra_forbidden":
             yield f"{where}: unknown key {location!r}{_nearest(fault['loc'])}"
         else:
-            given = "" if _is_secret(fault["loc"]) else f" (given: {fault['input']!r})"
+            # An address may hold a password, and this ends up in a log.
+            value = re.sub(r"//[^/@]*@", "//…@", repr(fault["input"]))
+            given = "" if _is_secret(fault["loc"]) else f" (given: {value})"
             yield f"{where}: {location}: {fault['msg']}{given}"
 
 

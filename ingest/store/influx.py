@@ -69,6 +69,7 @@ class InfluxStore:
         self._sink = sink
         self._journal = journal
         self._lanes = Lanes()
+        self._lanes_generation = ledger.generation
         self._open_reader = open_reader
         self._roll_up = roll_up
         self._keeping = keeping
@@ -128,11 +129,9 @@ class InfluxStore:
     def _write(
         self, events: Sequence[Event], batches: Sequence[TelemetryBatch], received_at_us: int
     ) -> list[WriteOutcome]:
-        if not self.ledger.is_open:
-            self._lanes.forget()  # the file that it knew may have been put aside
         try:
             plan = self.ledger.transaction(
-                lambda entry: make_plan(entry, self._lanes, events, batches, received_at_us)
+                lambda entry: make_plan(entry, self._known_lanes(), events, batches, received_at_us)
             )
             sound = written_line(self._home, received_at_us)
             lines = [line for each in plan.placed for line in each.lines] + plan.latest
@@ -144,6 +143,13 @@ class InfluxStore:
             if self._journal is not None:
                 self._journal.doubt()
             raise
+
+    def _known_lanes(self) -> Lanes:
+        """What is in memory of lanes, unless another worker has written to the ledger since."""
+        if self._lanes_generation != self.ledger.generation:
+            self._lanes_generation = self.ledger.generation
+            self._lanes.forget()
+        return self._lanes
 
     def _note(
         self,
@@ -165,7 +171,8 @@ class InfluxStore:
                 letters.extend(_partial_letters(each, reasons))
                 self.points_refused += len(reasons)
             start = end
-        entry.keep_letters(letters, received_at_us)
+        if letters:
+            entry.keep_letters(letters, received_at_us)
         drop_lanes(
             entry.connection,
             [

@@ -82,24 +82,25 @@ def replay_dead(
     settings = settings_of(config, "warning")
     from contract.protocols import StoreUnavailableError
     from wardlight.reports import replayed_report
+    from wardlight.settings import SettingsError
 
     try:
         replayed = asyncio.run(_replay(settings, reason, dry_run=dry_run))
-    except StoreUnavailableError as error:
+    except (StoreUnavailableError, SettingsError) as error:
         refuse(str(error))
     typer.echo(replayed_report(replayed, is_trial=dry_run, as_json=as_json))
     raise typer.Exit(NOT_ALL if replayed.refused or replayed.truncated else 0)
 
 
 async def _replay(settings: Settings, reason: str, *, dry_run: bool) -> Replayed:
-    from ingest import SqliteStore
     from ingest import replay_dead as replay
     from wardlight.services import clock_of
+    from wardlight.stores import open_store
 
     path = settings.ingest.store
     if not path.exists():
         refuse(f"{path} does not exist: ingest has not run with these settings")
-    store = SqliteStore.open(path)
+    store = open_store(settings)
     try:
         return await replay(
             store.ledger,

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 from wardlight.settings import InfluxSettings, Settings, SettingsError
 
 if TYPE_CHECKING:
-    from ingest import IngestStore, ReadSide
+    from ingest import ReadSide, SqliteStore
+    from ingest.store.influx import InfluxStore
     from ingest.store.influx_server import Access, InfluxServer
     from ingest.store.influx_write import LineSink
     from ingest.store.retention import Keeping
 
 
-def open_store(settings: Settings) -> IngestStore:
+def open_store(settings: Settings) -> SqliteStore | InfluxStore:
     """The store that ingest writes; nothing is touched before its first use.
 
     Raises

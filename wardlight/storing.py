@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import sqlite3
 from contextlib import closing
-from pathlib import Path
-from typing import Annotated, Any, Final, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from contract.clock import SystemClock
 from contract.protocols import StoreUnavailableError
-from wardlight.settings import Settings, SettingsError, load_settings
+from wardlight.options import ConfigOption, refuse, settings_of
+from wardlight.settings import Settings, SettingsError
 
 app = typer.Typer(
     help="Where a home's measures are kept, and moving them.",
@@ -20,12 +20,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-USAGE_ERROR: Final = 2
-
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option("--config", help="Settings of the home (TOML); see docs/home.example.toml."),
-]
 JsonOption = Annotated[bool, typer.Option("--json", help="As JSON.")]
 
 
@@ -35,7 +29,7 @@ def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
 
     Exit status 1: the store cannot be read.
     """
-    settings = _settings(config)
+    settings = settings_of(config, "warning")
     found = _examine(settings)
     if as_json:
         typer.echo(json.dumps(found))
@@ -56,10 +50,10 @@ def prepare(config: ConfigOption = None) -> None:
     from ingest.store.retention import SLACK_DAYS
     from wardlight.stores import databases_of, open_server
 
-    settings = _settings(config)
+    settings = settings_of(config, "warning")
     influx, ingest = settings.ingest.influx, settings.ingest
     if influx.api != "1":
-        _refuse("[ingest.influx] api = '2': make the buckets as docs/data.md says")
+        refuse("[ingest.influx] api = '2': make the buckets as docs/data.md says")
     kept = (f"{ingest.raw_days + SLACK_DAYS}d", f"{ingest.minute_days + SLACK_DAYS}d", "INF")
     try:
         with closing(open_server(influx)) as server:
@@ -90,13 +84,13 @@ def migrate(
     from wardlight.stores import databases_of, open_server, open_sink
 
     if (source, target) != ("sqlite", "influx"):
-        _refuse(
+        refuse(
             "only sqlite can be moved, and only to influx: wardlight store migrate sqlite influx"
         )
-    settings = _settings(config)
+    settings = settings_of(config, "warning")
     influx, path = settings.ingest.influx, settings.ingest.store
     if not path.exists():
-        _refuse(f"there is no store at {path.absolute()}")
+        refuse(f"there is no store at {path.absolute()}")
 
     def say(table: str, rows: int) -> None:
         if not as_json:
@@ -165,18 +159,6 @@ def _examine(settings: Settings) -> dict[str, Any]:
     except (StoreUnavailableError, sqlite3.Error, SettingsError) as error:
         found["fault"] = str(error)
     return found
-
-
-def _settings(path: Path | None) -> Settings:
-    try:
-        return load_settings(path)
-    except SettingsError as error:
-        _refuse(str(error))
-
-
-def _refuse(message: str) -> NoReturn:
-    typer.echo(message, err=True)
-    raise typer.Exit(USAGE_ERROR)
 
 
 def _fail(message: str) -> NoReturn:

@@ -210,20 +210,24 @@ def _note_one(
 
 
 def _partial_letters(placed: Placed, reasons: Mapping[int, str]) -> Iterator[DeadLetter]:
-    """The refused points of a batch that was stored otherwise: a batch of those of each reason."""
+    """The refused points of a batch that was stored otherwise: a batch of those of each reason.
+
+    Under a session of their own: tried again, they would else be taken for the stored batch.
+    """
     batch = placed.message
     if not isinstance(batch, TelemetryBatch):
         return
-    for reason in dict.fromkeys(reasons.values()):
+    session = f"{batch.session}-refused-{batch.sequence}"
+    for number, reason in enumerate(dict.fromkeys(reasons.values()), 1):
         points = [batch.points[at] for at, given in reasons.items() if given == reason]
         yield DeadLetter(
             topics.build(batch.home, batch.gateway, topics.TELEMETRY),
-            wire.encode(msgspec.structs.replace(batch, points=points)),
+            wire.encode(
+                msgspec.structs.replace(batch, session=session, sequence=number, points=points)
+            ),
             f"refused by the store, {len(points)} of {len(batch.points)} points: {reason}",
             batch.home,
             batch.gateway,
-            session=batch.session,
-            sequence=batch.sequence,
         )
 
 

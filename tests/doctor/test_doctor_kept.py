@@ -19,11 +19,14 @@ from alerts.records import migrate
 from contract.clock import SystemClock, now_us
 from contract.telemetry import TELEMETRY_SCHEMA, SummaryPoint, TelemetryBatch
 from ingest import SqliteStore
+from tools.time_series import Influxd, ServerMissingError
 from wardlight.doctor import Level
 from wardlight.doctor.context import Context
 from wardlight.doctor.disk import examine as examine_disk
 from wardlight.doctor.disk import folder as disk_folder
 from wardlight.running import open_database
+from wardlight.settings import InfluxSettings
+from wardlight.stores import databases_of, open_server
 
 
 def fill_store(path: Path, received_at_us: int, batches: int = 1) -> None:
@@ -307,3 +310,24 @@ def test_memory_is_no_place_for_what_must_last(looking) -> None:
     finding = asyncio.run(disk_folder(Context(looking.settings(), SystemClock()), shared))
     assert finding.level in (Level.WARNING, Level.FAULT)
     assert "tmpfs" in finding.found
+
+
+def test_the_time_series_server_is_asked(tmp_path, looking, found) -> None:
+    server = Influxd(tmp_path / "influxd", SystemClock())
+    try:
+        asyncio.run(server.start())
+    except ServerMissingError as error:
+        pytest.skip(str(error))
+    try:
+        ingest = {"kind": "influx", "influx": InfluxSettings(url=server.url)}
+        settings = looking.settings(ingest=ingest)
+        entry = found(looking.now(settings, "store"), "store / server")
+        assert entry.level is Level.FAULT
+        assert "database not found" in entry.found
+        assert "wardlight store prepare" in entry.advice
+        with closing(open_server(settings.ingest.influx)) as asked:
+            for database in databases_of(settings.ingest.influx):
+                asked.tell(f'CREATE DATABASE "{database}"')
+        assert found(looking.now(settings, "store"), "store / server").level is Level.OK
+    finally:
+        server.kill()

@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from contract.clock import Clock, now_us
+from contract.protocols import StoreUnavailableError
 from contract.units import NS_PER_S, US_PER_S
-from ingest import StoreReader
+from ingest.store.influx_lines import HOUR, MINUTE, WRITTEN
 from ingest.store.schema import SCHEMA_VERSION
 from wardlight.doctor.context import Context, in_thread
 from wardlight.doctor.findings import Finding, fault, ok, warning
 from wardlight.doctor.words import duration, reason
+from wardlight.settings import Settings, SettingsError
+from wardlight.stores import databases_of, open_reader, open_server
 
 T = TypeVar("T")
 
@@ -31,6 +34,11 @@ part."""
 
 _LOOK_EVERY: Final = 10_000
 """Steps of SQLite's machine between two looks at the clock: some 1 ms."""
+
+_SERVER: Final = (
+    "Start InfluxDB, see that [ingest.influx] has its address, user or token, and that its three "
+    "databases are there (wardlight store prepare). Until then measures wait in the gateways."
+)
 
 _START: Final = "Start wardlight ingest: it makes the file when the first message comes."
 
@@ -92,8 +100,11 @@ async def whole(context: Context) -> Finding:
 
 async def newest(context: Context) -> Finding:
     """How old the newest data are."""
-    path, moment_us = context.settings.ingest.store, now_us(context.clock)
-    newest_us = await in_thread(lambda: _newest_us(path, moment_us))
+    settings, moment_us = context.settings, now_us(context.clock)
+    try:
+        newest_us = await in_thread(lambda: _newest_us(settings, moment_us))
+    except (StoreUnavailableError, SettingsError) as error:
+        return fault(f"the measures cannot be read: {error}", _SERVER)
     if newest_us is None:
         return fault(
             "nothing was ever stored",
@@ -117,6 +128,24 @@ async def newest(context: Context) -> Finding:
     return ok(f"measured {duration(max(age_s, 0.0))} ago", **figures)
 
 
+async def server(context: Context) -> Finding:
+    """Whether InfluxDB answers, for each of the databases that are to be there."""
+    settings = context.settings
+    try:
+        await in_thread(lambda: _ask_server(settings))
+    except (StoreUnavailableError, SettingsError) as error:
+        return fault(str(error), _SERVER)
+    kept = "" if settings.ingest.influx.durable else "; may forget: a journal is kept"
+    return ok(f"InfluxDB answers at {settings.ingest.influx.url}{kept}")
+
+
+def _ask_server(settings: Settings) -> None:
+    databases = databases_of(settings.ingest.influx)
+    with closing(open_server(settings.ingest.influx)) as asked:
+        for database, measurement in zip(databases, (WRITTEN, MINUTE, HOUR), strict=True):
+            asked.ask(database, f"SELECT at_us FROM {measurement} LIMIT 1")  # noqa: S608 - constants
+
+
 async def _ask(path: Path, question: Callable[[sqlite3.Connection], T]) -> T:
     def work() -> T:
         address = f"{path.absolute().as_uri()}?mode=ro"
@@ -130,11 +159,11 @@ def _version(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
-def _newest_us(path: Path, moment_us: int) -> int | None:
+def _newest_us(settings: Settings, moment_us: int) -> int | None:
     """The latest second measured. Not when ingest wrote last: it also writes to see whether it
     can.
     """
-    reader = StoreReader(path)
+    reader = open_reader(settings)
     try:
         return max((each.point.at_us for each in reader.latest(moment_us)), default=None)
     finally:

@@ -96,7 +96,7 @@ called, that it is kept, and then the rest."""
 
 def checks_of(context: Context) -> tuple[Check, ...]:
     """Every check of this home, in the order of `GROUPS`."""
-    every = (*FIXED, *_heard_checks(context), *_disk_checks(context))
+    every = (*FIXED, *_server_checks(context), *_heard_checks(context), *_disk_checks(context))
     if is_the_gateways(context.settings):
         every = (_LET_IN, *(each for each in every if not _needs_session(each)))
     return tuple(sorted(every, key=lambda check: GROUPS.index(check.group)))
@@ -108,6 +108,12 @@ _LET_IN: Final = Check(group="broker", name="connection", look=encryption.let_in
 
 def _needs_session(check: Check) -> bool:
     return CONNECTION in (check.title, check.needs)
+
+
+def _server_checks(context: Context) -> Iterator[Check]:
+    """Of the server that keeps the measures, where one does."""
+    if context.settings.ingest.kind == "influx":
+        yield Check(group="store", name="server", look=store.server, limit_s=2 * LIMIT_S)
 
 
 def _heard_checks(context: Context) -> Iterator[Check]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import msgspec
@@ -28,6 +29,9 @@ HOUR: Final = "hour"
 PARTS: Final = 64
 """Rows of a home are spread over so many series by resident, so that a question about one of
 sixty reads the rows of one or two, while the index stays as small whatever ids come."""
+
+MAX_KNOWN_LENGTH: Final = 64
+"""Ids that are kept in memory; a stranger's longer ones are not."""
 
 US_PER_DAY: Final = 86_400 * US_PER_S
 
@@ -64,6 +68,16 @@ class Origin(NamedTuple):
     late: bool
     synced: bool
     """Whether the gateway's clock could be believed."""
+
+
+def _name(value: str) -> str:
+    """An id as a string field: the same few come with every second."""
+    return _known_name(value) if len(value) <= MAX_KNOWN_LENGTH else text(value)
+
+
+@lru_cache(maxsize=4_096)
+def _known_name(value: str) -> str:
+    return text(value)
 
 
 def point_line(origin: Origin, point: SummaryPoint, lane: int) -> bytes:
@@ -163,14 +177,14 @@ def _whole(name: str, value: int) -> int:
 
 def _point_fields(origin: Origin, point: SummaryPoint) -> str:
     fields = [
-        f"at_us={point.at_us}i,device={text(point.device)},gateway={text(origin.gateway)},"
+        f"at_us={point.at_us}i,device={_name(point.device)},gateway={_name(origin.gateway)},"
         f"late={origin.late},synced={origin.synced}"
     ]
     add = fields.append
     if point.resident is not None:
-        add(f"resident={text(point.resident)}")
+        add(f"resident={_name(point.resident)}")
     if point.zone is not None:
-        add(f"zone={text(point.zone)}")
+        add(f"zone={_name(point.zone)}")
     for name, number in (
         ("mean_x_g", point.mean_x_g),
         ("mean_y_g", point.mean_y_g),

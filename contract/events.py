@@ -81,7 +81,14 @@ class FaultCause(StrEnum):
     CHANNEL_FAILED = "channel_failed"
     ESCALATION_STALLED = "escalation_stalled"
     CONFIG_REJECTED = "config_rejected"
+    SIREN_SILENT = "siren_silent"
+    PAGE_UNREACHABLE = "page_unreachable"
 
+
+SIREN_BUTTON: Final = "siren-button"
+STAFF_POINT: Final = "staff-point"
+"""Who gave an acknowledgement that no name is known of: a siren's button, or the page of a gateway,
+which asks for no name because it must work for whoever comes by (`Event.by`)."""
 
 _BOTH: Final = frozenset({Receiver.INGEST, Receiver.ALERTS})
 _INGEST_ONLY: Final = frozenset({Receiver.INGEST})
@@ -181,7 +188,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """For an acknowledgement: the incident that it answers; from a gateway that has not
     heard of the incident yet, the id or key of one of its events, or its fall's id."""
     by: str | None = None
-    """For an acknowledgement: who or what gave it (a staff id, ``siren-button``)."""
+    """For an acknowledgement: who or what gave it (a staff id, `SIREN_BUTTON`, `STAFF_POINT`)."""
     cause: FaultCause | None = None
     """For a fault or its end: always there."""
     detail: str | None = None

@@ -185,6 +185,34 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     device: str | None = None
 
 
+class Tone(StrEnum):
+    """What people hear of a siren."""
+
+    ALARM = "alarm"
+    """Somebody needs help, and nobody is known to be coming."""
+    SYSTEM_DOWN = "system_down"
+    """The alert service is silent: look after the beds yourselves."""
+    TEST = "test"
+
+
+class SirenMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a sounder at a staff point is told. It stops by itself when it hears nothing for
+    `SOUNDER_HOLDS_S`: a gateway that died must not sound for ever.
+    """
+
+    schema: int
+    gateway: str
+    sounding: bool
+    tone: Tone | None = None
+    reason: str | None = None
+    """For the sounder's own log; kinds, beds and devices, never a name."""
+    volume_percent: int = 0
+
+
+SOUNDER_HOLDS_S: Final = 15.0
+"""Three messages may be lost before a sounder falls silent."""
+
+
 class Presence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What one gateway hears, for the other gateways of the home, once a second."""
 

@@ -22,6 +22,7 @@ from contract.messages import (
     GatewayConfig,
     Presence,
     Receipt,
+    SirenMessage,
     Status,
 )
 from contract.telemetry import TelemetryBatch
@@ -120,6 +121,15 @@ _CHANNELS: Final = (
         "the gateway that heard",
         "Once a second, to the other gateways of the home: who is heard how strongly.",
     ),
+    _Channel(
+        topics.SIREN,
+        SirenMessage,
+        _SEND,
+        False,
+        "the gateway whose sounders are told",
+        "To the sounders at its staff points: begin, go on (every five seconds), stop. A sounder "
+        "that hears nothing for 15 s stops by itself.",
+    ),
 )
 
 
@@ -148,8 +158,7 @@ def asyncapi() -> Json:
                 "nothing newer. A PUBACK proves nothing: receipts do. Payloads are JSON of at "
                 f"most {MAX_PAYLOAD_BYTES} bytes; unknown fields are ignored, an unknown "
                 "schema version is refused with a reason. Services stand in a gateway's place "
-                "with their own names. A gateway also tells its sounders on the topic "
-                f"{topics.build('{home}', '{gateway}', topics.SIREN)}, for nobody else to read."
+                "with their own names."
             ),
             "license": {"name": "Apache-2.0"},
         },

@@ -20,6 +20,7 @@ from contract.messages import (
     GatewayConfig,
     Presence,
     Receipt,
+    SirenMessage,
     Status,
 )
 from contract.telemetry import TELEMETRY_SCHEMA, TelemetryBatch
@@ -50,6 +51,7 @@ SCHEMA_VERSIONS: Final[dict[type[msgspec.Struct], int]] = {
     GatewayConfig: MESSAGE_SCHEMA,
     Command: MESSAGE_SCHEMA,
     Presence: MESSAGE_SCHEMA,
+    SirenMessage: MESSAGE_SCHEMA,
 }
 
 _ENCODER = msgspec.json.Encoder()

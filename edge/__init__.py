@@ -5,25 +5,20 @@ knows no simulator, no server and no broker client: `Radio`, `Bus` and `Siren` a
 
 from __future__ import annotations
 
+from contract.messages import Tone
 from edge.credentials import CredentialWatch
 from edge.gateway import Gateway
-from edge.siren import (
-    LogSiren,
-    MqttSiren,
-    Siren,
-    SirenMessage,
-    SpeakerSiren,
-    Tone,
-    combined_siren,
-)
+from edge.gpio_siren import GpioSiren
+from edge.loudspeaker import SpeakerSiren
+from edge.siren import LogSiren, MqttSiren, Siren, combined_siren
 
 __all__ = [
     "CredentialWatch",
     "Gateway",
+    "GpioSiren",
     "LogSiren",
     "MqttSiren",
     "Siren",
-    "SirenMessage",
     "SpeakerSiren",
     "Tone",
     "combined_siren",

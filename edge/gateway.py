@@ -178,6 +178,7 @@ class Gateway:
             outbox=self.outbox,
             telemetry=self.telemetry_outbox,
             pipeline=self.pipeline,
+            siren=self.siren,
         )
         self._make_talkers()
 

@@ -14,6 +14,7 @@ from edge.faults import FaultBook
 from edge.outbox import EventOutbox
 from edge.pipeline import Pipeline
 from edge.presence import Neighbours
+from edge.siren_control import SirenControl
 from edge.telemetry_outbox import TelemetryOutbox
 from edge.timebase import SessionTime
 from edge.trust import TrustKeeper
@@ -62,6 +63,7 @@ class Health:
         outbox: EventOutbox,
         telemetry: TelemetryOutbox,
         pipeline: Pipeline,
+        siren: SirenControl,
     ) -> None:
         self._clock = clock
         self._time = time
@@ -73,6 +75,7 @@ class Health:
         self._outbox = outbox
         self._telemetry = telemetry
         self._pipeline = pipeline
+        self._siren = siren
         self._trust = TrustKeeper(faults, neighbours, pipeline)
         now_ns = clock.monotonic_ns()
         self._started_ns = now_ns
@@ -100,6 +103,7 @@ class Health:
         await self._check_broker(now_ns)
         await self._check_late()
         await self._check_storage()
+        await self._check_siren()
         await self._faults.expire(self._roster.by_device)
 
     async def _check_clock(self) -> None:
@@ -217,6 +221,13 @@ class Health:
                 "telemetry that nobody takes fills its part of the card: of the oldest a second in "
                 "ten is kept; alarms have their own",
             )
+
+    async def _check_siren(self) -> None:
+        troubles = self._siren.troubles
+        if troubles:
+            await self._faults.raise_fault(FaultCause.SIREN_SILENT, "; ".join(troubles))
+        else:
+            await self._faults.clear(FaultCause.SIREN_SILENT, "the siren can be heard again")
 
     def status_counts(self, now_ns: int) -> dict[str, float]:
         """What the status heartbeat says: counts since the start, and ages in seconds."""

@@ -1,39 +1,22 @@
-"""Things that make themselves heard: a log line, an MQTT topic, a loudspeaker.
+"""Things that make themselves heard: what they share, a log line and an MQTT topic.
 
-They do as they are told; when to sound is `edge.siren_policy`'s affair.
+They do as they are told; when to sound is `edge.siren_policy`'s affair. The loudspeaker is in
+`edge.loudspeaker`, a relay on a pin in `edge.gpio_siren`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import math
-import shutil
-import struct
-import tempfile
-import wave
 from collections.abc import Sequence
-from enum import StrEnum
-from pathlib import Path
 from typing import Final, Protocol
 
-import msgspec
 import structlog
 
-from contract import topics
-from contract.messages import MESSAGE_SCHEMA
+from contract import topics, wire
+from contract.messages import MESSAGE_SCHEMA, SirenMessage, Tone
 from contract.protocols import Bus, NotConnectedError, PublishRefusedError
 
 _log = structlog.get_logger(__name__)
-
-
-class Tone(StrEnum):
-    """What people hear."""
-
-    ALARM = "alarm"
-    """Somebody needs help, and nobody is known to be coming."""
-    SYSTEM_DOWN = "system_down"
-    """The alert service is silent: look after the beds yourselves."""
-    TEST = "test"
 
 
 class Siren(Protocol):
@@ -49,28 +32,21 @@ class Siren(Protocol):
         """Stop. Never raises."""
         ...
 
-
-class SirenMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a sounder at a staff point is told. It stops by itself when it hears nothing for
-    `SOUNDER_HOLDS_S`: a gateway that died must not sound for ever.
-    """
-
-    schema: int
-    gateway: str
-    sounding: bool
-    tone: Tone | None = None
-    reason: str | None = None
-    volume_percent: int = 0
+    @property
+    def troubles(self) -> tuple[str, ...]:
+        """Why some of it would not be heard, a sentence each; empty while all of it would."""
+        ...
 
 
-SOUNDER_HOLDS_S: Final = 15.0
-"""Three messages may be lost before a sounder falls silent."""
 REPEAT_CALLS: Final = 5
-"""A sounder is told to go on at every fifth call of `sound`, which comes once a second."""
+"""A sounder is told to go on at every fifth call of `sound`, which comes once a second: three
+times within `contract.messages.SOUNDER_HOLDS_S`."""
 
 
 class LogSiren:
     """Writes a line when it begins, changes or stops: always there."""
+
+    troubles: tuple[str, ...] = ()
 
     def __init__(self) -> None:
         self._said: tuple[Tone, str] | None = None
@@ -102,6 +78,9 @@ class MqttSiren:
         self._topic = topics.build(home, gateway, topics.SIREN)
         self._said: tuple[Tone, str, int] | None = None
         self._calls_since = 0
+        self.troubles: tuple[str, ...] = ()
+        """That the broker refuses the topic. One that is away is a fault of its own, and is
+        what the other sirens are for."""
 
     async def sound(self, tone: Tone, reason: str, volume_percent: int) -> None:
         wanted = (tone, reason, volume_percent)
@@ -128,98 +107,16 @@ class MqttSiren:
 
     async def _say(self, message: SirenMessage) -> bool:
         try:
-            await self._bus.publish(self._topic, msgspec.json.encode(message))
-        except (NotConnectedError, PublishRefusedError) as error:
+            await self._bus.publish(self._topic, wire.encode(message))
+        except NotConnectedError as error:
             _log.warning("siren_unsaid", reason=str(error))
             return False
+        except PublishRefusedError as error:
+            self.troubles = (f"the broker refuses the sounders' topic {self._topic}: {error}",)
+            _log.error("siren_refused", topic=self._topic, reason=str(error))
+            return False
+        self.troubles = ()
         return True
-
-
-PLAYERS: Final = ("paplay", "aplay")
-"""PulseAudio or PipeWire first: it mixes, ALSA may be taken by somebody else."""
-
-SAMPLE_RATE_HZ: Final = 22_050
-_PEAK: Final = 0.9
-
-TONES_HZ: Final[dict[Tone, tuple[tuple[float, float], ...]]] = {
-    # Two tones around 800 Hz in turn: old ears lose the high notes first, and a change is
-    # noticed where a steady tone is not (IEC 60601-1-8 asks for 150 to 1,000 Hz).
-    Tone.ALARM: ((660.0, 0.35), (880.0, 0.35)) * 2,
-    # Three falling notes and a pause: cannot be taken for an alarm.
-    Tone.SYSTEM_DOWN: ((520.0, 0.25), (390.0, 0.25), (260.0, 0.5), (0.0, 1.0)),
-    Tone.TEST: ((660.0, 0.3), (0.0, 0.2)),
-}
-"""Notes as (Hz, seconds); 0 Hz is a rest."""
-
-
-class SpeakerSiren:
-    """Plays a tone through the machine's loudspeaker, if it has one.
-
-    Parameters
-    ----------
-    player
-        The program that plays a WAV file; default whatever of `PLAYERS` is installed. Without
-        one the siren says so once and stays silent.
-    folder
-        Where the tones are kept; default a temporary one.
-    """
-
-    def __init__(self, player: str | None = None, folder: Path | None = None) -> None:
-        self._folder = folder
-        self._player = player or next((each for each in PLAYERS if shutil.which(each)), None)
-        self._playing: asyncio.subprocess.Process | None = None
-        if self._player is None:
-            _log.warning("no_loudspeaker", looked_for=PLAYERS)
-
-    async def sound(self, tone: Tone, reason: str, volume_percent: int) -> None:
-        if self._player is None or volume_percent <= 0:
-            return
-        if self._playing is not None and self._playing.returncode is None:
-            return
-        try:
-            if self._folder is None:
-                self._folder = Path(tempfile.mkdtemp(prefix="wardlight-siren-"))
-            path = self._folder / f"{tone.value}-{volume_percent}.wav"
-            if not path.exists():
-                write_tone(path, tone, volume_percent)
-            self._playing = await asyncio.create_subprocess_exec(
-                self._player,
-                str(path),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.DEVNULL,
-                stderr=asyncio.subprocess.DEVNULL,
-            )
-        except OSError as error:
-            _log.error("loudspeaker_failed", player=self._player, reason=str(error))
-            self._player = None
-
-    async def quiet(self) -> None:
-        playing, self._playing = self._playing, None
-        if playing is not None:
-            if playing.returncode is None:
-                playing.terminate()
-            await playing.wait()
-
-
-def write_tone(path: Path, tone: Tone, volume_percent: int) -> None:
-    """Write one round of a tone as a WAV file, 16 bit mono.
-
-    Raises
-    ------
-    OSError
-        If it cannot be written.
-    """
-    amplitude = _PEAK * 32_767 * min(max(volume_percent, 0), 100) / 100
-    samples: list[int] = []
-    for frequency_hz, seconds in TONES_HZ[tone]:
-        for index in range(round(seconds * SAMPLE_RATE_HZ)):
-            phase = 2 * math.pi * frequency_hz * index / SAMPLE_RATE_HZ
-            samples.append(round(amplitude * math.sin(phase)))
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(SAMPLE_RATE_HZ)
-        file.writeframes(struct.pack(f"<{len(samples)}h", *samples))
 
 
 def combined_siren(*sirens: Siren) -> Siren:
@@ -237,3 +134,7 @@ class _CombinedSiren:
 
     async def quiet(self) -> None:
         await asyncio.gather(*(each.quiet() for each in self._sirens))
+
+    @property
+    def troubles(self) -> tuple[str, ...]:
+        return tuple(trouble for each in self._sirens for trouble in each.troubles)

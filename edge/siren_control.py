@@ -58,6 +58,11 @@ class SirenControl:
             self._sounds = False
             self._acting = tasks.create_task(self._siren.quiet())
 
+    @property
+    def troubles(self) -> tuple[str, ...]:
+        """Why some of the siren would not be heard."""
+        return self._siren.troubles
+
     async def stop(self) -> None:
         """The gateway ends: whoever takes over sounds anew if it must."""
         if self._sounds:

@@ -6,10 +6,9 @@ from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from contract.events import Event, EventKind, Receiver
-from contract.messages import AlertState, AlertStateItem, IncidentState, VolumeHours
+from contract.messages import AlertState, AlertStateItem, IncidentState, Tone, VolumeHours
 from contract.units import seconds_to_ns
 from edge.outbox_rows import PendingEvent
-from edge.siren import Tone
 
 RECEIPT_BUDGET_NS: Final = seconds_to_ns(15)
 """An alarm without alerts' receipt for so long has reached nobody (DESIGN 4)."""

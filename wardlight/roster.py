@@ -5,13 +5,20 @@ from __future__ import annotations
 from typing import Final
 
 from alerts import Directory, StaffRole
+from contract.messages import VolumeHours
 from firmware_sim import HomePlan
 from wardlight.settings import GatewayEntry, HomeSettings, ResidentSettings, Settings, StaffSettings
 
 
 def enrol(settings: Settings, directory: Directory) -> None:
     """Bring the records to what the settings say; what stands there already stays."""
-    directory.set_home(time_zone=settings.home.time_zone)
+    directory.set_home(
+        time_zone=settings.home.time_zone,
+        siren_volume=[
+            VolumeHours(from_hour=each.from_hour, volume_percent=each.volume_percent)
+            for each in settings.home.siren_volume
+        ],
+    )
     for entry in settings.gateways:
         directory.add_gateway(entry.name, zone=entry.zone, resting=entry.resting)
     for resident in settings.residents:

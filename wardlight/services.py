@@ -23,6 +23,7 @@ from wardlight.credentials import GATEWAY, credentials_of, own_file
 from wardlight.machine import boot_id
 from wardlight.process import run_until_stopped
 from wardlight.settings import Settings, SettingsError
+from wardlight.sounding import siren_of
 from wardlight.stores import open_reader, open_store
 from wardlight.waiting import NotThereError, SparseBrokerLog, beside, sole_use, until_there
 
@@ -108,7 +109,7 @@ async def run_gateway(
     settings: Settings, wrap_radio: RadioWrapper = lambda radio, _clock, _truth: radio
 ) -> None:
     """The gateway of this machine, on the simulated home until real radios come."""
-    from edge import CredentialWatch, Gateway, LogSiren, MqttSiren, SpeakerSiren, combined_siren
+    from edge import CredentialWatch, Gateway
 
     clock = clock_of(settings)
     ids = UuidSource(clock)
@@ -127,9 +128,7 @@ async def run_gateway(
             ids=ids,
             radio=wrap_radio(radio, clock, truth),
             bus=bus,
-            siren=combined_siren(
-                LogSiren(), MqttSiren(bus, settings.home.id, name), SpeakerSiren()
-            ),
+            siren=siren_of(settings, bus, clock),
             boot=boot_id(),
             session=ids.new(),
             priority=settings.gateway.priority,

@@ -44,12 +44,24 @@ class _Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class VolumeSettings(_Table):
+    """One entry of ``siren_volume``."""
+
+    from_hour: int = Field(ge=0, le=23, description="hour of the day, in the home's time zone")
+    volume_percent: int = Field(
+        ge=10, le=100, description="volume from then on; a siren is never muted by the hour"
+    )
+
+
 class HomeSettings(_Table):
     """``[home]``: which home this is."""
 
     id: Identifier = Field("home", description="identifier of the home in every topic")
     name: str = Field("Home", description="its name, as the board shows it")
     time_zone: TimeZone = Field("Asia/Hong_Kong", description="IANA name of its time zone")
+    siren_volume: tuple[VolumeSettings, ...] = Field(
+        (), description="how loud sirens are by the hour; full where nothing is said"
+    )
 
 
 class ClockSettings(_Table):
@@ -93,6 +105,10 @@ class GatewaySettings(_Table):
         ge=16,
         description="what unsent telemetry may take of the card; beyond, the oldest is thinned, "
         "then dropped, with a fault (alarms have space of their own)",
+    )
+    page_host: str = Field("127.0.0.1", description="address of the gateway's own page")
+    page_port: int | None = Field(
+        None, ge=0, le=65535, description="its port; without one there is no page"
     )
     radio: Literal["simulated", "remote"] = Field(
         "simulated",
@@ -139,6 +155,25 @@ class InfluxSettings(_Table):
     )
 
 
+class SirenSettings(_Table):
+    """``[siren]``: what this gateway makes itself heard with; all of it at once."""
+
+    loudspeaker: Literal["auto", "yes", "no"] = Field(
+        "auto", description="yes: a missing one is a fault; auto: used where there is one"
+    )
+    sounds: Mapping[Literal["alarm", "system_down", "test"], Path] = Field(
+        {}, description="the home's own WAV file (16 bits) in the place of a built-in tone"
+    )
+    gpio_pin: int | None = Field(
+        None,
+        ge=0,
+        le=27,
+        description="pin of a relay, in Broadcom's numbering; needs wardlight[gpio]",
+    )
+    gpio_active_high: bool = Field(True, description="whether the relay draws at the high level")
+    mqtt: bool = Field(True, description="tell sounders on the gateway's siren topic")
+
+
 class IngestSettings(_Table):
     """``[ingest]``: where telemetry and events are kept."""
 
@@ -165,6 +200,9 @@ class AlertsSettings(_Table):
 
     database: str = Field(
         "sqlite:///var/records.sqlite", description="SQLAlchemy URL of the records"
+    )
+    manual_check_minutes: int = Field(
+        30, ge=5, le=240, description="between two looks at a bed that is not being monitored"
     )
     board_url: str = Field(
         "http://127.0.0.1:8080/", description="address of the board, sent in notifications"
@@ -233,6 +271,7 @@ class Settings(BaseSettings):
     clock: ClockSettings = ClockSettings()
     broker: BrokerSettings = BrokerSettings()
     gateway: GatewaySettings = GatewaySettings()
+    siren: SirenSettings = SirenSettings()
     ingest: IngestSettings = IngestSettings()
     alerts: AlertsSettings = AlertsSettings()
     web: WebSettings = WebSettings()
@@ -320,6 +359,7 @@ _TABLES: Mapping[str, type[BaseModel]] = {
     "clock": ClockSettings,
     "broker": BrokerSettings,
     "gateway": GatewaySettings,
+    "siren": SirenSettings,
     "ingest": IngestSettings,
     "influx": InfluxSettings,
     "alerts": AlertsSettings,

@@ -183,6 +183,17 @@ FAULTS: Final[Mapping[str, FaultText]] = MappingProxyType(
         "config_rejected": FaultText(
             Pair("Gateway refuses its settings", "閘道器拒絕設定"), _TECHNICIAN
         ),
+        "siren_silent": FaultText(
+            Pair("Siren would not be heard", "警報器未能發聲"),
+            Pair(
+                "Keep this board in sight and its sound on; call the technician.",
+                "請留意此看板並開啟聲音；請通知技術人員。",
+            ),
+        ),
+        "page_unreachable": FaultText(
+            Pair("The gateway's own page cannot be opened", "無法開啟閘道器本身的頁面"),
+            Pair("Alerts still work; call the technician.", "警報仍然運作；請通知技術人員。"),
+        ),
     }
 )
 """By `contract.events.FaultCause`."""

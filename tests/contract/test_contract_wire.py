@@ -38,7 +38,9 @@ from contract.messages import (
     Priority,
     Receipt,
     Role,
+    SirenMessage,
     Status,
+    Tone,
     VolumeHours,
     WearableConfig,
 )
@@ -104,6 +106,7 @@ MESSAGES: list[msgspec.Struct] = [
     ),
     Command(schema=1, id="c", name=CommandName.VIBRATE, expires_at_us=5, device="wearable-1"),
     Presence(schema=1, gateway="gateway-a", session="s", sequence=1, at_us=1, heard={"w": -60.5}),
+    SirenMessage(schema=1, gateway="gateway-a", sounding=True, tone=Tone.ALARM, reason="r"),
 ]  # fmt: skip
 
 

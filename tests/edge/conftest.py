@@ -59,6 +59,7 @@ class RecordingSiren:
         self.log: list[tuple[float, str]] = []
         self.now: str | None = None
         self.volumes: list[int] = []
+        self.troubles: tuple[str, ...] = ()
 
     async def sound(self, tone: Tone, reason: str, volume_percent: int) -> None:
         self.volumes.append(volume_percent)

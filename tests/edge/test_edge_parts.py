@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import wave
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract import topics
 from contract.clock import VirtualClock
 from contract.events import EventKind, FaultCause
 from contract.gatt import Operation
 from contract.messages import MESSAGE_SCHEMA, Presence, VolumeHours
 from contract.protocols import LinkLostError
 from contract.units import NS_PER_S
-from edge import LogSiren, MqttSiren, SirenMessage, SpeakerSiren, Tone, combined_siren
 from edge.lead import LIVE_NS, Heard, lead, rank
 from edge.links import CONNECT_LIMIT_S, MAX_LINKS, LinkPool
-from edge.siren import write_tone
 from edge.siren_policy import volume_percent
 from edge.waiting import Backoff, WaitedTooLongError, within
-from messaging import LocalBroker, LocalBus
 
 GATEWAYS = st.lists(
     st.builds(
@@ -91,81 +86,6 @@ def test_presence_that_is_old_or_repeated_is_ignored(bench):
             assert gateway.neighbours.is_lead(), "the other one has fallen silent"
 
     bench.clock.run(main())
-
-
-def test_sirens_together_one_fails_the_others_sound(clock, tmp_path):
-    async def main():
-        broker = LocalBroker()
-        heard: list[SirenMessage] = []
-
-        async def take(messages) -> None:
-            import msgspec
-
-            heard.extend(msgspec.json.decode(each.payload, type=SirenMessage) for each in messages)
-
-        bus, listener = LocalBus(broker, "gateway-a", clock), LocalBus(broker, "sounder", clock)
-        tasks = [
-            asyncio.create_task(bus.run([], take)),
-            asyncio.create_task(listener.run([topics.build("demo", "gateway-a", "siren")], take)),
-        ]
-        await clock.sleep(0.1)
-        log = LogSiren()
-        siren = combined_siren(
-            log, MqttSiren(bus, "demo", "gateway-a"), SpeakerSiren(player="/no/such/player")
-        )
-        for _ in range(11):
-            await siren.sound(Tone.ALARM, "nobody comes", 80)
-            await clock.sleep(1)
-        assert log.sounding is Tone.ALARM
-        assert [each.sounding for each in heard] == [True, True, True], "said, and said again"
-        await siren.quiet()
-        await clock.sleep(0.1)
-        assert log.sounding is None
-        assert not heard[-1].sounding
-        broker.stop()
-        await siren.sound(Tone.SYSTEM_DOWN, "silent", 80)
-        assert log.sounding is Tone.SYSTEM_DOWN
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    clock.run(main())
-
-
-@pytest.mark.parametrize("tone", list(Tone))
-def test_a_tone_is_a_wav_file_as_loud_as_asked(tmp_path, tone):
-    import numpy as np
-
-    peaks = []
-    for volume in (100, 50, 0):
-        path = tmp_path / f"{volume}.wav"
-        write_tone(path, tone, volume)
-        with wave.open(str(path)) as file:
-            data = np.frombuffer(file.readframes(file.getnframes()), "<i2")
-            assert 0.3 < file.getnframes() / file.getframerate() < 5
-        peaks.append(int(np.abs(data).max()))
-    assert peaks[0] == pytest.approx(29_490, abs=50)
-    assert peaks[1] == pytest.approx(peaks[0] / 2, rel=0.01)
-    assert peaks[2] == 0
-
-
-def test_a_loudspeaker_plays_and_stops(tmp_path):
-    player = tmp_path / "player"
-    player.write_text('#!/bin/sh\necho "$1" >> "$(dirname "$0")/played"\nexec sleep 60\n')
-    player.chmod(0o755)
-
-    async def main():
-        siren = SpeakerSiren(player=str(player), folder=tmp_path)
-        await siren.sound(Tone.ALARM, "reason", 100)
-        await siren.sound(Tone.ALARM, "reason", 100)
-        for _ in range(2_000):
-            if (tmp_path / "played").exists():
-                break
-            await asyncio.sleep(0.01)
-        await siren.quiet()
-        assert (tmp_path / "played").read_text().split() == [str(tmp_path / "alarm-100.wav")]
-
-    asyncio.run(main())
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from alerts import Database, Directory
+from contract.clock import VirtualClock
 from firmware_sim import demo_home
-from wardlight.roster import demo_settings
+from messaging import LocalBroker, LocalBus
+from wardlight.roster import demo_settings, enrol
 from wardlight.settings import Settings, SettingsError, load_settings
+from wardlight.sounding import siren_of
 
 EXAMPLE = Path(__file__).parents[2] / "docs/home.example.toml"
 
@@ -77,3 +81,39 @@ def test_the_environment_overrides_the_file(load, monkeypatch):
 def test_settings_cannot_be_changed(load):
     with pytest.raises(ValueError, match="frozen"):
         load("").web.port = 1  # type: ignore[misc]
+
+
+def test_the_siren_is_what_the_settings_say_and_what_cannot_sound_is_told(load, tmp_path):
+    settings = load(
+        "[siren]\nloudspeaker = 'yes'\ngpio_pin = 17\nmqtt = false\n"
+        f"[siren.sounds]\nalarm = '{tmp_path / 'gone.wav'}'"
+    )
+    clock = VirtualClock()
+    troubles = siren_of(settings, LocalBus(LocalBroker(), "gateway-a", clock), clock).troubles
+    assert any("gone.wav: cannot be read" in each for each in troubles)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[siren]\ngpio_pin = 40", "siren.gpio_pin"),
+        ("[siren]\nloudspeaker = 'loud'", "siren.loudspeaker"),
+        ("[siren.sounds]\nalarmm = 'a.wav'", "siren.sounds"),
+        ("[home]\nsiren_volume = [{from_hour = 22, volume_percent = 0}]", "greater than or equal"),
+    ],
+)
+def test_a_siren_that_is_set_wrongly_is_named(load, text, said):
+    with pytest.raises(SettingsError) as refusal:
+        load(text)
+    assert said in str(refusal.value)
+
+
+def test_the_volume_by_the_hour_reaches_the_gateways(load, tmp_path):
+    settings = load("[home]\nsiren_volume = [{from_hour = 22, volume_percent = 40}]")
+    database = Database(f"sqlite:///{tmp_path / 'records.sqlite'}")
+    database.upgrade()
+    directory = Directory(database, settings.home.id, VirtualClock())
+    enrol(settings, directory)
+    (hours,) = directory.gateway_config("gateway-a").siren_volume
+    assert (hours.from_hour, hours.volume_percent) == (22, 40)
+    database.close()

@@ -8,7 +8,7 @@ import shutil
 from typing import Final
 
 from contract.clock import within
-from edge.siren import PLAYERS
+from edge.loudspeaker import PLAYERS
 from wardlight.doctor.context import Context
 from wardlight.doctor.findings import Finding, ok, warning
 from wardlight.doctor.words import listed
@@ -20,7 +20,7 @@ _LISTS: Final = {
     "paplay": ("pactl", "list", "short", "sinks"),
     "aplay": ("aplay", "-l"),
 }
-"""What tells the devices of each player of `edge.siren.PLAYERS`; both come with it."""
+"""What tells the devices of each player of `edge.loudspeaker.PLAYERS`; both come with it."""
 
 _NOWHERE: Final = ("auto_null", "null-sink", "Dummy")
 """Sinks that PulseAudio and PipeWire make when there is no device: they swallow the sound."""
@@ -40,7 +40,7 @@ async def clock(context: Context) -> Finding:
 
 
 async def loudspeaker(context: Context) -> Finding:
-    """A player and a device for the siren, as `edge.siren.SpeakerSiren` will look for them."""
+    """A player and a device for the siren, as `edge.SpeakerSiren` will look for them."""
     player = next((each for each in PLAYERS if shutil.which(each)), None)
     if player is None:
         return warning(

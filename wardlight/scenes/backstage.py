@@ -111,6 +111,8 @@ class MemoryChannel:
 class RememberingSiren:
     """Takes down when it begins, changes and stops; implements `edge.Siren`."""
 
+    troubles: tuple[str, ...] = ()
+
     def __init__(self, record: Record, gateway: str) -> None:
         self._record = record
         self._gateway = gateway

@@ -5,6 +5,8 @@ Everything here works inside the caller's transaction.
 
 from __future__ import annotations
 
+from typing import Final
+
 import structlog
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
@@ -12,8 +14,8 @@ from sqlalchemy.orm import Session
 from alerts import transitions
 from alerts.membership import attach, timing_of
 from alerts.policy import ACKNOWLEDGEMENT_SLACK_S, LogKind
-from alerts.records.models import Incident, IncidentEvent, ReceivedEvent
-from contract.events import Event
+from alerts.records.models import Incident, IncidentEvent, IncidentLog, ReceivedEvent
+from contract.events import Event, EventKind
 from contract.messages import IncidentState
 from contract.units import US_PER_S
 from contract.wire import decode
@@ -38,7 +40,7 @@ def take(session: Session, event: Event, now_us: int) -> None:
 
 def _acknowledge(session: Session, incident: Incident, event: Event, now_us: int) -> None:
     given_us = timing_of(event, now_us).happened_us
-    raised_us = incident.raised_at_us or incident.opened_at_us
+    raised_us = _raised_us(session, incident)
     by = event.by or event.gateway
     if incident.state not in (IncidentState.UNPAGED, IncidentState.OPEN):
         return
@@ -47,6 +49,50 @@ def _acknowledge(session: Session, incident: Incident, event: Event, now_us: int
         return
     transitions.acknowledge(session, incident, by, now_us)
     log.info("acknowledged", incident=incident.id, by=by, gateway=event.gateway)
+
+
+_RAISED_BY_EVENTS: Final = (
+    LogKind.PAGED,
+    LogKind.DEADLINE_PASSED,
+    LogKind.SOFTENED,
+    LogKind.RAISED_AGAIN,
+    LogKind.PRIORITY_RAISED,
+)
+_RAISED: Final = (*_RAISED_BY_EVENTS, LogKind.NO_ARRIVAL)
+
+
+def _raised_us(session: Session, incident: Incident) -> int:
+    """When what calls people now was known at the gateway.
+
+    After an outage alarm and answer come together, long after both: an alarm that we raised on
+    hearing of it had been raised there when it was made, and the answer is to it. Nobody's having
+    arrived is known only here.
+    """
+    raised_us = incident.raised_at_us or incident.opened_at_us
+    what = session.scalars(
+        select(IncidentLog.what)
+        .where(IncidentLog.incident_id == incident.id, IncidentLog.what.in_(_RAISED))
+        .order_by(IncidentLog.id.desc())
+        .limit(1)
+    ).first()
+    if what not in _RAISED_BY_EVENTS:
+        return raised_us
+    received = session.scalars(
+        select(ReceivedEvent)
+        .join(
+            IncidentEvent,
+            (IncidentEvent.home == ReceivedEvent.home) & (IncidentEvent.event == ReceivedEvent.id),
+        )
+        .where(
+            IncidentEvent.incident_id == incident.id,
+            ReceivedEvent.kind != EventKind.ACKNOWLEDGED,
+        )
+    )
+    made_us = [
+        timing_of(decode(row.payload.encode(), Event), row.received_at_us).emitted_us
+        for row in received
+    ]
+    return min(raised_us, max(made_us, default=raised_us))
 
 
 def _named_incident(session: Session, home: str, name: str) -> Incident | None:

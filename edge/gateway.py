@@ -10,13 +10,14 @@ from typing import Any, Final
 import structlog
 
 from contract.clock import Clock
-from contract.events import Event, EventClass, EventKind, FaultCause
+from contract.events import SIREN_BUTTON, Event, EventClass, FaultCause
 from contract.ids import IdSource, check_gateway, check_identifier
 from contract.messages import GatewayConfig
 from contract.protocols import Bus, Radio
 from contract.units import NS_PER_S, seconds_to_ns
 from detectors import LATENESS_S
 from detectors.fall_model import FallModel, load_model
+from edge.answers import Answers
 from edge.buttons import ButtonKeeper
 from edge.candidates import CandidateKeeper
 from edge.configuration import ConfigKeeper
@@ -36,7 +37,7 @@ from edge.lying import LyingKeeper
 from edge.outbox import EventOutbox
 from edge.pipeline import Pipeline
 from edge.presence import Neighbours
-from edge.reporter import About, Reporter, Sender
+from edge.reporter import Reporter, Sender
 from edge.siren import Siren
 from edge.siren_control import SirenControl
 from edge.storage import UnwritableError
@@ -120,7 +121,6 @@ class Gateway:
         self._bus = bus
         self._given_config = config
         self._tasks: asyncio.TaskGroup | None = None
-        self._acknowledged: dict[str, Event] = {}
 
         self.time = SessionTime(clock)
         self.roster = Roster()
@@ -156,7 +156,8 @@ class Gateway:
         self.falls = Falls(self.reporter, self.time, self.pipeline)
         self.neighbours = Neighbours(self.sender, priority, self.roster, clock)
         self.slides = SlidePolicy(self.neighbours, self.counts, clock, self.pipeline)
-        self.siren = SirenControl(siren, clock, self.outbox)
+        self.siren = SirenControl(siren, clock, self.outbox, folder)
+        self.answers = Answers(self.reporter, self.siren, self.outbox, clock)
         self.telemetry = Telemetry(
             sender=self.sender,
             clock=clock,
@@ -309,6 +310,7 @@ class Gateway:
             self.faults.restore(await self.outbox.open(now_ns))
         except UnwritableError as error:
             await self._storage_failed(str(error))
+        self.siren.begin()
         try:
             await self.telemetry_outbox.open(now_ns)
         except UnwritableError as error:
@@ -398,29 +400,12 @@ class Gateway:
         else:
             work.close()
 
-    async def acknowledge(self, incident_or_event: str, by: str = "siren-button") -> Event:
-        """Somebody answers at the gateway: the siren stops, and the alert service is told.
-
-        Parameters
-        ----------
-        incident_or_event
-            An incident's id, or that of an alarm of it: a gateway without the alert service
-            knows only its own events.
-        by
-            Who or what.
-
-        Returns
-        -------
-        Event
-            The acknowledgement; the same one when asked again.
-        """
-        incident = self.siren.policy.acknowledge(incident_or_event)
-        if incident not in self._acknowledged:
-            about = About(incident=incident, by=by, key=f"{incident}:acknowledged")
-            self._acknowledged[incident] = await self.reporter.emit(EventKind.ACKNOWLEDGED, about)
+    async def acknowledge(self, incident_or_event: str, by: str = SIREN_BUTTON) -> Event:
+        """Somebody answers at the gateway; see `Answers.acknowledge`."""
+        event = await self.answers.acknowledge(incident_or_event, by)
         if self._tasks is not None:
             self.siren.update(self._tasks)
-        return self._acknowledged[incident]
+        return event
 
     async def _unwritable(self, event: Event, reason: str) -> None:
         if event.event_class is EventClass.ALARM:

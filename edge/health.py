@@ -202,6 +202,7 @@ class Health:
         if self._faults.stands(FaultCause.OUTBOX_UNWRITABLE, self._neighbours.gateway) and (
             await self._outbox.is_writable() and await self._outbox.retry_unwritten()
         ):
+            self._siren.policy.written()
             await self._faults.clear(FaultCause.OUTBOX_UNWRITABLE, "the card can be written again")
         await self._check_telemetry()
         self._outbox.ballast.load()

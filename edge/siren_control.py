@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -11,6 +12,7 @@ from contract.messages import GatewayConfig, VolumeHours
 from contract.units import seconds_to_ns
 from edge.outbox import EventOutbox
 from edge.siren import Siren
+from edge.siren_memory import SirenMemory
 from edge.siren_policy import DEFAULT_VOLUME_PERCENT, Order, SirenPolicy, volume_percent
 
 TEST_NS: Final = seconds_to_ns(3)
@@ -20,7 +22,7 @@ TEST_NS: Final = seconds_to_ns(3)
 class SirenControl:
     """One gateway's siren."""
 
-    def __init__(self, siren: Siren, clock: Clock, outbox: EventOutbox) -> None:
+    def __init__(self, siren: Siren, clock: Clock, outbox: EventOutbox, folder: Path) -> None:
         self._siren = siren
         self._clock = clock
         self._outbox = outbox
@@ -28,7 +30,12 @@ class SirenControl:
         self._zone = ZoneInfo("UTC")
         self._acting: asyncio.Task[None] | None = None
         self._sounds = False
+        self._memory = SirenMemory(folder)
         self.policy = SirenPolicy(clock.monotonic_ns())
+
+    def begin(self) -> None:
+        """Take up what an earlier session knew; the outbox has been opened."""
+        self._memory.begin(self.policy, self._outbox, self._clock)
 
     def configure(self, config: GatewayConfig) -> None:
         """Follow the home's volumes from now on."""
@@ -46,6 +53,7 @@ class SirenControl:
 
     def update(self, tasks: asyncio.TaskGroup) -> None:
         """Sound, go on or stop, as the policy says; a siren that hangs is left to itself."""
+        self._memory.keep(self.policy.memory(self._clock.monotonic_ns()))
         if self._acting is not None and not self._acting.done():
             return
         order = self.order

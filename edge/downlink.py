@@ -103,6 +103,8 @@ class Downlink:
         self._apply_config = apply_config
         self._settle = settle
         self._spawn = spawn
+        self.receipt_ns: int | None = None
+        """When the last receipt came, monotonic; of this session."""
         self._told: set[str] = set()
         self._settled: set[str] = set()
         self._unresolved: dict[str, AlertStateItem] = {}
@@ -113,6 +115,7 @@ class Downlink:
 
     async def receipt(self, receipt: Receipt) -> None:
         """Something is durable, or will never be."""
+        self.receipt_ns = self._clock.monotonic_ns()
         if receipt.session is not None:
             for session, sequence in self._telemetry.apply(receipt):
                 what = f"telemetry batch {sequence} of session {session}"

@@ -53,6 +53,11 @@ class FaultBook:
                     ends_ns = self._clock.monotonic_ns() + seconds_to_ns(QUIET_S)
                 self._standing[key] = ends_ns
 
+    @property
+    def standing(self) -> list[FaultKey]:
+        """Everything that has been raised and not cleared, in a fixed order."""
+        return sorted(self._standing)
+
     def stands(self, cause: FaultCause, subject: str) -> bool:
         """Whether this fault has been raised and not cleared."""
         return FaultKey(cause, subject) in self._standing

@@ -247,7 +247,7 @@ class Gateway:
             counts=self.counts,
             on_refused=self._refused,
         )
-        self.downlink = downlink = Downlink(
+        self.downlink = Downlink(
             clock=self._clock,
             counts=self.counts,
             roster=self.roster,
@@ -278,12 +278,22 @@ class Gateway:
         self.inbox = Inbox(
             self.sender,
             self.counts,
-            on_receipt=downlink.receipt,
-            on_alert_state=downlink.alert_state,
-            on_config=downlink.config,
-            on_command=downlink.command,
+            on_receipt=self.downlink.receipt,
+            on_alert_state=self.downlink.alert_state,
+            on_config=self.downlink.config,
+            on_command=self.downlink.command,
             on_presence=self.neighbours.hear,
         )
+
+    @property
+    def clock(self) -> Clock:
+        """What it goes by."""
+        return self._clock
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a broker at the moment."""
+        return self._bus.connected
 
     async def run(self) -> None:
         """Work until cancelled; then finish what is in hand and say goodbye."""

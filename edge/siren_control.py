@@ -27,7 +27,7 @@ class SirenControl:
         self._clock = clock
         self._outbox = outbox
         self._volumes: list[VolumeHours] = []
-        self._zone = ZoneInfo("UTC")
+        self.zone = ZoneInfo("UTC")
         self._acting: asyncio.Task[None] | None = None
         self._sounds = False
         self._memory = SirenMemory(folder)
@@ -40,7 +40,7 @@ class SirenControl:
     def configure(self, config: GatewayConfig) -> None:
         """Follow the home's volumes from now on."""
         self._volumes = config.siren_volume
-        self._zone = ZoneInfo(config.time_zone)
+        self.zone = ZoneInfo(config.time_zone)
 
     def test(self) -> None:
         """Let it be heard that it works."""
@@ -80,4 +80,4 @@ class SirenControl:
     def _volume(self) -> int:
         if not self._volumes:
             return DEFAULT_VOLUME_PERCENT
-        return volume_percent(self._volumes, now_datetime(self._clock).astimezone(self._zone).hour)
+        return volume_percent(self._volumes, now_datetime(self._clock).astimezone(self.zone).hour)

@@ -106,6 +106,8 @@ class SirenPolicy:
         self._items: dict[str, AlertStateItem] = {}
         self._incident_of: dict[str, str] = {}
         self._test_until_ns = started_ns
+        self.heard = False
+        """Whether the alert service has been heard in this session."""
 
     @property
     def heartbeat_ns(self) -> int:
@@ -148,6 +150,7 @@ class SirenPolicy:
             False for a retained message: it may be of any age and is no heartbeat.
         """
         if live:
+            self.heard = True
             if now_ns - self._heartbeat_ns >= HEARTBEAT_MISSING_NS:
                 self._back_since_ns = now_ns
             self._heartbeat_ns = now_ns

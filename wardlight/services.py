@@ -110,6 +110,7 @@ async def run_gateway(
 ) -> None:
     """The gateway of this machine, on the simulated home until real radios come."""
     from edge import CredentialWatch, Gateway
+    from edge.page import GatewayPage
 
     clock = clock_of(settings)
     ids = UuidSource(clock)
@@ -147,6 +148,9 @@ async def run_gateway(
                         partial(ends_at, own_file(certificate, GATEWAY)),
                     ).run()
                 )
+            if settings.gateway.page_port is not None:
+                page = GatewayPage(gateway, settings.gateway.page_host, settings.gateway.page_port)
+                group.create_task(page.run())
             if simulation is not None:
                 group.create_task(_simulate(simulation, clock, settings))
 

@@ -21,6 +21,7 @@ from alerts.views import (
     ResolutionOutcome,
     ServiceView,
 )
+from contract.events import SIREN_BUTTON, STAFF_POINT
 from contract.messages import IncidentState, Priority, Role
 from contract.units import US_PER_S, us_to_datetime
 from dashboards.web.cards import (
@@ -157,9 +158,11 @@ class Presenter:
         )
 
     def person(self, name: str | None) -> str:
-        """A name as it is shown; the siren's button is no person."""
-        if name == "siren-button":
+        """A name as it is shown; the siren's button and a gateway's page are no person."""
+        if name == SIREN_BUTTON:
             return self._words("alarm_point")
+        if name == STAFF_POINT:
+            return self._words("staff_point")
         return name or self._words("someone")
 
     def _age(self, at_us: int, now_us: int) -> Age:

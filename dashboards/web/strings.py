@@ -97,6 +97,7 @@ TEXTS: Final[Mapping[str, Pair]] = MappingProxyType(
         "state_resolved": Pair("Closed by {name}", "由 {name} 結束"),
         "someone": Pair("Somebody", "同事"),
         "alarm_point": Pair("Somebody (siren button)", "同事（警報器按鈕）"),
+        "staff_point": Pair("Somebody (at a gateway)", "同事（閘道器頁面）"),
         "called": Pair("Called: {who}", "已通知：{who}"),
         "people": Pair("{count} people", "{count} 名職員"),
         "boards_only": Pair(

@@ -20,6 +20,7 @@ from dashboards.web.language import Language, choose_language
 from dashboards.web.strings import TEXTS
 from dashboards.web.vocabulary import FAULTS, KINDS, LOG, OUTCOMES, ROLES, STAFF_ROLES, STEPS
 from dashboards.web.words import WORDS
+from edge.page import words as gateway_words
 
 HERE = Path(dashboards.web.__file__).parent
 
@@ -147,3 +148,11 @@ def test_every_alarm_has_a_short_name_for_a_card():
     for kind in EVENT_CLASS:
         assert len(KINDS[kind].en) <= 24
         assert len(KINDS[kind].zh) <= 8
+
+
+def test_the_gateways_own_page_says_it_in_the_same_words():
+    for key, pair in gateway_words.KINDS.items():
+        assert tuple(pair) == tuple(KINDS[key]), key
+    for key, pair in gateway_words.CAUSES.items():
+        assert tuple(pair) == tuple(FAULTS[key].what), key
+    assert tuple(gateway_words.TEXTS["acknowledge"]) == tuple(TEXTS["acknowledge"])

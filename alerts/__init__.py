@@ -9,6 +9,7 @@ from alerts.channels import AppriseChannel, Channel, ChannelError, Notice
 from alerts.desk import (
     Desk,
     DeskError,
+    UnknownCheckError,
     UnknownHomeError,
     UnknownIncidentError,
     UnknownStaffError,
@@ -19,6 +20,7 @@ from alerts.records.database import Database
 from alerts.service import AlertService
 from alerts.views import (
     Board,
+    CheckView,
     EventLine,
     FaultView,
     IncidentView,
@@ -37,6 +39,7 @@ __all__ = [
     "Board",
     "Channel",
     "ChannelError",
+    "CheckView",
     "Database",
     "Desk",
     "DeskError",
@@ -52,6 +55,7 @@ __all__ = [
     "ServiceView",
     "StaffRole",
     "StaffView",
+    "UnknownCheckError",
     "UnknownHomeError",
     "UnknownIncidentError",
     "UnknownStaffError",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from alerts import checks, cover
 from alerts.policy import PRIORITY_ORDER, SILENT_AFTER_S, LogKind
 from alerts.records.models import (
     EscalationStep,
@@ -17,6 +18,7 @@ from alerts.records.models import (
     Incident,
     IncidentEvent,
     IncidentLog,
+    ManualCheck,
     Resident,
     Service,
     Staff,
@@ -24,6 +26,7 @@ from alerts.records.models import (
 )
 from alerts.views import (
     Board,
+    CheckView,
     EventLine,
     FaultView,
     IncidentView,
@@ -72,6 +75,7 @@ def read_board(session: Session, home: str, moment_us: int) -> Board:
     resolved = [view for view in views if view.state is IncidentState.RESOLVED]
     faults = _read_faults(session, home)
     services = _read_services(session, home, moment_us)
+    names = staff_names(session, home)
     return Board(
         home=home,
         revision=0 if record is None else record.revision,
@@ -85,7 +89,34 @@ def read_board(session: Session, home: str, moment_us: int) -> Board:
         faults=faults,
         residents=_read_residents(session, home, incidents, services),
         services=services,
+        checks=sorted(
+            (check_view(row, names, moment_us) for row in checks.open_checks(session, home)),
+            key=lambda view: (view.due_at_us, view.floor, view.cause),
+        ),
     )
+
+
+def check_view(row: ManualCheck, names: Mapping[str, str], moment_us: int) -> CheckView:
+    """One manual check; `names` are those of the staff, by id."""
+    return CheckView(
+        id=row.id,
+        floor=row.floor,
+        cause=row.cause,
+        beds=list(row.beds),
+        since_us=row.since_us,
+        due_at_us=row.due_at_us,
+        every_s=row.every_s,
+        overdue=row.ended_at_us is None and row.due_at_us <= moment_us,
+        raised=row.raised,
+        checked_at_us=row.checked_at_us,
+        checked_by=None if row.checked_by is None else names.get(row.checked_by, row.checked_by),
+        ended_at_us=row.ended_at_us,
+    )
+
+
+def staff_names(session: Session, home: str) -> dict[str, str]:
+    """Names of the staff by id."""
+    return {row.id: row.name for row in session.scalars(select(Staff).where(Staff.home == home))}
 
 
 def read_incidents(
@@ -95,7 +126,7 @@ def read_incidents(
     ids = [incident.id for incident in incidents]
     if not ids:
         return []
-    names = {row.id: row.name for row in session.scalars(select(Staff).where(Staff.home == home))}
+    names = staff_names(session, home)
     residents = {
         row.id: row.name for row in session.scalars(select(Resident).where(Resident.home == home))
     }
@@ -255,16 +286,14 @@ def _read_residents(
     worn = set(session.scalars(select(Wearable.resident).where(Wearable.home == home)))
     watched = any(each.online for each in services if each.role == Role.ALERTS)
     gateways = [each for each in services if each.role == Role.GATEWAY]
+    out = cover.uncovered(session, home)
 
     def state(resident: Resident) -> ResidentState:
         if resident.id in alarmed:
             return ResidentState.ALERT
         if resident.id in faulty:
             return ResidentState.FAULT
-        covering = [each for each in gateways if resident.bed in each.beds] or [
-            each for each in gateways if not each.beds
-        ]
-        if watched and resident.id in worn and any(each.online for each in covering):
+        if watched and gateways and resident.id in worn and resident.bed not in out:
             return ResidentState.OK
         return ResidentState.UNKNOWN
 

@@ -9,18 +9,19 @@ from __future__ import annotations
 import structlog
 from sqlalchemy.orm import Session
 
-from alerts import transitions
-from alerts.board import read_board, read_incidents, read_staff
+from alerts import checks, transitions
+from alerts.board import check_view, read_board, read_incidents, read_staff, staff_names
 from alerts.errors import (
     DeskError,
+    UnknownCheckError,
     UnknownHomeError,
     UnknownIncidentError,
     UnknownStaffError,
     WrongStateError,
 )
 from alerts.records.database import Database
-from alerts.records.models import Incident, Staff
-from alerts.views import Board, IncidentView, ResolutionOutcome, StaffView
+from alerts.records.models import Incident, ManualCheck, Staff
+from alerts.views import Board, CheckView, IncidentView, ResolutionOutcome, StaffView
 from contract.clock import Clock, now_us
 from contract.ids import IdSource
 from contract.messages import IncidentState
@@ -28,6 +29,7 @@ from contract.messages import IncidentState
 __all__ = [
     "Desk",
     "DeskError",
+    "UnknownCheckError",
     "UnknownHomeError",
     "UnknownIncidentError",
     "UnknownStaffError",
@@ -142,6 +144,37 @@ class Desk:
             log.info("resolved", incident=incident_id, by=staff_id, outcome=outcome)
             return self._view(session, incident)
 
+    def check(self, check_id: str) -> CheckView:
+        """One manual check, also one that has ended.
+
+        Raises
+        ------
+        UnknownCheckError
+            If there is none with this id.
+        """
+        with self._database.session() as session:
+            row = self._find_check(session, check_id)
+            return check_view(row, staff_names(session, self._home), now_us(self._clock))
+
+    def checked(self, check_id: str, staff_id: str) -> CheckView:
+        """Somebody has looked after the beds of a manual check; the next look is due anew.
+
+        Cover that came back in the meantime takes nothing from it: it is written down.
+
+        Raises
+        ------
+        UnknownCheckError, UnknownStaffError
+            If there is no such check or person.
+        """
+        with self._database.transaction(self._home) as session:
+            row = self._find_check(session, check_id)
+            self._check_staff(session, staff_id)
+            moment_us = now_us(self._clock)
+            if checks.done(session, row, staff_id, moment_us):
+                log.info("manual_check_done", check=check_id, by=staff_id)
+            session.flush()
+            return check_view(row, staff_names(session, self._home), moment_us)
+
     def revision(self) -> int:
         """Grows with every change that the board would show; cheap enough to ask often."""
         return self._database.revision(self._home)
@@ -165,6 +198,12 @@ class Desk:
         if incident is None or incident.home != self._home:
             raise UnknownIncidentError(f"there is no incident {incident_id!r}")
         return incident
+
+    def _find_check(self, session: Session, check_id: str) -> ManualCheck:
+        row = session.get(ManualCheck, check_id)
+        if row is None or row.home != self._home:
+            raise UnknownCheckError(f"there is no manual check {check_id!r}")
+        return row
 
     def _find_unresolved(self, session: Session, incident_id: str, staff_id: str) -> Incident:
         incident = self._find(session, incident_id)

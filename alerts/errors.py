@@ -15,6 +15,10 @@ class UnknownIncidentError(DeskError):
     """There is no incident with this id."""
 
 
+class UnknownCheckError(DeskError):
+    """There is no manual check with this id."""
+
+
 class UnknownStaffError(DeskError):
     """There is nobody with this id; nothing is done in nobody's name."""
 

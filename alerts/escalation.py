@@ -190,7 +190,7 @@ def _begin_calls(
     for person in people:
         if not person.contact:
             continue
-        channel = _channel_for(person.contact, channels)
+        channel = channel_for(person.contact, channels)
         notification = Notification(
             home=incident.home,
             incident_id=incident.id,
@@ -215,7 +215,8 @@ def _begin_calls(
     return Claim(row.id, incident.id, calls)
 
 
-def _channel_for(contact: str, channels: Sequence[Channel]) -> Channel:
+def channel_for(contact: str, channels: Sequence[Channel]) -> Channel:
+    """The first channel that can do something with a contact; one that says so if none can."""
     for channel in channels:
         try:
             if channel.accepts(contact):
@@ -365,11 +366,16 @@ class EscalationWorker:
 
 
 async def _send(call: Call) -> Delivery:
+    return Delivery(call, await deliver(call.channel, call.notice))
+
+
+async def deliver(channel: Channel, notice: Notice) -> str | None:
+    """Send one message; why it was not delivered, or None."""
     try:
-        await call.channel.send(call.notice)
+        await channel.send(notice)
     except ChannelError as error:
-        return Delivery(call, str(error))
+        return str(error)
     except Exception as error:  # one channel's defect must not keep the others from being used
-        log.exception("channel_defect", channel=call.channel.name)
-        return Delivery(call, f"defect in the channel: {type(error).__name__}")
-    return Delivery(call, None)
+        log.exception("channel_defect", channel=channel.name)
+        return f"defect in the channel: {type(error).__name__}"
+    return None

@@ -8,14 +8,14 @@ heartbeat would wear out a gateway's card for nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import structlog
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
-from alerts import faults
+from alerts import cover, faults
 from alerts.policy import SILENT_AFTER_S
 from alerts.records.database import Database
 from alerts.records.models import Gateway, Resident, Service, Wearable
@@ -252,8 +252,11 @@ class Liveness:
                     session.add(row)
                 row.role, row.online, row.session = role, online, run
                 row.heard_at_us, row.beds = heard_us, beds
-                self._write_fault(session, name, change, moment_us)
                 log.info("service_heard" if online else "service_silent", name=name, role=role)
+            session.flush()
+            out = cover.uncovered(session, self._home)
+            for name, change in sorted(changes.items()):
+                self._write_fault(session, name, change, out, moment_us)
 
     def write_own(self, name: str, run: str, *, online: bool) -> None:
         """Write that the alert service itself comes or goes."""
@@ -289,8 +292,10 @@ class Liveness:
                         ],
                     )
 
-    def _write_fault(self, session: Session, name: str, row: Row, moment_us: int) -> None:
-        role, online, _, _, beds = row
+    def _write_fault(
+        self, session: Session, name: str, row: Row, out: Mapping[str, str], moment_us: int
+    ) -> None:
+        role, online, *_ = row
         is_gateway = role is Role.GATEWAY
         cause = FaultCause.GATEWAY_SILENT if is_gateway else FaultCause.SERVICE_SILENT
         about = faults.About(
@@ -300,23 +305,13 @@ class Liveness:
             faults.clear(session, self._home, cause, about, now_us=moment_us)
             return
         if is_gateway:
-            covered = beds or self._beds_near(session, name)
+            beds = ", ".join(cover.beds_of(out, name))
             detail = (
-                f"{name} is silent. Not watched: {', '.join(covered) or 'the beds around it'}. "
-                "Look in on them, and check its power and network."
+                f"{name} is silent. Not watched: {beds}. Look in on them, and check its power and "
+                "network."
+                if beds
+                else f"{name} is silent; other gateways hear its beds. Check its power and network."
             )
         else:
             detail = f"The {name} service is silent. Check that it runs."
         faults.report(session, self._home, cause, about, detail=detail, now_us=moment_us)
-
-    def _beds_near(self, session: Session, gateway: str) -> list[str]:
-        entered = session.get(Gateway, (self._home, gateway))
-        if entered is None or entered.zone is None:
-            return []
-        return list(
-            session.scalars(
-                select(Resident.bed)
-                .where(Resident.home == self._home, Resident.zone == entered.zone)
-                .order_by(Resident.bed)
-            )
-        )

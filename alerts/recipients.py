@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -10,6 +11,14 @@ from sqlalchemy.orm import Session
 from alerts.policy import StepName
 from alerts.records.models import Assignment, Incident, Staff
 from alerts.views import StaffRole
+
+SENIORITY: Final = (
+    StaffRole.MANAGER,
+    StaffRole.NURSE,
+    StaffRole.HEALTH_WORKER,
+    StaffRole.CARE_WORKER,
+)
+"""Who is in charge: on duty, the first of these that is there."""
 
 
 def recipients(session: Session, incident: Incident, step: StepName) -> list[Staff]:
@@ -62,3 +71,13 @@ def _group(
             return [person for person in staff if person.id in ids]
         case _:
             return everyone
+
+
+def in_charge(session: Session, home: str) -> list[Staff]:
+    """The most senior on duty who can be reached; without anybody on duty the managers."""
+    staff = session.scalars(select(Staff).where(Staff.home == home).order_by(Staff.id)).all()
+    for role in SENIORITY:
+        there = [each for each in staff if each.on_duty and each.role == role and each.contact]
+        if there:
+            return there
+    return [each for each in staff if each.role == StaffRole.MANAGER]

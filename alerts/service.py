@@ -3,8 +3,9 @@
 Tasks: the bus; the *pulse*, the only timer, which looks at the clock, at changes that another
 process made, and at what is due; the worker, which pages; the auditor, which trusts neither;
 the reflector, which tells gateways of every change; and the heartbeat, which stops when the
-service could not page, so that the gateways' own sirens take over. Where several workers share the
-records, one more task sees to it that one of them speaks.
+service could not page, so that the gateways' own sirens take over; and the rounds, which have beds
+without cover looked after. Where several workers share the records, one more task sees to it that
+one of them speaks.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import structlog
 from alerts import faults
 from alerts.auditor import Auditor
 from alerts.channels import Channel
+from alerts.checks import CHECK_EVERY_S
 from alerts.clockwatch import ClockWatch
 from alerts.directory import enter_home, gateway_configs
 from alerts.escalation import EscalationWorker
@@ -26,6 +28,7 @@ from alerts.intake import Intake
 from alerts.liveness import Liveness
 from alerts.publisher import NAME, Publisher
 from alerts.records.database import DATABASE_ERRORS, Database
+from alerts.rounds import Rounds
 from alerts.snapshot import Snapshot, read
 from alerts.speaker import LOOK_S, Speaker
 from contract import topics
@@ -80,6 +83,8 @@ class AlertService:
         For the status.
     allowance
         Of each sender of messages; None for no limit.
+    check_every_s
+        Seconds between two looks at a bed that is not being monitored.
     """
 
     def __init__(  # noqa: PLR0917 - collaborators, in the order in which data meets them
@@ -95,6 +100,7 @@ class AlertService:
         boot: str = "",
         version: str = "",
         allowance: Allowance | None = None,
+        check_every_s: int = CHECK_EVERY_S,
     ) -> None:
         self._home = home
         self._clock = clock
@@ -119,6 +125,16 @@ class AlertService:
             publisher=self._publisher,
         )
         self._worker = EscalationWorker(home, clock, database, channels, self._watch)
+        self._rounds = Rounds(
+            home,
+            clock,
+            ids,
+            database,
+            channels,
+            self._watch,
+            every_s=check_every_s,
+            counts=self._publisher.counts,
+        )
         self._auditor = Auditor(home, clock, database, self._worker.wake)
         self._changed = asyncio.Event()
         self._polled_ns = clock.monotonic_ns()
@@ -148,6 +164,7 @@ class AlertService:
                     self._reflect(),
                     self._beat(),
                     self._worker.run(),
+                    self._rounds.run(),
                     self._auditor.run(),
                     *others,
                 ):
@@ -240,9 +257,16 @@ class AlertService:
             except DATABASE_ERRORS as error:
                 self._publisher.counts["pulses_failed"] += 1
                 log.error("pulse_failed", error=str(error))
-            due_us = self._snapshot.next_due_us
-            if due_us is not None and due_us <= now_us(self._clock):
-                self._worker.wake()
+            self._wake_due()
+
+    def _wake_due(self) -> None:
+        moment_us = now_us(self._clock)
+        for due_us, worker in (
+            (self._snapshot.next_due_us, self._worker),
+            (self._snapshot.checks_due_us, self._rounds),
+        ):
+            if due_us is not None and due_us <= moment_us:
+                worker.wake()
 
     def _pause_s(self) -> float:
         due_us = self._snapshot.next_due_us
@@ -303,9 +327,8 @@ class AlertService:
                 self._changed.set()
                 continue
             self._publisher.snapshot = snapshot
-            due_us = snapshot.next_due_us
-            if due_us is not None and due_us <= now_us(self._clock):
-                self._worker.wake()
+            self._rounds.wake()
+            self._wake_due()
             new = set(snapshot.gateways) - set(self._liveness.gateways)
             self._liveness.enter(new)
             if new or snapshot.config_revision != before:

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from alerts import checks
 from alerts.faults import OWN
 from alerts.records.models import (
     EscalationStep,
@@ -44,6 +45,8 @@ class Snapshot(NamedTuple):
     """When the escalation has something to do."""
     own_faults: tuple[str, ...]
     """Causes that stand about the alert service itself."""
+    checks_due_us: int | None = None
+    """When a manual check is to be raised."""
 
 
 EMPTY: Final = Snapshot(-1, -1, (), (), None, ())
@@ -84,6 +87,7 @@ def read(session: Session, home: str, moment_us: int) -> Snapshot:
                 .order_by(Fault.cause)
             )
         ),
+        checks.next_at_us(session, home),
     )
 
 

@@ -120,6 +120,31 @@ class FaultView(msgspec.Struct, frozen=True, kw_only=True):
     since_us: int
 
 
+class CheckView(msgspec.Struct, frozen=True, kw_only=True):
+    """Beds that are not being monitored, for people to look after."""
+
+    id: str
+    floor: str
+    cause: str
+    """A value of `contract.events.FaultCause`."""
+    beds: list[str]
+    since_us: int
+    """Since when the first of them is not being monitored."""
+    due_at_us: int
+    """By when somebody is to look."""
+    every_s: int
+    """Seconds from one look to the next."""
+    overdue: bool
+    """Nobody has looked in time."""
+    raised: int
+    """How often the person in charge was told of it since the last look."""
+    checked_at_us: int | None
+    checked_by: str | None
+    """A name."""
+    ended_at_us: int | None = None
+    """Cover is back."""
+
+
 class ResidentView(msgspec.Struct, frozen=True, kw_only=True):
     """One resident on the board."""
 
@@ -168,3 +193,5 @@ class Board(msgspec.Struct, frozen=True, kw_only=True):
     faults: list[FaultView]
     residents: list[ResidentView]
     services: list[ServiceView]
+    checks: list[CheckView] = []
+    """Beds without cover, the one that is due first at the top."""

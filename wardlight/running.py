@@ -123,6 +123,7 @@ class RunningHome:
             parts.channels,
             parts.ids.new(),
             boot=parts.boot,
+            check_every_s=self.settings.alerts.manual_check_minutes * 60,
         ).run()
 
     async def _gateway(self, name: str) -> None:

@@ -254,6 +254,7 @@ async def run_alerts(settings: Settings) -> None:
             boot=boot_id(),
             version=__version__,
             allowance=SENDERS_ALLOWANCE,
+            check_every_s=settings.alerts.manual_check_minutes * 60,
         ).run()
 
 

@@ -362,6 +362,63 @@ class Fault(Base):
     )
 
 
+class ManualCheck(Base):
+    """A loss of cover: its beds are looked after by people until it ends. One is open at most for
+    a cause on a floor.
+    """
+
+    __tablename__ = "manual_checks"
+
+    id: Mapped[str] = mapped_column(Identifier, primary_key=True)
+    home: Mapped[str] = mapped_column(ForeignKey("homes.name"))
+    floor: Mapped[str] = mapped_column(String(32))
+    cause: Mapped[str] = mapped_column(Word)
+    beds: Mapped[list[Any]] = mapped_column(JSON)
+    """Labels of the beds without cover at the moment; at the end, those that were."""
+    every_s: Mapped[int] = mapped_column(Integer)
+    since_us: Mapped[int] = mapped_column(Microseconds)
+    """When the first of its faults was noticed."""
+    opened_at_us: Mapped[int] = mapped_column(Microseconds)
+    due_at_us: Mapped[int] = mapped_column(Microseconds)
+    """By when somebody is to look; moved with the clock."""
+    next_at_us: Mapped[int] = mapped_column(Microseconds)
+    """When it is raised to the person in charge, or again; moved with the clock."""
+    claimed_until_us: Mapped[int | None] = mapped_column(Microseconds)
+    raised: Mapped[int] = mapped_column(Integer, default=0)
+    """How often it was raised since somebody looked last."""
+    checks: Mapped[int] = mapped_column(Integer, default=0)
+    checked_at_us: Mapped[int | None] = mapped_column(Microseconds)
+    checked_by: Mapped[str | None] = mapped_column(Identifier)
+    ended_at_us: Mapped[int | None] = mapped_column(Microseconds)
+
+    __table_args__ = (
+        Index(
+            "uq_manual_checks_open",
+            "home",
+            "floor",
+            "cause",
+            unique=True,
+            sqlite_where=text("ended_at_us IS NULL"),
+            postgresql_where=text("ended_at_us IS NULL"),
+        ),
+        Index(None, "home", "ended_at_us"),
+    )
+
+
+class ManualCheckLog(Base):
+    """Who looked after which beds, when, and who was told that nobody had; rows are only added."""
+
+    __tablename__ = "manual_check_log"
+
+    id: Mapped[int] = mapped_column(RowNumber, primary_key=True, autoincrement=True)
+    home: Mapped[str] = mapped_column(ForeignKey("homes.name"))
+    check_id: Mapped[str] = mapped_column(ForeignKey("manual_checks.id"), index=True)
+    at_us: Mapped[int] = mapped_column(Microseconds)
+    what: Mapped[str] = mapped_column(Word)
+    by: Mapped[str | None] = mapped_column(Identifier)
+    detail: Mapped[str | None] = mapped_column(Text)
+
+
 class Worker(Base):
     """A process of the alert service, where several share these records (`alerts.speaker`)."""
 

@@ -14,7 +14,7 @@ from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from alerts.desk import Desk
-from alerts.views import Board, IncidentView, ResolutionOutcome, StaffView
+from alerts.views import Board, CheckView, IncidentView, ResolutionOutcome, StaffView
 from contract.clock import Clock
 from contract.units import NS_PER_MS
 from dashboards.web import examples
@@ -67,6 +67,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
 API_EXAMPLES: Final[tuple[msgspec.Struct, ...]] = (
     examples.BOARD,
     examples.INCIDENT,
+    examples.CHECK,
     examples.STAFF,
     Act(staff_id=examples.STAFF.id),
     Resolution(
@@ -85,6 +86,8 @@ class BadBodyError(ValueError):
 
 _IncidentId = Annotated[str, Path(description="Id of an incident.")]
 
+_CheckId = Annotated[str, Path(description="Id of a manual check.")]
+
 _NO_INCIDENT: Final = "There is no such incident (or no such staff member)."
 _WRONG_STATE: Final = "The incident has moved on; look again."
 _BAD_BODY: Final = "The body is not what the schema says."
@@ -98,6 +101,11 @@ _ACT_REFUSALS: Final = {
     422: _BAD_BODY,
     503: _NO_RECORDS,
 }
+
+
+_CHECK_REFUSALS: Final = {
+    status: reason for status, reason in _ACT_REFUSALS.items() if status != 409
+} | {404: "There is no such manual check (or no such staff member)."}
 
 
 async def read_body(request: Request, kind: type[T]) -> T:
@@ -201,6 +209,15 @@ class ApiRoutes:
                     _ACT_REFUSALS,
                 ),
             )
+        self.router.add_api_route(
+            "/checks/{check_id}/done",
+            self.checked,
+            methods=["POST"],
+            summary="Somebody has looked after beds that are not being monitored",
+            tags=["act"],
+            openapi_extra=act,
+            responses=answers(reference(CheckView), "The check as it stands now.", _CHECK_REFUSALS),
+        )
 
     async def board(self) -> Response:
         """Alerts that are not resolved, falls in the making, faults, residents, services."""
@@ -248,6 +265,13 @@ class ApiRoutes:
         return await self._act(
             self._desk.resolve, incident_id, found.staff_id, found.outcome, found.note
         )
+
+    async def checked(self, request: Request, check_id: _CheckId) -> Response:
+        """The next look is due anew. Look at `checked_by`: somebody may have been quicker."""
+        act = await read_body(request, Act)
+        view = await asyncio.to_thread(self._desk.checked, check_id, act.staff_id)
+        _log.info("acted", action="checked", check=check_id, staff=act.staff_id, via="api")
+        return reply(view)
 
     async def _act(
         self, action: Callable[..., IncidentView], incident_id: str, staff_id: str, *more: object

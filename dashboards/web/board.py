@@ -17,7 +17,7 @@ from fastapi import APIRouter, Request
 from starlette.datastructures import FormData
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from alerts.desk import Desk, UnknownIncidentError
+from alerts.desk import Desk, UnknownCheckError, UnknownIncidentError
 from alerts.views import IncidentView, ResolutionOutcome, StaffView
 from contract.messages import IncidentState
 from dashboards.web.guard import RefusedError
@@ -35,6 +35,8 @@ _LANGUAGE_DAYS: Final = 365
 MAX_NOTE_CHARACTERS: Final = 500
 
 ACTIONS: Final = ("acknowledge", "arrive", "resolve")
+CHECK: Final = "check"
+"""The one action on a manual check; in its form the check stands in the incident's place."""
 
 
 def language_of(request: Request) -> Language:
@@ -84,6 +86,7 @@ class BoardRoutes:
         add("/who", self.ask_who, methods=["GET"])
         add("/who", self.set_who, methods=["POST"])
         add("/incidents/{incident_id}/{action}", self.act, methods=["POST"])
+        add("/checks/{check_id}/done", self.check, methods=["POST"])
 
     async def show(self, request: Request) -> Response:
         """The board."""
@@ -154,6 +157,16 @@ class BoardRoutes:
         await self._do(asked, me.id)
         return _to_board(asked)
 
+    async def check(self, request: Request, check_id: str) -> Response:
+        """Somebody has looked after beds that are not being monitored."""
+        asked = Asked(action=CHECK, incident=check_id)
+        me = await self._me(request)
+        if me is None:
+            await asyncio.to_thread(self._desk.check, check_id)
+            return await self._who(request, asked)
+        await self._do(asked, me.id)
+        return _to_board(asked)
+
     async def _do(self, asked: Asked, staff_id: str) -> None:
         desk = self._desk
         if asked.action == "acknowledge":
@@ -164,6 +177,8 @@ class BoardRoutes:
             outcome = parse_outcome(asked.outcome)
             note = asked.note.strip()[:MAX_NOTE_CHARACTERS]
             await asyncio.to_thread(desk.resolve, asked.incident, staff_id, outcome, note)
+        elif asked.action == CHECK:
+            await asyncio.to_thread(desk.checked, asked.incident, staff_id)
         else:
             raise RefusedError(422, "error_form")
         _log.info("acted", action=asked.action, incident=asked.incident, staff=staff_id)
@@ -185,6 +200,8 @@ class BoardRoutes:
     async def _said(self, request: Request, language: Language, me: StaffView | None) -> str | None:
         """One sentence on what became of the action that led here, as things stand now."""
         did, incident_id = request.query_params.get("did"), request.query_params.get("incident")
+        if did == CHECK and incident_id:
+            return await self._said_of_check(incident_id, language, me)
         if did not in ACTIONS or not incident_id:
             return None
         try:
@@ -200,6 +217,21 @@ class BoardRoutes:
             return None
         person = self._pages.presenters[language].person(_ACTOR[reached](view))
         return words(f"already_{reached}", bed=bed, name=person)
+
+    async def _said_of_check(
+        self, check_id: str, language: Language, me: StaffView | None
+    ) -> str | None:
+        try:
+            view = await asyncio.to_thread(self._desk.check, check_id)
+        except UnknownCheckError:
+            return None
+        words, beds = WORDS[language], ", ".join(view.beds)
+        if view.checked_by is None:
+            return None
+        if me is not None and view.checked_by == me.name:
+            return words("did_check", bed=beds)
+        person = self._pages.presenters[language].person(view.checked_by)
+        return words("already_check", bed=beds, name=person)
 
     def _refusal(self, request: Request, status: int, what: str, to_do: str) -> Response:
         page = self._pages.error(language_of(request), what=what, to_do=to_do)

@@ -82,6 +82,20 @@ class FaultCard:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CheckCard:
+    """Beds without cover, for somebody to look after."""
+
+    id: str
+    beds: str
+    why: str
+    """Since when and for what cause they are not being monitored."""
+    last: str | None
+    """Who looked last."""
+    overdue: bool
+    due: Countdown
+
+
+@dataclass(frozen=True, kw_only=True)
 class ResidentTile:
     """One resident in the strip."""
 
@@ -112,6 +126,7 @@ class BoardPage:
     alerts: tuple[Card, ...]
     watching: tuple[Card, ...]
     recent: tuple[Card, ...]
+    checks: tuple[CheckCard, ...]
     faults: tuple[FaultCard, ...]
     floors: tuple[tuple[str, tuple[ResidentTile, ...]], ...]
     services: tuple[ServiceLine, ...]

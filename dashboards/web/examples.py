@@ -6,6 +6,7 @@ from typing import Final
 
 from alerts.views import (
     Board,
+    CheckView,
     EventLine,
     FaultView,
     IncidentView,
@@ -61,6 +62,20 @@ INCIDENT: Final = IncidentView(
     device="wearable-1",
 )
 
+CHECK: Final = CheckView(
+    id="019b7a3c-5c00-7000-8000-000000000002",
+    floor="2",
+    cause="gateway_silent",
+    beds=["2/F 212-A", "2/F 212-B"],
+    since_us=_NOW_US - 1_200 * US_PER_S,
+    due_at_us=_NOW_US + 600 * US_PER_S,
+    every_s=1_800,
+    overdue=False,
+    raised=0,
+    checked_at_us=None,
+    checked_by=None,
+)
+
 BOARD: Final = Board(
     home="demo",
     revision=42,
@@ -100,4 +115,5 @@ BOARD: Final = Board(
             beds=["2/F 212-B", "2/F 214-A"],
         )
     ],
+    checks=[CHECK],
 )

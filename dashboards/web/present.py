@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from alerts.policy import LogKind
 from alerts.views import (
     Board,
+    CheckView,
     FaultView,
     IncidentView,
     LogLine,
@@ -28,6 +29,7 @@ from dashboards.web.cards import (
     Age,
     BoardPage,
     Card,
+    CheckCard,
     Choice,
     Countdown,
     FaultCard,
@@ -108,6 +110,7 @@ class Presenter:
             alerts=alerts,
             watching=tuple(self.card(view, now_us) for view in board.watching),
             recent=tuple(self.card(view, now_us) for view in board.recent),
+            checks=tuple(self._check(view, now_us) for view in board.checks),
             faults=faults,
             floors=self._floors(board, now_us),
             services=services,
@@ -125,6 +128,10 @@ class Presenter:
     def time(self, at_us: int) -> str:
         """Clock time in the home, to the second."""
         return us_to_datetime(at_us).astimezone(self._zone).strftime("%H:%M:%S")
+
+    def short_time(self, at_us: int) -> str:
+        """Clock time in the home, to the minute."""
+        return us_to_datetime(at_us).astimezone(self._zone).strftime("%H:%M")
 
     def card(self, view: IncidentView, now_us: int) -> Card:
         """One incident."""
@@ -244,6 +251,25 @@ class Presenter:
         since = self._age(view.since_us, now_us)
         return FaultCard(
             what=what, to_do=to_do, person=person, thing=thing, detail=view.detail, since=since
+        )
+
+    def _check(self, view: CheckView, now_us: int) -> CheckCard:
+        """A task, with the time that is left for it or by which it is late."""
+        words = self._words
+        cause, _ = words.fault(view.cause)
+        last = None
+        if view.checked_at_us is not None:
+            name, at = self.person(view.checked_by), self.short_time(view.checked_at_us)
+            last = words("check_last", name=name, time=at)
+        key = "check_overdue" if view.overdue else "check_due"
+        left = words.age(abs(view.due_at_us - now_us) / US_PER_S)
+        return CheckCard(
+            id=view.id,
+            beds=", ".join(view.beds),
+            why=words("check_why", time=self.short_time(view.since_us), cause=cause),
+            last=last,
+            overdue=view.overdue,
+            due=Countdown(view.due_at_us, words(key, time=left), words(key, time="{time}")),
         )
 
     def _floors(

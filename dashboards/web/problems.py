@@ -13,7 +13,13 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, Response
 
-from alerts.desk import DeskError, UnknownIncidentError, UnknownStaffError, WrongStateError
+from alerts.desk import (
+    DeskError,
+    UnknownCheckError,
+    UnknownIncidentError,
+    UnknownStaffError,
+    WrongStateError,
+)
 from contract.protocols import StoreUnavailableError
 from dashboards.web.board import language_of
 from dashboards.web.guard import RefusedError
@@ -47,6 +53,7 @@ class _Answer(NamedTuple):
 
 _DESK_ANSWERS: Final[Mapping[type[DeskError], _Answer]] = {
     UnknownIncidentError: _Answer(404, "error_unknown_incident", "do_look_again"),
+    UnknownCheckError: _Answer(404, "error_unknown_check", "do_look_again"),
     UnknownStaffError: _Answer(404, "error_unknown_staff", "do_choose_again"),
     WrongStateError: _Answer(409, "error_wrong_state", "do_look_again"),
 }

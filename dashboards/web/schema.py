@@ -15,6 +15,7 @@ from fastapi.openapi.utils import get_openapi
 
 from alerts.views import (
     Board,
+    CheckView,
     EventLine,
     FaultView,
     IncidentView,
@@ -153,6 +154,7 @@ VIEWS: Final[tuple[type, ...]] = (
     EventLine,
     LogLine,
     FaultView,
+    CheckView,
     ResidentView,
     ServiceView,
     StaffView,

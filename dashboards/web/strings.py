@@ -132,6 +132,18 @@ TEXTS: Final[Mapping[str, Pair]] = MappingProxyType(
             "Movement like a fall. Nobody is called unless it goes on.",
             "出現類似跌倒的動作。若情況持續才會通知職員。",
         ),
+        # Manual checks
+        "checks": Pair("Look after these beds", "請巡視以下床位"),
+        "check_why": Pair(
+            "Not being monitored since {time}: {cause}", "自 {time} 起未受監察：{cause}"
+        ),
+        "check_due": Pair("to be checked within {time}", "請於 {time}內查看"),
+        "check_overdue": Pair("OVERDUE for {time}", "已逾時 {time}"),
+        "check_last": Pair("Last checked at {time} by {name}", "上次於 {time} 由 {name} 查看"),
+        "check": Pair("Checked", "已查看"),
+        "did_check": Pair("Noted: you looked after {bed}.", "已記錄：你已查看 {bed}。"),
+        "already_check": Pair("{name} has just looked after {bed}.", "{name} 剛剛已查看 {bed}。"),
+        "error_unknown_check": Pair("There is no such task.", "沒有此項工作。"),
         # Faults
         "faults": Pair("Not being watched as it should be", "監察未能正常進行"),
         # Residents

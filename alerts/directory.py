@@ -26,6 +26,7 @@ from alerts.records.models import (
     Staff,
     Wearable,
 )
+from alerts.sheet import Contact
 from alerts.views import StaffRole
 from contract.clock import Clock, now_us
 from contract.ids import check_gateway, check_identifier
@@ -74,13 +75,28 @@ class Directory:
             self._change(session, session.get_one(Home, self._home), values, config=True)
 
     def add_resident(
-        self, resident: str, *, name: str, bed: str, floor: str, zone: str | None = None
+        self,
+        resident: str,
+        *,
+        name: str,
+        bed: str,
+        floor: str,
+        zone: str | None = None,
+        plan: str = "",
+        contacts: Sequence[Contact] = (),
     ) -> None:
-        """Enter a resident under a pseudonymous id."""
+        """Enter a resident under a pseudonymous id; plan and contacts are for the sheet."""
         check_identifier(resident, "resident")
         if zone is not None:
             check_identifier(zone, "zone")
-        values = {"name": name, "bed": bed, "floor": floor, "zone": zone}
+        values = {
+            "name": name,
+            "bed": bed,
+            "floor": floor,
+            "zone": zone,
+            "plan": plan,
+            "contacts": [msgspec.to_builtins(contact) for contact in contacts],
+        }
         self._upsert(Resident, {"id": resident}, values, config=True)
 
     def add_wearable(
@@ -128,8 +144,9 @@ class Directory:
         floor: str | None = None,
         contact: str | None = None,
         on_duty: bool = True,
+        phone: str | None = None,
     ) -> None:
-        """Enter somebody who may answer; `contact` is an Apprise URL."""
+        """Enter somebody who may answer; `contact` is an Apprise URL, `phone` is to be dialled."""
         check_identifier(staff, "staff")
         values = {
             "name": name,
@@ -137,6 +154,7 @@ class Directory:
             "floor": floor,
             "contact": contact,
             "on_duty": on_duty,
+            "phone": phone,
         }
         self._upsert(Staff, {"id": staff}, values, config=False)
 

@@ -326,6 +326,32 @@ def scene(
     raise typer.Exit(run_scene(path, out=sys.stdout, as_json=as_json, seed=seed))
 
 
+@app.command()
+def sheet(
+    config: ConfigOption = None,
+    floor: Annotated[str | None, typer.Option(help="Only this floor.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Write it as HTML to print: A4, a floor a page.")
+    ] = None,
+    by: Annotated[str | None, typer.Option("--by", help="Who prints it; default the user.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The sheet as JSON.")] = False,
+    log: LogOption = "warning",
+) -> None:
+    """Print the downtime sheet for the ward folder: residents by bed, plan, contacts.
+
+    From the records alone: it works with broker and services down. It holds names and telephone
+    numbers. Exit status 1: the records cannot be read; 2: the settings cannot.
+    """
+    settings = _settings(config, log)
+    from wardlight.sheet import NoSheetError, downtime_sheet
+
+    try:
+        typer.echo(downtime_sheet(settings, floor=floor, out=out, by=by, as_json=as_json))
+    except NoSheetError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+
+
 def _first_fall(path: Path, trial: str | None) -> RecordedStream:
     from firmware_sim import ParquetRecording, RecordingError
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from alerts import Directory, StaffRole
+from alerts.sheet import Contact
 from contract.messages import VolumeHours
 from firmware_sim import HomePlan
 from wardlight.settings import GatewayEntry, HomeSettings, ResidentSettings, Settings, StaffSettings
@@ -28,6 +29,11 @@ def enrol(settings: Settings, directory: Directory) -> None:
             bed=resident.bed,
             zone=resident.zone,
             floor=resident.floor,
+            plan=resident.plan,
+            contacts=[
+                Contact(name=each.name, relation=each.relation, phone=each.phone)
+                for each in resident.contacts
+            ],
         )
         _enrol_wearable(resident, directory)
     for person in settings.staff:
@@ -37,6 +43,7 @@ def enrol(settings: Settings, directory: Directory) -> None:
             role=StaffRole(person.role),
             floor=person.floor or None,
             contact=person.contact,
+            phone=person.phone,
         )
         for resident_id in person.residents:
             directory.assign(person.id, resident_id)

@@ -216,6 +216,14 @@ class WebSettings(_Table):
     port: int = Field(8080, ge=0, le=65535, description="port; 0 takes a free one")
 
 
+class ContactSettings(_Table):
+    """One of a resident's ``contacts``."""
+
+    name: str = Field(description="whom to tell")
+    relation: str = Field("", description="who that is to her")
+    phone: str = Field("", description="to be dialled")
+
+
 class ResidentSettings(_Table):
     """``[[residents]]``: one resident and her wearable."""
 
@@ -233,6 +241,10 @@ class ResidentSettings(_Table):
     identity: int | None = Field(None, ge=0, lt=2**32, description="the identity it advertises")
     placement: str = Field("wrist", description="where worn: wrist, waist or pendant")
     streaming: bool = Field(False, description="hold a link with continuous samples")
+    plan: str = Field("", description="what to mind with her; printed on the downtime sheet")
+    contacts: tuple[ContactSettings, ...] = Field(
+        (), description="whom to tell; printed on the downtime sheet"
+    )
 
 
 class StaffSettings(_Table):
@@ -246,6 +258,7 @@ class StaffSettings(_Table):
     floor: str = Field("", description="floor that she works on, as in the residents' floor")
     contact: str | None = Field(None, description="Apprise URL that reaches her phone")
     residents: tuple[Identifier, ...] = Field((), description="residents assigned to her")
+    phone: str | None = Field(None, description="to be dialled; printed on the downtime sheet")
 
 
 class GatewayEntry(_Table):

@@ -82,6 +82,10 @@ class Resident(Base):
     zone: Mapped[str | None] = mapped_column(Identifier)
     """The zone in which the bed stands."""
     last_heard_us: Mapped[int | None] = mapped_column(Microseconds)
+    plan: Mapped[str] = mapped_column(Text, default="", server_default="")
+    """What to mind with her, for the downtime sheet."""
+    contacts: Mapped[list[Any]] = mapped_column(JSON, default=list, server_default="[]")
+    """Whom to tell: `alerts.sheet.Contact`, as built-in values."""
 
 
 class Case(Base):
@@ -154,6 +158,8 @@ class Staff(Base):
     contact: Mapped[str | None] = mapped_column(Text)
     """Apprise URL. It may hold a password: never logged, never shown."""
     on_duty: Mapped[bool] = mapped_column(Boolean, default=True)
+    phone: Mapped[str | None] = mapped_column(String(64))
+    """To be dialled by hand; printed on the downtime sheet."""
 
 
 class Assignment(Base):

@@ -1,4 +1,4 @@
-"""Beds without cover, and who looked after them when"""
+"""Beds without cover and who looked after them when; what the downtime sheet prints"""
 
 from __future__ import annotations
 
@@ -63,7 +63,16 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_manual_check_log_check_id"), "manual_check_log", ["check_id"])
 
+    op.add_column("residents", sa.Column("plan", sa.Text(), nullable=False, server_default=""))
+    op.add_column(
+        "residents", sa.Column("contacts", sa.JSON(), nullable=False, server_default="[]")
+    )
+    op.add_column("staff", sa.Column("phone", sa.String(length=64), nullable=True))
+
 
 def downgrade() -> None:
+    op.drop_column("staff", "phone")
+    op.drop_column("residents", "contacts")
+    op.drop_column("residents", "plan")
     op.drop_table("manual_check_log")
     op.drop_table("manual_checks")

@@ -35,7 +35,7 @@ LABELS: Final[Mapping[str, Label]] = MappingProxyType(
         "wearable": Label("配戴裝置", "Wearable"),
         "none_worn": Label("沒有", "none"),
         "looks": Label("巡視（時間／簡簽）", "Looked after (time, initials)"),
-        "staff": Label("當值職員", "Staff"),
+        "staff": Label("職員", "Staff"),
         "off_duty": Label("非當值", "off duty"),
         "printed": Label("列印", "Printed"),
         "by": Label("列印者", "by"),

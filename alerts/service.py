@@ -147,6 +147,7 @@ class AlertService:
     async def run(self) -> None:
         """Until cancelled; then says goodbye. Ends by raising if a part of it breaks."""
         await self._database.run(self._prepare)
+        self._rounds.wake()
         loop = asyncio.get_running_loop()
 
         def on_commit(home: str) -> None:
@@ -319,7 +320,7 @@ class AlertService:
             await self._changed.wait()
             self._changed.clear()
             try:
-                before = self._snapshot.config_revision
+                before = self._snapshot
                 snapshot = await self._database.run(self._read)
             except DATABASE_ERRORS as error:
                 log.error("records_not_read", error=str(error))
@@ -327,11 +328,12 @@ class AlertService:
                 self._changed.set()
                 continue
             self._publisher.snapshot = snapshot
-            self._rounds.wake()
+            if snapshot.cover != before.cover:
+                self._rounds.wake()
             self._wake_due()
             new = set(snapshot.gateways) - set(self._liveness.gateways)
             self._liveness.enter(new)
-            if new or snapshot.config_revision != before:
+            if new or snapshot.config_revision != before.config_revision:
                 await self._tell_configs(self._liveness.gateways, all_=False)
             await self._publisher.alert_state(self._liveness.gateways)
 

@@ -9,6 +9,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from alerts import checks
+from alerts.cover import LOSS_CAUSES
 from alerts.faults import OWN
 from alerts.records.models import (
     EscalationStep,
@@ -47,6 +48,8 @@ class Snapshot(NamedTuple):
     """Causes that stand about the alert service itself."""
     checks_due_us: int | None = None
     """When a manual check is to be raised."""
+    cover: tuple[object, ...] = ()
+    """What decides which beds are without cover: as long as it is the same, they are the same."""
 
 
 EMPTY: Final = Snapshot(-1, -1, (), (), None, ())
@@ -67,13 +70,20 @@ def read(session: Session, home: str, moment_us: int) -> Snapshot:
         )
     ).all()
     entered = session.scalars(select(Gateway.name).where(Gateway.home == home)).all()
-    seen = session.scalars(
-        select(Service.name).where(Service.home == home, Service.role == Role.GATEWAY)
+    seen = session.execute(
+        select(Service.name, Service.online, Service.beds)
+        .where(Service.home == home, Service.role == Role.GATEWAY)
+        .order_by(Service.name)
+    ).all()
+    lost = session.scalars(
+        select(Fault.id)
+        .where(Fault.home == home, Fault.cause.in_(LOSS_CAUSES), Fault.cleared_at_us.is_(None))
+        .order_by(Fault.id)
     ).all()
     return Snapshot(
         record.revision,
         record.config_revision,
-        tuple(sorted({*entered, *seen})),
+        tuple(sorted({*entered, *(row.name for row in seen)})),
         _shown(session, home, moment_us),
         min((max(at, claimed or 0) for at, claimed in pending), default=None),
         tuple(
@@ -88,6 +98,7 @@ def read(session: Session, home: str, moment_us: int) -> Snapshot:
             )
         ),
         checks.next_at_us(session, home),
+        (record.config_revision, *lost, *((row.name, row.online, *row.beds) for row in seen)),
     )
 
 

@@ -272,7 +272,7 @@ class Gateway:
             pipeline=self.pipeline,
             falls=self.falls,
             slides=self.slides,
-            downlink=downlink,
+            downlink=self.downlink,
             on_unwritable=self._storage_failed,
         )
         self.inbox = Inbox(

@@ -342,7 +342,7 @@ def sheet(
     From the records alone: it works with broker and services down. It holds names and telephone
     numbers. Exit status 1: the records cannot be read; 2: the settings cannot.
     """
-    settings = _settings(config, log)
+    settings = settings_of(config, log)
     from wardlight.sheet import NoSheetError, downtime_sheet
 
     try:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from sqlalchemy import select
 
-from alerts import UnknownCheckError, UnknownStaffError
+from alerts import UnknownCheckError, UnknownStaffError, faults
 from alerts.checks import CHECK_EVERY_S, FLAP_S, GRACE_S, CheckLogKind
+from alerts.clockwatch import ClockWatch
 from alerts.records.models import ManualCheckLog
+from alerts.rounds import Rounds
+from contract.clock import now_us
 from contract.events import EventKind, FaultCause
 
 SILENT_S = 60
@@ -259,3 +265,38 @@ def test_a_page_that_fails_is_a_fault_and_is_not_forgotten(ward):
     ward.play((0, ward.heartbeat()), until=OVERDUE_S + 10)
     assert FaultCause.CHANNEL_FAILED in {each.cause for each in ward.desk.board().faults}
     assert (CheckLogKind.NOT_NOTIFIED, "wai") in log_of(ward)
+
+
+@pytest.mark.parametrize("database_kind", ["postgresql"])
+def test_of_several_workers_one_opens_it_and_one_raises_it(ward):
+    """Both look at the same moment, each by a door of its own, again and again."""
+
+    def worker():
+        door = ward.open_database()
+        watch = ClockWatch("demo", ward.clock, door)
+        rounds = Rounds(
+            "demo", ward.clock, ward.ids, door, [ward.pagers], watch,
+            every_s=CHECK_EVERY_S, counts=Counter(),
+        )  # fmt: skip
+        return door, rounds
+
+    with ward.database.transaction("demo") as session:
+        faults.report(
+            session,
+            "demo",
+            FaultCause.NOT_WORN,
+            faults.About("device:w1", "w1", "r1"),
+            detail=None,
+            now_us=now_us(ward.clock),
+        )
+    workers = [worker() for _ in range(3)]
+    raised = []
+    with ThreadPoolExecutor(len(workers)) as threads:
+        for _ in range(3):
+            looks = [threads.submit(rounds._look) for _, rounds in workers]
+            raised.append(sum(len(look.result()) for look in looks))
+            ward.clock.pass_time((CHECK_EVERY_S + GRACE_S) * 10**9)
+    for door, _ in workers:
+        door.close()
+    assert [what for what, _ in log_of(ward)] == [CheckLogKind.OPENED]
+    assert raised == [0, 1, 1], "and once more after the claim of one that never came back"

@@ -74,7 +74,8 @@ def read_board(session: Session, home: str, moment_us: int) -> Board:
     ]
     resolved = [view for view in views if view.state is IncidentState.RESOLVED]
     faults = _read_faults(session, home)
-    services = _read_services(session, home, moment_us)
+    out = cover.uncovered(session, home)
+    services = _read_services(session, home, moment_us, out)
     names = staff_names(session, home)
     return Board(
         home=home,
@@ -87,7 +88,7 @@ def read_board(session: Session, home: str, moment_us: int) -> Board:
         ),
         recent=sorted(resolved, key=lambda view: -(view.resolved_at_us or 0)),
         faults=faults,
-        residents=_read_residents(session, home, incidents, services),
+        residents=_read_residents(session, home, incidents, services, out),
         services=services,
         checks=sorted(
             (check_view(row, names, moment_us) for row in checks.open_checks(session, home)),
@@ -251,7 +252,9 @@ def _read_faults(session: Session, home: str) -> list[FaultView]:
     ]
 
 
-def _read_services(session: Session, home: str, moment_us: int) -> list[ServiceView]:
+def _read_services(
+    session: Session, home: str, moment_us: int, out: Mapping[str, str]
+) -> list[ServiceView]:
     """Everyone's heartbeat as the alert service wrote it; its own is judged here, because a
     service that has died cannot say so.
     """
@@ -266,14 +269,18 @@ def _read_services(session: Session, home: str, moment_us: int) -> list[ServiceV
             online=row.online
             and not (row.role == Role.ALERTS and (row.heard_at_us or 0) < oldest_us),
             heard_at_us=row.heard_at_us,
-            beds=list(row.beds),
+            beds=list(row.beds) if row.online else cover.beds_of(out, row.name),
         )
         for row in rows
     ]
 
 
 def _read_residents(
-    session: Session, home: str, incidents: Iterable[Incident], services: list[ServiceView]
+    session: Session,
+    home: str,
+    incidents: Iterable[Incident],
+    services: list[ServiceView],
+    out: Mapping[str, str],
 ) -> list[ResidentView]:
     alarmed = {
         incident.resident for incident in incidents if incident.state != IncidentState.RESOLVED
@@ -286,7 +293,6 @@ def _read_residents(
     worn = set(session.scalars(select(Wearable.resident).where(Wearable.home == home)))
     watched = any(each.online for each in services if each.role == Role.ALERTS)
     gateways = [each for each in services if each.role == Role.GATEWAY]
-    out = cover.uncovered(session, home)
 
     def state(resident: Resident) -> ResidentState:
         if resident.id in alarmed:

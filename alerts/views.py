@@ -167,6 +167,7 @@ class ServiceView(msgspec.Struct, frozen=True, kw_only=True):
     online: bool
     heard_at_us: int | None
     beds: list[str]
+    """Of a gateway: those that it hears for; of one that is not heard, those without cover."""
 
 
 class StaffView(msgspec.Struct, frozen=True, kw_only=True):

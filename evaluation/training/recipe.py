@@ -97,12 +97,18 @@ RECIPES: Final = {
 """By the model's name. What was tried and refused is in docs/training.md."""
 
 
+QUICK_EPOCHS: Final = 7.0
+"""With four, two passes over a few dozen trials left the networks undecided."""
+
+
 def quick(recipe: Recipe) -> Recipe:
     """A recipe that takes a tenth of the time, to see that everything works; no good model."""
     return replace(
         recipe,
         plain=1,
         augmented=tuple((1, augmentation) for _, augmentation in recipe.augmented[:1]),
+        # An epoch of so few passes has few steps.
+        network=replace(recipe.network, epochs=max(recipe.network.epochs, QUICK_EPOCHS)),
         networks=1,
         relabellings=0,
         point_folds=3,

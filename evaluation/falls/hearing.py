@@ -73,7 +73,7 @@ class Said(NamedTuple):
     impact_s: float
     emitted_s: float
     score: float | None
-    """None for a confirmation, which weighs nothing."""
+    """Of the suspicion that it comes from; None where there was none."""
     fall_id: str | None
 
 

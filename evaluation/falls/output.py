@@ -8,7 +8,6 @@ from typing import Any, Final
 
 import msgspec
 
-from contract.events import EventKind
 from evaluation.falls.evaluation import Evaluation
 from evaluation.falls.hearing import Heard
 from evaluation.falls.scoring import SetFigures, Tier
@@ -39,11 +38,8 @@ def detection_lines(heard: Iterable[Heard]) -> Iterator[str]:
     without an impact has none.
     """
     for each in heard:
-        suspected = {
-            said.fall_id: said.score for said in each.said if said.kind is EventKind.FALL_SUSPECTED
-        }
         for said in sorted(each.said, key=lambda said: said.emitted_s):
-            score = suspected.get(said.fall_id) if said.score is None else said.score
+            score = said.score
             line: dict[str, Any] = {
                 "dataset": each.trial.dataset,
                 "trial": each.trial.trial,

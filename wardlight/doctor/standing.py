@@ -87,6 +87,12 @@ REMEDIES: Final[Mapping[FaultCause, Remedy]] = MappingProxyType(
         FaultCause.ESCALATION_STALLED: Remedy(
             _WATCH, "Restart wardlight alerts and read its log: somebody was not called in time."
         ),
+        FaultCause.SIREN_SILENT: Remedy(
+            _WATCH, "Mend what the gateway sounds with; until then nobody hears it there."
+        ),
+        FaultCause.PAGE_UNREACHABLE: Remedy(
+            _KNOW, "Give the gateway's own page an address and a port that are free."
+        ),
         FaultCause.CONFIG_REJECTED: Remedy(
             _WATCH, "Bring gateway and alert service to the same version."
         ),

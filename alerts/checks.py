@@ -151,7 +151,7 @@ def _open(
     session.add(row)
     session.flush()
     write_log(session, row, CheckLogKind.OPENED, now_us, by=_AUTHOR, detail=", ".join(loss.beds))
-    log.warning("manual_check_opened", check=row.id, cause=row.cause, beds=len(row.beds))
+    log.info("manual_check_opened", check=row.id, cause=row.cause, beds=len(row.beds))
 
 
 def _set_due(row: ManualCheck, due_us: int, now_us: int) -> None:

@@ -151,7 +151,7 @@ class SpeakerSiren:
                 _log.error("sound_unusable", tone=tone.value, reason=str(error))
                 self._file_troubles.append(f"{error}; the built-in tone is used for {tone.value}")
         if self._player is None:
-            _log.warning("no_loudspeaker", looked_for=PLAYERS)
+            (_log.warning if required else _log.info)("no_loudspeaker", looked_for=PLAYERS)
             if required:
                 self._failure = (
                     f"no loudspeaker: neither {' nor '.join(PLAYERS)} is installed (Debian: "

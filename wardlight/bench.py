@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from evaluation.bench_detectors import bench_detectors
 from wardlight.bench_day import bench_day
+from wardlight.bench_ingest import bench_ingest
 from wardlight.bench_latency import bench_latency
 from wardlight.logs import set_up_logs
 
@@ -26,6 +27,7 @@ OUTPUT: Final = Path("var/bench.json")
 BENCHES: Final[dict[str, Callable[[], list[Row]]]] = {
     "detectors": bench_detectors,
     "latency": bench_latency,
+    "ingest": bench_ingest,
     "day": bench_day,
 }
 LONG: Final = frozenset({"day"})

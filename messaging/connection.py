@@ -14,6 +14,7 @@ import contextlib
 import logging
 import socket
 import ssl
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 import aiomqtt
@@ -23,6 +24,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from contract.protocols import LastWill, Message, NotConnectedError, PublishRefusedError
+from messaging.packets import PacketReader, join_acknowledgements
 from messaging.refusal import refusal_of_payload, refusal_of_topic
 
 QOS: Final = 1
@@ -110,6 +112,7 @@ class Connection(aiomqtt.Client):
         )
         self._client.connect_timeout = ANSWER_TIMEOUT_S
         self._client.on_log = self._note
+        self._reader = PacketReader(self._client)
         self._is_5 = is_5
         self._slots = asyncio.Semaphore(MAX_IN_FLIGHT)
         self._unacknowledged: dict[int, asyncio.Future[ReasonCode]] = {}
@@ -236,6 +239,27 @@ class Connection(aiomqtt.Client):
     def _on_socket_open(self, client: paho.Client, userdata: Any, sock: Any) -> None:
         self.reached = True
         super()._on_socket_open(client, userdata, sock)
+        # In the place of aiomqtt's, and as it is: paho may call this from a thread.
+        self._loop.call_soon_threadsafe(
+            self._loop.add_reader, sock.fileno(), self._or_broken, self._reader.read
+        )
+
+    def _on_socket_register_write(self, client: paho.Client, userdata: Any, sock: Any) -> None:
+        def write() -> None:
+            join_acknowledgements(client)
+            client.loop_write()
+
+        self._loop.call_soon_threadsafe(
+            self._loop.add_writer, sock.fileno(), self._or_broken, write
+        )
+
+    def _or_broken(self, work: Callable[[], None]) -> None:
+        """Read or write; what paho raises then means that the connection is broken."""
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001 - as aiomqtt does: it ends the connection
+            if not self._disconnected.done():
+                self._disconnected.set_exception(error)
 
     def _on_connect(
         self,

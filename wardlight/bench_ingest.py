@@ -119,9 +119,7 @@ class Bench:
         self.heard.set()
 
     @asynccontextmanager
-    async def workers_of(
-        self, count: int, ingest: dict[str, str]
-    ) -> AsyncIterator[list[Watched]]:
+    async def workers_of(self, count: int, ingest: dict[str, str]) -> AsyncIterator[list[Watched]]:
         """So many workers on a new store, warm."""
         self._runs += 1
         self.workers.clear()
@@ -162,8 +160,7 @@ class Bench:
     def missing(self, sequence: int) -> int:
         """How many messages up to `sequence` of every gateway have no receipt."""
         return sum(
-            max(0, sequence - self.up_to.get(gateway_name(number), 0))
-            for number in range(GATEWAYS)
+            max(0, sequence - self.up_to.get(gateway_name(number), 0)) for number in range(GATEWAYS)
         )
 
     async def flood(self, packets: Sequence[Packet]) -> None:
@@ -230,7 +227,7 @@ async def _small(bench: Bench) -> list[dict[str, Any]]:
             "messages/s",
             f"counting {peer.rate:,.0f}",
             ours.rate / peer.rate,
-            LEAST_OF_COUNTING,
+            bar=LEAST_OF_COUNTING,
         ),
         row(
             "CPU with receipts",
@@ -238,7 +235,7 @@ async def _small(bench: Bench) -> list[dict[str, Any]]:
             "CPU s per 1,000",
             f"counting {peer.cpu_s_per_1000:.3f}",
             ours.cpu_s_per_1000 / MOST_CPU_S,
-            1.0,
+            bar=1.0,
             is_most=True,
         ),
         row(
@@ -247,7 +244,7 @@ async def _small(bench: Bench) -> list[dict[str, Any]]:
             "CPU s per 1,000",
             "one worker",
             both.cpu_s_per_1000 / ours.cpu_s_per_1000,
-            MOST_OF_TWO,
+            bar=MOST_OF_TWO,
             is_most=True,
         ),
         none_lost("lost of plain bursts", lost, 2 * ROUNDS * SMALL_MESSAGES),
@@ -270,13 +267,11 @@ async def _real(bench: Bench) -> list[dict[str, Any]]:
             "points/s",
             f"counting {peer.rate * points:,.0f}",
             ours.rate / peer.rate,
-            None,
         ),
         row(
             "CPU of gateways' batches",
             ours.cpu_s_per_1000 / points,
             "CPU s per 1,000 points",
-            None,
             None,
             None,
         ),
@@ -289,8 +284,8 @@ def row(
     unit: str,
     against: str | None,
     ratio: float | None,
-    bar: float | None,
     *,
+    bar: float | None = None,
     is_most: bool = False,
 ) -> dict[str, Any]:
     """A row of the table; `is_most` where the bar is not to be passed."""
@@ -308,7 +303,7 @@ def row(
 
 def none_lost(name: str, lost: int, of: int) -> dict[str, Any]:
     """A row that must be none."""
-    return row(name, lost, f"of {of:,}", "none", float(lost), 0.0, is_most=True)
+    return row(name, lost, f"of {of:,}", "none", float(lost), bar=0.0, is_most=True)
 
 
 async def _run(folder: Path) -> list[dict[str, Any]]:

@@ -49,10 +49,14 @@ def receive(session: Session, event: Event, payload: bytes, now_us: int, ids: Id
     Returns
     -------
     Outcome
-        `STORED` or `DUPLICATE`, for the receipt that follows the commit.
+        `STORED` or `DUPLICATE`, for the receipt that follows the commit; `REJECTED` if another
+        event has its id: to call that one known would be to lose an alarm in silence.
     """
-    if session.get(ReceivedEvent, (event.home, event.id)) is not None:
-        return Outcome.DUPLICATE
+    known = session.get(ReceivedEvent, (event.home, event.id))
+    if known is not None:
+        kept = (known.gateway, known.session, known.sequence, known.kind)
+        given = (event.gateway, event.session, event.sequence, event.kind)
+        return Outcome.DUPLICATE if kept == given else Outcome.REJECTED
     session.add(
         ReceivedEvent(
             home=event.home,

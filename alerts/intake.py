@@ -26,6 +26,8 @@ from contract.wire import RejectedMessageError, decode
 PRESENCE_READ_S: Final = 10.0
 """How often a gateway's presence is read; it comes every second, and is written every 30."""
 
+ANOTHER_HAS_ITS_ID: Final = "another event has this id"
+
 Answer = tuple[str, str, Outcome, str | None]
 """Of an event: its gateway, its id, what became of it, and why if it was rejected."""
 
@@ -177,7 +179,8 @@ class Intake:
             except Exception:  # a defect of ours: no receipt, so that nothing is lost by it
                 log.exception("event_defect", event_id=event.id, kind=event.kind)
                 continue
-            answers.append((event.gateway, event.id, outcome, None))
+            reason = ANOTHER_HAS_ITS_ID if outcome is Outcome.REJECTED else None
+            answers.append((event.gateway, event.id, outcome, reason))
         return answers
 
     def _report_unreadable(self, session: Session, rejection: Rejection, moment_us: int) -> None:

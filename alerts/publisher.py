@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 import structlog
 
@@ -27,6 +28,9 @@ from contract.wire import encode
 
 NAME = Role.ALERTS.value
 """Our place in the topics (`contract.ids.SERVICE_NAMES`)."""
+
+MAX_IDS: Final = 1_000
+"""Ids in one receipt: 40 kB, well under `contract.wire.MAX_PAYLOAD_BYTES`."""
 
 log = structlog.get_logger(__name__)
 
@@ -126,7 +130,11 @@ class Publisher:
         grouped: defaultdict[tuple[str, Outcome, str | None], list[str]] = defaultdict(list)
         for gateway, event, outcome, reason in outcomes:
             grouped[gateway, outcome, reason].append(event)
-        for (gateway, outcome, reason), ids in grouped.items():
+        for gateway, outcome, reason, ids in (
+            (*key, all_ids[start : start + MAX_IDS])
+            for key, all_ids in grouped.items()
+            for start in range(0, len(all_ids), MAX_IDS)
+        ):
             receipt = Receipt(
                 schema=MESSAGE_SCHEMA,
                 by=Receiver.ALERTS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
@@ -27,6 +28,13 @@ PRESENCE_READ_S: Final = 10.0
 """How often a gateway's presence is read; it comes every second, and is written every 30."""
 
 ANOTHER_HAS_ITS_ID: Final = "another event has this id"
+
+MAX_REASONS_TOLD: Final = 10
+"""Lines in the log about one batch of messages; the counts in the heartbeat say how many."""
+
+STRANGERS: Final = faults.About("broker:strangers")
+"""Whoever writes to the broker and is no gateway that we know: one line on the board for all, or
+a stranger could cover it with inventions."""
 
 Answer = tuple[str, str, Outcome, str | None]
 """Of an event: its gateway, its id, what became of it, and why if it was rejected."""
@@ -71,11 +79,12 @@ class Intake:
         events: list[tuple[Event, bytes]] = []
         rejections: list[Rejection] = []
         met: set[str] = set()
+        refused = _Refused()
         for message in messages:
             try:
                 topic = topics.parse(message.topic)
             except ValueError as error:
-                self._count("messages_unreadable", topic=message.topic, reason=str(error))
+                refused.add("messages_unreadable", message.topic, str(error))
                 continue
             try:
                 if topic.sender == NAME:
@@ -83,9 +92,10 @@ class Intake:
                     continue
                 self._read(topic, message, events, met)
             except RejectedMessageError as error:
-                self._count("messages_rejected", topic=message.topic, reason=error.reason)
+                refused.add("messages_rejected", message.topic, error.reason)
                 if topic.branch == topics.EVENT:
                     rejections.append(Rejection(topic.sender, error.message_id, error.reason))
+        self._publisher.counts.update(refused.tell())
         if events or rejections:
             met |= self._meet({event.gateway for event, _ in events})
             await self._take_in(events, rejections)
@@ -122,10 +132,6 @@ class Intake:
                 self._presence_read_ns[topic.sender] = moment_ns
                 self._liveness.hear_devices(decode(message.payload, Presence))
 
-    def _count(self, what: str, **details: object) -> None:
-        self._publisher.counts[what] += 1
-        log.warning(what, **details)
-
     def _meet(self, senders: set[str]) -> set[str]:
         new = {name for name in senders if is_gateway(name)} - set(self._liveness.gateways)
         self._liveness.enter(new)
@@ -157,13 +163,18 @@ class Intake:
             for sender in sorted({event.gateway for event, _ in events}):
                 cause, about = FaultCause.PACKET_REJECTED, _about(sender)
                 faults.clear(session, self._home, cause, about, now_us=moment_us)
+            known = set(self._liveness.gateways)
+            unreadable: dict[faults.About, Rejection] = {}
             for rejection in rejections:
                 if rejection.event is None:
-                    self._report_unreadable(session, rejection, moment_us)
+                    name = rejection.gateway
+                    unreadable[_about(name) if name in known else STRANGERS] = rejection
                 else:
                     answers.append(
                         (rejection.gateway, rejection.event, Outcome.REJECTED, rejection.reason)
                     )
+            for about, latest in unreadable.items():
+                self._report_unreadable(session, about, latest, moment_us)
         return answers
 
     def _store_events(
@@ -183,16 +194,39 @@ class Intake:
             answers.append((event.gateway, event.id, outcome, reason))
         return answers
 
-    def _report_unreadable(self, session: Session, rejection: Rejection, moment_us: int) -> None:
+    def _report_unreadable(
+        self, session: Session, about: faults.About, rejection: Rejection, moment_us: int
+    ) -> None:
         """Without an id no receipt can tell its sender: then the board does."""
         faults.report(
             session,
             self._home,
             FaultCause.PACKET_REJECTED,
-            _about(rejection.gateway),
+            about,
             detail=f"An event of {rejection.gateway} could not be read: {rejection.reason}",
             now_us=moment_us,
         )
+
+
+class _Refused:
+    """What was refused of one batch, told in few words: a flood of junk must not become a flood
+    of lines, each of which costs more than the reading.
+    """
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._first: dict[tuple[str, str], str] = {}
+        """By what and why: the first topic."""
+
+    def add(self, what: str, topic: str, reason: str) -> None:
+        self._counts[what] += 1
+        if len(self._first) < MAX_REASONS_TOLD:
+            self._first.setdefault((what, reason), topic)
+
+    def tell(self) -> Counter[str]:
+        for (what, reason), topic in self._first.items():
+            log.warning(what, topic=topic, reason=reason, of=self._counts[what])
+        return self._counts
 
 
 def _about(gateway: str) -> faults.About:

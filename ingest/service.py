@@ -7,6 +7,7 @@ receipt, and its sender, whose outbox holds it, sends it again (DESIGN 4).
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Sequence
 from typing import Final, NamedTuple
 
@@ -39,6 +40,10 @@ HEARTBEAT_S: Final = 10.0
 MAX_MESSAGES_PER_WRITE: Final = 1_000
 """Messages in one transaction. A backlog of an hour must not become one transaction that
 nobody gets a receipt for until its end; above this the fsync is no longer what costs."""
+
+MAX_REASONS_TOLD: Final = 10
+"""Lines in the log about what was refused in one write: a flood of junk must not become one of
+lines, each of which costs more than the reading."""
 
 GOODBYE_LIMIT_S: Final = 1.0
 """For the last heartbeat: a process must end within 2 s, with or without a broker."""
@@ -190,8 +195,8 @@ class IngestService:
         await self._store.write_dead_letters(letters, now_us(self._clock))
         self.health.counts["rejected"] += len(letters)
         self.health.counts["dead_letters_forgotten"] = self._store.dead_letters_forgotten
+        _tell(letters)
         for letter in letters:
-            _log.warning("message_rejected", topic=letter.topic, reason=letter.reason)
             if letter.sender is None:
                 continue
             if letter.message_id is not None:
@@ -294,6 +299,14 @@ class _Good(NamedTuple):
 
     events: list[tuple[Message, Event]]
     batches: list[tuple[Message, TelemetryBatch]]
+
+
+def _tell(letters: Sequence[DeadLetter]) -> None:
+    """Log some of what was refused: all of it is in the store, with its reasons."""
+    counts = Counter(letter.reason for letter in letters)
+    first = {letter.reason: letter.topic for letter in reversed(letters)}
+    for reason, count in counts.most_common(MAX_REASONS_TOLD):
+        _log.warning("message_rejected", topic=first[reason], reason=reason, count=count)
 
 
 def _refused_event(message: Message, event: Event, reason: str | None) -> DeadLetter:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from alerts import publisher
-from contract.events import EventKind
+from contract.events import EventKind, FaultCause
 from contract.messages import Outcome
 
 FALL, HELP = EventKind.FALL_DETECTED, EventKind.HELP_REQUESTED
@@ -69,3 +69,20 @@ def test_receipts_for_very_many_events_stay_short_enough_to_be_read(ward, monkey
     ward.play((0, lambda: [ward.send(event) for event in events]), until=2)
     assert all(len(each.ids) <= 3 for each in ward.receipts)
     assert sorted(i for each in ward.receipts for i in each.ids) == sorted(e.id for e in events)
+
+
+def test_strangers_cannot_cover_the_board_with_inventions(ward):
+    def invent():
+        for number in range(50):
+            ward.broker.publish(f"wardlight/v1/demo/stranger-{number}/event/fall_detected", b"{}")
+        ward.broker.publish("wardlight/v1/demo/gateway-a/event/fall_detected", b"{}")
+
+    seen = []
+    ward.play(
+        (0, ward.say(HELP)),
+        (1, invent),
+        (2, lambda: seen.extend(ward.desk.board().faults)),
+        until=3,
+    )
+    subjects = [each.gateway for each in seen if each.cause == FaultCause.PACKET_REJECTED]
+    assert sorted(subjects, key=str) == [None, "gateway-a"]

@@ -22,6 +22,7 @@ from typing import Final, NamedTuple
 import psutil
 
 from contract import topics, wire
+from contract.clock import SystemClock, now_us
 from contract.telemetry import TELEMETRY_SCHEMA, SummaryPoint, TelemetryBatch
 
 HOME: Final = "bench"
@@ -35,8 +36,8 @@ SMALL_BYTES: Final = 264
 BATCH_S: Final = 10
 """Seconds in a gateway's real batch (`edge.telemetry.BATCH_NS`)."""
 
-START_US: Final = 1_767_225_600_000_000
-"""1 January 2026: any moment does."""
+START_US: Final = now_us(SystemClock()) - 2 * 3_600 * 1_000_000
+"""Lately: what is older than a month would be thinned while it is counted."""
 
 _US_PER_S: Final = 1_000_000
 _IN_FLIGHT: Final = 500

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 import structlog
@@ -37,9 +37,13 @@ from ingest.upkeep import keep_up
 HEARTBEAT_S: Final = 10.0
 """Watchers call a service silent after 60 s (DESIGN 4): six chances to be heard."""
 
-MAX_MESSAGES_PER_WRITE: Final = 1_000
-"""Messages in one transaction. A backlog of an hour must not become one transaction that
-nobody gets a receipt for until its end; above this the fsync is no longer what costs."""
+MAX_MESSAGES_PER_WRITE: Final = 500
+"""Messages in one transaction: above this the fsync is no longer what costs, and an alarm waits
+behind the write that is under way."""
+
+MAX_BYTES_PER_WRITE: Final = 256 * 1024
+"""The same for long messages: 80 of a gateway's compressed batches, 5,000 points, a tenth of a
+second. A thousand of them kept an alarm waiting for a second."""
 
 MAX_REASONS_TOLD: Final = 10
 """Lines in the log about what was refused in one write: a flood of junk must not become one of
@@ -136,8 +140,8 @@ class IngestService:
         messages = self._gate.passing(messages)
         # A false one is an event: it comes before all telemetry.
         messages = sorted(messages, key=lambda each: each.topic.endswith(f"/{topics.TELEMETRY}"))
-        for start in range(0, len(messages), MAX_MESSAGES_PER_WRITE):
-            await self._take(messages[start : start + MAX_MESSAGES_PER_WRITE])
+        for portion in portions(messages):
+            await self._take(portion)
 
     async def _take(self, messages: Sequence[Message]) -> None:
         """Store some messages and give their receipts, or give none."""
@@ -292,6 +296,19 @@ class IngestService:
             await within(self._clock, GOODBYE_LIMIT_S, self._publish_status(online=False))
         except TimeoutError:
             _log.warning("goodbye_not_acknowledged", limit_s=GOODBYE_LIMIT_S)
+
+
+def portions(messages: Sequence[Message]) -> Iterator[Sequence[Message]]:
+    """Messages in their order, in pieces that are each small enough for one write."""
+    start = size = 0
+    for end, message in enumerate(messages):
+        size += len(message.payload)
+        is_full = end - start >= MAX_MESSAGES_PER_WRITE or size > MAX_BYTES_PER_WRITE
+        if is_full and end > start:
+            yield messages[start:end]
+            start, size = end, len(message.payload)
+    if start < len(messages):
+        yield messages[start:]
 
 
 class _Good(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
@@ -95,23 +96,36 @@ def known_event(connection: sqlite3.Connection, event: Event) -> WriteOutcome | 
 
 
 def insert_points(
-    connection: sqlite3.Connection, batch: TelemetryBatch, session_row: int
+    connection: sqlite3.Connection, placed: Sequence[tuple[TelemetryBatch, int]]
 ) -> str | None:
-    """Keep a batch's points, all or none; returns why it cannot be, None if it was."""
-    late = is_late(batch.age_ms)
-    synced = batch.clock == "synced"
+    """Keep the points of batches, all or none; returns why they cannot be, None if they were.
+
+    One statement for all: between two, this thread waits for the interpreter, which the one that
+    reads from the broker holds.
+
+    Parameters
+    ----------
+    connection
+        Within a transaction.
+    placed
+        Each batch with the row of its session.
+    """
     connection.execute("SAVEPOINT points")
     try:
-        connection.executemany(
-            _INSERT_POINT,
-            [_point_row(point, session_row, late, synced) for point in batch.points],
-        )
+        connection.executemany(_INSERT_POINT, list(_point_rows(placed)))
     except UNSTORABLE as error:
         connection.execute("ROLLBACK TO points")
         connection.execute("RELEASE points")
         return f"cannot be stored: {error}"
     connection.execute("RELEASE points")
     return None
+
+
+def _point_rows(placed: Sequence[tuple[TelemetryBatch, int]]) -> Iterator[tuple[object, ...]]:
+    for batch, session_row in placed:
+        late, synced = is_late(batch.age_ms), batch.clock == "synced"
+        for point in batch.points:
+            yield _point_row(point, session_row, late, synced)
 
 
 def insert_wearer(connection: sqlite3.Connection, device: str, resident: str | None) -> None:

@@ -16,7 +16,7 @@ from ingest.letters import DeadLetter
 from ingest.store import rows
 from ingest.store.ledger import Entry, Ledger
 from ingest.store.retention import KEEPING, LOOK_EVERY_US, Keeping, thin_sqlite
-from ingest.store.rows import SessionKey
+from ingest.store.rows import SessionKey, StoredSession
 from ingest.store.sqlite_reader import StoreReader
 
 
@@ -74,7 +74,7 @@ class SqliteStore:
             event_outcomes = [
                 rows.insert_event(entry.connection, each, received_at_us) for each in events
             ]
-            batch_outcomes = [_insert_batch(entry, each) for each in batches]
+            batch_outcomes = _insert_batches(entry, batches)
             entry.note_written(received_at_us)
             return event_outcomes, batch_outcomes
 
@@ -102,14 +102,47 @@ class SqliteStore:
         await self.ledger.close()
 
 
+def _insert_batches(entry: Entry, batches: Sequence[TelemetryBatch]) -> list[WriteOutcome]:
+    """All at once; one by one if there is one among them that cannot be stored."""
+    placed: dict[tuple[SessionKey, int], tuple[TelemetryBatch, StoredSession]] = {}
+    outcomes = []
+    for batch in batches:
+        session = _session(entry, batch)
+        key = (_key(batch), batch.sequence)
+        is_known = session.prefix.is_stored(batch.sequence) or key in placed
+        outcomes.append(rows.DUPLICATE if is_known else rows.STORED)
+        if not is_known:
+            placed[key] = batch, session
+    if not placed:
+        return outcomes
+    rows_of = [(batch, session.row) for batch, session in placed.values()]
+    if rows.insert_points(entry.connection, rows_of) is not None:
+        return [_insert_batch(entry, each) for each in batches]
+    for batch, session in placed.values():
+        _note(entry, batch, session)
+    return outcomes
+
+
 def _insert_batch(entry: Entry, batch: TelemetryBatch) -> WriteOutcome:
-    session = entry.session(SessionKey(batch.home, batch.gateway, batch.session), batch.boot)
+    session = _session(entry, batch)
     if session.prefix.is_stored(batch.sequence):
         return rows.DUPLICATE
-    reason = rows.insert_points(entry.connection, batch, session.row)
+    reason = rows.insert_points(entry.connection, [(batch, session.row)])
     if reason is not None:
         return WriteOutcome(Outcome.REJECTED, reason)
+    _note(entry, batch, session)
+    return rows.STORED
+
+
+def _note(entry: Entry, batch: TelemetryBatch, session: StoredSession) -> None:
     session.prefix.store(batch.sequence)
     for point in batch.points:
         entry.note_wearer(point.device, point.resident)
-    return rows.STORED
+
+
+def _session(entry: Entry, batch: TelemetryBatch) -> StoredSession:
+    return entry.session(_key(batch), batch.boot)
+
+
+def _key(batch: TelemetryBatch) -> SessionKey:
+    return SessionKey(batch.home, batch.gateway, batch.session)

@@ -187,6 +187,10 @@ class Flood:
         self._socket.sendall(b"\xe0\x00")
         self._socket.close()
 
+    def abandon(self) -> None:
+        """Let go of a session that broke."""
+        self._socket.close()
+
     def _publish(self, packet: Packet) -> bytes:
         topic = packet.topic.encode()
         head = struct.pack("!H", len(topic)) + topic + struct.pack("!H", next(self._ids))

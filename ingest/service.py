@@ -37,7 +37,7 @@ from ingest.upkeep import keep_up
 HEARTBEAT_S: Final = 10.0
 """Watchers call a service silent after 60 s (DESIGN 4): six chances to be heard."""
 
-MAX_MESSAGES_PER_WRITE: Final = 500
+MAX_MESSAGES_PER_WRITE: Final = 1_000
 """Messages in one transaction: above this the fsync is no longer what costs, and an alarm waits
 behind the write that is under way."""
 
@@ -140,20 +140,29 @@ class IngestService:
         messages = self._gate.passing(messages)
         # A false one is an event: it comes before all telemetry.
         messages = sorted(messages, key=lambda each: each.topic.endswith(f"/{topics.TELEMETRY}"))
-        for portion in portions(messages):
-            await self._take(portion)
+        giving: asyncio.Task[None] | None = None
+        try:
+            for portion in portions(messages):
+                receipts = await self._take(portion)
+                # The next write need not wait for the broker; receipts keep their order.
+                if giving is not None:
+                    await giving
+                giving = asyncio.create_task(self._give(receipts))
+        finally:
+            if giving is not None:
+                await giving
 
-    async def _take(self, messages: Sequence[Message]) -> None:
-        """Store some messages and give their receipts, or give none."""
+    async def _take(self, messages: Sequence[Message]) -> list[AddressedReceipt]:
+        """Store some messages; their receipts, or none."""
         good, letters = self._sort(messages)
         book = ReceiptBook(now_us(self._clock))
         is_any_good = bool(good.events or good.batches)
         if is_any_good and not await self._attempt(self._store_good(good, letters, book)):
             self.health.counts["unstored"] += len(messages)
-            return
+            return []
         if letters and not await self._attempt(self._store_refused(letters, book)):
             self.health.counts["unstored"] += len(letters)
-        await self._give(book.receipts(self._settled_up_to))
+        return book.receipts(self._settled_up_to)
 
     def _settled_up_to(self, gateway: str, session: str) -> int:
         return self._store.settled_up_to(self._home, gateway, session)

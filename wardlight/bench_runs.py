@@ -100,7 +100,6 @@ class Bench:
         """So many workers on a new store, warm."""
         self._runs += 1
         self.workers.clear()
-        self.up_to.clear()
         self.config = write_config(self.folder / str(self._runs), self.mosquitto.url, ingest)
         async with AsyncExitStack() as stack:
             started = [
@@ -109,6 +108,7 @@ class Bench:
             ]
             await self.until(lambda: len(self.workers) == count, started)
             await CLOCK.sleep(SETTLE_S)
+            self.up_to.clear()  # a receipt of the workers before may have come late
             yield started
 
     async def until(self, condition: Any, needed: Sequence[Watched]) -> bool:

@@ -39,7 +39,7 @@ def test_everything_of_one_moment_shares_a_receipt(scene: Any, event: Any) -> No
         async with scene.serving():
             await scene.send(*(event(number) for number in range(1, 2_501)))
             receipts = scene.receipts()
-            assert [len(each.ids) for each in receipts] == [1000, 1000, 500]
+            assert len(receipts) <= 5, "one for each write, of 256 kB"
             assert {each_id for each in receipts for each_id in each.ids} == {
                 event(number).id for number in range(1, 2_501)
             }

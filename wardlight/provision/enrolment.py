@@ -129,7 +129,10 @@ def accept(made: Enrolment, folder: Path, data: Path, now: datetime) -> Path:
     settings = folder / SETTINGS_FILE
     if settings.exists():
         _check_settings(made, folder, settings)
-    make_folder(folder)
+    if not folder.exists():
+        # One that is there is left as it is: the broker's files may lie below it, and mosquitto,
+        # as a user of its own, must get through. What is written here is closed by itself.
+        make_folder(folder)
     _write_checked(made, folder)
     if not settings.exists():
         write_private(settings, _settings_text(made, folder, data).encode())

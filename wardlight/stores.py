@@ -83,8 +83,10 @@ def open_server(influx: InfluxSettings) -> InfluxServer:
     """The server, to ask."""
     from ingest.store.influx_server import InfluxServer
 
+    policy = influx.retention_policy
+    policies = {} if policy is None else {influx.database: policy}
     try:
-        return InfluxServer(_access(influx))
+        return InfluxServer(_access(influx), policies=policies)
     except (ValueError, OSError) as error:
         raise SettingsError(f"[ingest.influx]: {error}") from error
 

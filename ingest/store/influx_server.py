@@ -10,6 +10,7 @@ import ssl
 import threading
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
@@ -105,6 +106,8 @@ class InfluxServer:
         Where, and as whom.
     timeout_s
         For one request, in the machine's seconds.
+    policies
+        Of 1.x: retention policies to read, by database, other than its default one.
 
     Raises
     ------
@@ -112,7 +115,13 @@ class InfluxServer:
         If the URL cannot be used.
     """
 
-    def __init__(self, access: Access, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(
+        self,
+        access: Access,
+        timeout_s: float = TIMEOUT_S,
+        *,
+        policies: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         parts = urlsplit(access.url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ValueError(f"{access.url!r} is no http:// or https:// address")
@@ -122,6 +131,7 @@ class InfluxServer:
         self._prefix = parts.path.rstrip("/")
         self._host, self._port = parts.hostname, parts.port
         self._timeout_s = timeout_s
+        self._policies = policies
         self._tls: ssl.SSLContext | None = None
         if parts.scheme == "https":
             self._tls = ssl.create_default_context(cafile=access.ca_file)
@@ -137,8 +147,10 @@ class InfluxServer:
         StoreUnavailableError
             If there is no answer, or the server refuses.
         """
-        query = urlencode({"db": database, "q": question, "epoch": "ns"})
-        answer = self.request("GET", f"/query?{query}")
+        query = {"db": database, "q": question, "epoch": "ns"}
+        if database in self._policies:
+            query["rp"] = self._policies[database]
+        answer = self.request("GET", f"/query?{urlencode(query)}")
         return self._tables(answer)
 
     def tell(self, statement: str) -> None:

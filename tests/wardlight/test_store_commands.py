@@ -17,7 +17,7 @@ from contract.telemetry import TELEMETRY_SCHEMA, SummaryPoint, TelemetryBatch
 from tools.time_series import Influxd, ServerMissingError
 from wardlight.cli import app
 from wardlight.settings import load_settings
-from wardlight.stores import open_reader, open_store
+from wardlight.stores import open_reader, open_server, open_store
 
 SETTINGS = """
 [home]
@@ -103,3 +103,28 @@ def test_only_what_can_be_moved_is(tmp_path: Path) -> None:
     path = tmp_path / "home.toml"
     path.write_text(SETTINGS.format(kind="sqlite", folder=tmp_path, url="http://127.0.0.1:9"))
     assert store(path, "migrate", "influx", "sqlite")[0] == 2
+
+
+def test_what_goes_into_another_retention_policy_is_read_there(
+    tmp_path: Path, influxd: Influxd
+) -> None:
+    path = tmp_path / "home.toml"
+    text = SETTINGS.format(kind="influx", folder=tmp_path, url=influxd.url)
+    path.write_text(text + 'retention_policy = "long"\n')
+    assert store(path, "prepare")[0] == 0
+    settings = load_settings(path)
+    at_us = now_us(SystemClock()) - 60_000_000
+
+    async def write() -> None:
+        opened = open_store(settings)
+        try:
+            await opened.write([], [batch(1, at_us)], at_us)
+        finally:
+            await opened.close()
+
+    with closing(open_server(settings.ingest.influx)) as server:
+        server.tell('CREATE RETENTION POLICY "long" ON "wardlight" DURATION INF REPLICATION 1')
+    asyncio.run(write())
+    with closing(open_reader(settings)) as reader:
+        assert reader.written_at_us() == at_us
+        assert len(reader.series("resident-1", "max_g", at_us, at_us + 10_000_000).at_us) == 10

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 import typer
 
 from wardlight import __version__, evaluating, ingesting, storing
-from wardlight.options import ConfigOption, LogOption, refuse, settings_of
+from wardlight.options import ConfigOption, LogOption, begin_log, refuse, settings_of
 from wardlight.provision import commands as provisioning
 
 if TYPE_CHECKING:
@@ -298,9 +298,7 @@ def doctor(
 
     Exit status 0: no fault; 1: at least one; 2: the settings cannot be read.
     """
-    from wardlight.logs import set_up_logs
-
-    set_up_logs(log)
+    begin_log(log)
     from wardlight.doctor import doctor as examine
 
     groups = [group.strip() for group in only.split(",") if group.strip()]

@@ -21,16 +21,22 @@ LogOption = Annotated[str, typer.Option("--log", help="debug, info or warning.")
 
 def settings_of(path: Path | None, log: str) -> Settings:
     """Read the settings and begin to log, or end with what is wrong and what would be right."""
-    from wardlight.logs import LEVELS, set_up_logs
     from wardlight.settings import SettingsError, load_settings
 
-    if log not in LEVELS:
-        refuse(f"--log {log}: use one of {', '.join(LEVELS)}")
-    set_up_logs(log)
+    begin_log(log)
     try:
         return load_settings(path)
     except SettingsError as error:
         refuse(str(error))
+
+
+def begin_log(level: str) -> None:
+    """Begin to log, or end with the levels that there are."""
+    from wardlight.logs import LEVELS, set_up_logs
+
+    if level not in LEVELS:
+        refuse(f"--log {level}: use one of {', '.join(LEVELS)}")
+    set_up_logs(level)
 
 
 def refuse(message: str) -> NoReturn:

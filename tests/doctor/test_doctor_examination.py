@@ -9,6 +9,7 @@ import threading
 
 import msgspec
 import pytest
+from typer.testing import CliRunner
 
 from contract.clock import ScaledClock, SystemClock
 from contract.events import FaultCause
@@ -16,6 +17,7 @@ from messaging.mosquitto import free_port
 from wardlight.doctor import GROUPS, Check, Context, Finding, Level, Report, doctor, examine, told
 from wardlight.doctor.context import in_thread
 from wardlight.doctor.findings import fault, ok, warning
+from wardlight.cli import app
 from wardlight.doctor.standing import REMEDIES, level_of, remedy_of
 from wardlight.doctor.table import checks_of
 
@@ -253,3 +255,9 @@ def test_the_json_is_what_scripts_rely_on(looking) -> None:
         assert entry["found"]
         assert bool(entry["advice"]) == (entry["level"] != "ok"), entry
     assert msgspec.json.decode(out.getvalue(), type=Report).home == "demo"
+
+
+def test_a_level_of_the_log_that_there_is_not_is_refused() -> None:
+    result = CliRunner().invoke(app, ["doctor", "--log", "loud"])
+    assert result.exit_code == 2
+    assert "use one of debug, info, warning" in result.output

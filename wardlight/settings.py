@@ -140,7 +140,9 @@ class InfluxSettings(_Table):
         description="database (1.x, 3.x) or bucket (2.x) of seconds and events; minutes and hours "
         "go to those of the same name with -minutes and -hours",
     )
-    retention_policy: str | None = Field(None, description="1.x: other than the default one")
+    retention_policy: str | None = Field(
+        None, description="1.x: of seconds and events, where it is not the database's default one"
+    )
     username: str | None = Field(None, description="1.x: user name, if it wants one")
     password_file: Path | None = Field(None, description="1.x: file with the password alone")
     org: str = Field("wardlight", description="2.x: organisation")
@@ -341,12 +343,15 @@ def _explain(where: str, error: ValidationError) -> Iterator[str]:
         else:
             # An address may hold a password, and this ends up in a log.
             value = re.sub(r"//[^/@]*@", "//…@", repr(fault["input"]))
-            given = "" if _is_secret(fault["loc"]) else f" (given: {value})"
+            is_table = isinstance(fault["input"], Mapping | list)  # with whatever else is in it
+            given = "" if is_table or _is_secret(fault["loc"]) else f" (given: {value})"
             yield f"{where}: {location}: {fault['msg']}{given}"
 
 
-_SECRETS: Final = frozenset({"contact", "database", "password", "token"})
-"""Settings whose values are, or may hold, what gives access to something."""
+_SECRETS: Final = frozenset(
+    {"contact", "contacts", "database", "password", "phone", "plan", "token"}
+)
+"""Settings whose values are, or may hold, what gives access to something or to somebody."""
 
 
 def _is_secret(location: tuple[int | str, ...]) -> bool:
@@ -369,6 +374,7 @@ def _nearest(location: tuple[int | str, ...]) -> str:
 
 _TABLES: Mapping[str, type[BaseModel]] = {
     "home": HomeSettings,
+    "siren_volume": VolumeSettings,
     "clock": ClockSettings,
     "broker": BrokerSettings,
     "gateway": GatewaySettings,
@@ -378,6 +384,7 @@ _TABLES: Mapping[str, type[BaseModel]] = {
     "alerts": AlertsSettings,
     "web": WebSettings,
     "residents": ResidentSettings,
+    "contacts": ContactSettings,
     "staff": StaffSettings,
     "gateways": GatewayEntry,
 }

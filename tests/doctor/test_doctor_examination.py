@@ -14,10 +14,10 @@ from typer.testing import CliRunner
 from contract.clock import ScaledClock, SystemClock
 from contract.events import FaultCause
 from messaging.mosquitto import free_port
+from wardlight.cli import app
 from wardlight.doctor import GROUPS, Check, Context, Finding, Level, Report, doctor, examine, told
 from wardlight.doctor.context import in_thread
 from wardlight.doctor.findings import fault, ok, warning
-from wardlight.cli import app
 from wardlight.doctor.standing import REMEDIES, level_of, remedy_of
 from wardlight.doctor.table import checks_of
 

@@ -205,6 +205,22 @@ def test_an_enrolment_makes_a_gateway_of_a_machine(home, tmp_path) -> None:
     assert load_settings(path).gateway.seed == 7
 
 
+def test_a_gateway_beside_the_broker_does_not_lock_it_out(tmp_path) -> None:
+    """By default both keep their files in /etc/wardlight."""
+    etc = tmp_path / "etc"
+    etc.mkdir(mode=0o755)
+    etc.chmod(0o755)
+    below = ProvisionedHome(etc / "home", VirtualClock(NOW), none)
+    below.create(Options("demo", ("10.0.0.5",)), None)
+    accept(below.add_device("gateway-a", "gateway"), etc, tmp_path / "data", NOW)
+    assert stat.S_IMODE(etc.stat().st_mode) == 0o755
+    for name in ("ca.pem", "identity.pem", "gateway.toml"):
+        assert stat.S_IMODE((etc / name).stat().st_mode) == 0o600
+    fresh = tmp_path / "fresh"
+    accept(below.rotate("gateway-a"), fresh, tmp_path / "data", NOW)
+    assert stat.S_IMODE(fresh.stat().st_mode) == 0o700
+
+
 def test_an_enrolment_that_cannot_be_is_refused_and_harms_nothing(home, tmp_path) -> None:
     made = home.add_device("gateway-a", "gateway")
     other = home.add_device("gateway-b", "gateway")
@@ -319,6 +335,30 @@ def test_complaints_about_settings_hold_no_secret(tmp_path) -> None:
     path = tmp_path / "home.toml"
     path.write_text('[[staff]]\nid = "mei"\nname = "Mei"\ncontact = ["ntfy://hush"]\n')
     with pytest.raises(SettingsError, match="contact") as caught:
+        load_settings(path)
+    assert "hush" not in str(caught.value)
+
+
+def test_complaints_about_settings_hold_nobodys_family(tmp_path) -> None:
+    path = tmp_path / "home.toml"
+    path.write_text(
+        """
+        [[residents]]
+        id = "r"
+        name = "A"
+        bed = "1"
+        zone = "z"
+        plan = ["feeble"]
+        contacts = [{ nam = "Chan Siu Ming", phone = 91234567 }]
+        """
+    )
+    with pytest.raises(SettingsError, match="did you mean 'name'") as caught:
+        load_settings(path)
+    for private in ("Chan Siu Ming", "91234567", "feeble"):
+        assert private not in str(caught.value)
+    # What is missing is missing in a table, which is shown no more than its parts.
+    path.write_text('[[staff]]\nid = "mei"\ncontact = "ntfy://hush"\n')
+    with pytest.raises(SettingsError, match=r"staff\.0\.name: Field required") as caught:
         load_settings(path)
     assert "hush" not in str(caught.value)
 

@@ -34,6 +34,9 @@ the next round (SAFETY)."""
 LOSS_CAUSES: Final = (*GATEWAY_CAUSES, *WEARABLE_CAUSES)
 """In this order: a bed without cover for several reasons is looked after once, for the first."""
 
+MAX_FLOOR_LENGTH: Final = 32
+"""The records have room for this; a longer word is a gateway's own invention."""
+
 NO_FLOOR: Final = ""
 NOBODY: Final = ""
 """In the place of a gateway's name."""
@@ -166,4 +169,4 @@ def _beds(session: Session, home: str, claims: Mapping[str, frozenset[str]]) -> 
 def _floor_of(label: str) -> str:
     """Of a bed that the records do not know: ``2/F 212-B`` is on 2/F."""
     floor, _, rest = label.partition(" ")
-    return floor if rest else NO_FLOOR
+    return floor if rest and len(floor) <= MAX_FLOOR_LENGTH else NO_FLOOR

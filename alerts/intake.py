@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from alerts import faults, incidents
 from alerts.clockwatch import ClockWatch
-from alerts.listener import Rejection, is_gateway, read_event
+from alerts.listener import Rejection, is_gateway, read_event, read_presence, read_status
 from alerts.liveness import Liveness
 from alerts.publisher import NAME, Publisher
 from alerts.records.database import DATABASE_ERRORS, Database
@@ -19,7 +19,7 @@ from contract import topics
 from contract.clock import Clock, now_us
 from contract.events import Event, FaultCause
 from contract.ids import IdSource
-from contract.messages import Outcome, Presence, Status
+from contract.messages import Outcome, Status
 from contract.protocols import Message
 from contract.units import NS_PER_S
 from contract.wire import RejectedMessageError, decode
@@ -119,9 +119,7 @@ class Intake:
         if topic.branch == topics.EVENT:
             events.append((read_event(topic, message.payload), message.payload))
         elif topic.branch == topics.STATUS:
-            status = decode(message.payload, Status)
-            if status.name != topic.sender:
-                raise RejectedMessageError(f"a status of {status.name!r} from {topic.sender!r}")
+            status = read_status(topic, message.payload)
             is_new = self._liveness.hear(status, retained=message.retained)
             if is_new and is_gateway(status.name):
                 met.add(status.name)
@@ -130,7 +128,7 @@ class Intake:
             last_ns = self._presence_read_ns.get(topic.sender)
             if last_ns is None or moment_ns - last_ns >= PRESENCE_READ_S * NS_PER_S:
                 self._presence_read_ns[topic.sender] = moment_ns
-                self._liveness.hear_devices(decode(message.payload, Presence))
+                self._liveness.hear_devices(read_presence(message.payload))
 
     def _meet(self, senders: set[str]) -> set[str]:
         new = {name for name in senders if is_gateway(name)} - set(self._liveness.gateways)

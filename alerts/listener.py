@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from contract import topics
 from contract.events import Event
 from contract.ids import check_gateway, check_identifier
-from contract.messages import LAST_SEQUENCE
+from contract.messages import LAST_SEQUENCE, Presence, Status
 from contract.wire import RejectedMessageError, decode
 
 MAX_ID_LENGTH: Final = 64
@@ -17,6 +17,12 @@ MAX_ID_LENGTH: Final = 64
 
 MAX_TEXT_LENGTH: Final = 500
 """Keys, sessions and names of acknowledged things; none of ours is a tenth as long."""
+
+MAX_LABEL_LENGTH: Final = 64
+"""Of a bed; the records have room for this."""
+
+MAX_BEDS: Final = 1_000
+"""Of one gateway, which hears some sixty wearables."""
 
 MAX_AGE_MS: Final = 366 * 86_400 * 1_000
 """A year: no outbox is older, and a larger number is a broken counter."""
@@ -47,6 +53,40 @@ def read_event(topic: topics.Topic, payload: bytes) -> Event:
         known = event.id if _is_id(event.id) else None
         raise RejectedMessageError(problem, message_id=known)
     return event
+
+
+def read_status(topic: topics.Topic, payload: bytes) -> Status:
+    """Read a heartbeat. What the records could not hold would keep those of all others back.
+
+    Raises
+    ------
+    RejectedMessageError
+        If it will never be accepted, with the reason.
+    """
+    status = decode(payload, Status)
+    if status.name != topic.sender:
+        raise RejectedMessageError(f"a status of {status.name!r} from {topic.sender!r}")
+    if not _is_text(status.session):
+        raise RejectedMessageError("an unusable session")
+    if len(status.beds) > MAX_BEDS or not all(map(_is_label, status.beds)):
+        raise RejectedMessageError(
+            f"unusable beds: at most {MAX_BEDS} of {MAX_LABEL_LENGTH} printable characters"
+        )
+    return status
+
+
+def read_presence(payload: bytes) -> Presence:
+    """Read which wearables a gateway hears.
+
+    Raises
+    ------
+    RejectedMessageError
+        If it will never be accepted, with the reason.
+    """
+    presence = decode(payload, Presence)
+    if any(map(_is_no_identifier, presence.heard)):
+        raise RejectedMessageError("an unusable identifier of a wearable")
+    return presence
 
 
 def _problem(topic: topics.Topic, event: Event) -> str | None:
@@ -92,6 +132,10 @@ def _is_no_identifier(value: str | None) -> bool:
 
 def _is_id(value: str) -> bool:
     return 1 <= len(value) <= MAX_ID_LENGTH and _is_text(value)
+
+
+def _is_label(value: str) -> bool:
+    return len(value) <= MAX_LABEL_LENGTH and _is_text(value)
 
 
 def _is_text(value: str | None) -> bool:

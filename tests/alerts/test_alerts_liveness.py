@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 import msgspec
+import pytest
 
 from alerts import ResidentState
 from contract import topics
@@ -322,3 +323,46 @@ def test_nonsense_beside_events_is_counted_and_does_no_harm(ward):
     )
     assert status["counts"]["messages_rejected"] == 3
     assert ward.only().state is IncidentState.OPEN
+
+
+HOSTILE = (
+    {"session": "\0"},
+    {"session": "s" * 501},
+    {"beds": ("2/F \0",)},
+    {"beds": ("x" * 65,)},
+    {"beds": tuple(f"bed {number}" for number in range(1_001))},
+)
+
+
+@pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"])
+def test_what_the_records_cannot_hold_keeps_nobody_elses_silence_back(ward):
+    """A stolen gateway's heartbeats and presence are no reason to miss a silent one."""
+
+    def presence(name, *heard):
+        message = Presence(
+            schema=MESSAGE_SCHEMA, gateway=name, session="x", sequence=1,
+            at_us=now_us(ward.clock), heard=dict.fromkeys(heard, -60.0),
+        )  # fmt: skip
+        where = topics.build("demo", name, topics.PRESENCE)
+        return lambda: ward.broker.publish(where, encode(message))
+
+    ward.play(
+        *beats(ward, 31),
+        *((20, ward.heartbeat(name=f"gateway-x{n}", **said)) for n, said in enumerate(HOSTILE)),
+        # A floor of its own that no column holds.
+        *beats(ward, 31, name="gateway-y", session="y", beds=("y" * 40 + " 1",)),
+        (28, presence("gateway-x1", "\0")),
+        (28, presence("gateway-x2", "w" * 65)),
+        (29, presence("gateway-a", "w1")),
+        until=100,
+    )
+    board = ward.last_board
+    silent = {each.gateway for each in board.faults if each.cause == FaultCause.GATEWAY_SILENT}
+    assert silent == {"gateway-a", "gateway-y"}
+    assert [check.beds for check in board.checks if check.floor == "2/F"] == [
+        ["2/F 211", "2/F 212"]
+    ]
+    (first,) = (each for each in board.residents if each.id == "r1")
+    assert first.last_heard_us is not None
+    (own,) = (each for each in board.services if each.role == Role.ALERTS)
+    assert ward.seconds(own.heard_at_us) > 60

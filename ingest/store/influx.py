@@ -182,7 +182,8 @@ class InfluxStore:
             ],
         )
         if self._journal is not None and plan.placed:
-            kept = [line for at, line in enumerate(lines) if at not in refused]
+            # Not the rows that are written over: an old one, written again, would stand for new.
+            kept = [line for at, line in enumerate(lines[:start]) if at not in refused]
             self._journal.keep(entry, kept, received_at_us)
         entry.note_written(received_at_us)
         return list(_outcomes(plan, said))

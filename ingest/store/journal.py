@@ -10,7 +10,9 @@ transaction that makes its receipts possible, and written again
   two writes without anybody noticing. Then it is dropped.
 
 So what got a receipt is in the store at the latest one horizon after a kill. Writing again
-changes nothing: equal series and time overwrite each other.
+changes nothing: equal series and time overwrite each other. The rows that newer ones are written
+over (the latest point of a wearable, the time of the last write) are not kept: the next write
+makes them.
 """
 
 from __future__ import annotations

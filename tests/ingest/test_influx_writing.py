@@ -326,3 +326,32 @@ def test_a_journal_is_written_again_and_ends(
         await store.close()
 
     run(scenario)
+
+
+def test_a_journal_written_again_sets_nothing_back(
+    place: InfluxdPlace, tmp_path: Path, batch: Any, point: Any
+) -> None:
+    from ingest.store.influx import InfluxStore
+    from ingest.store.journal import Journal
+    from ingest.store.ledger import Ledger
+
+    ledger = Ledger(place.path)
+    sink = WriteV1(InfluxServer(Access(place.server.url)), place.database)
+    journal = Journal(ledger, horizon_s=300.0)
+    store = InfluxStore("demo", ledger, sink, place.reader, journal=journal)
+    times = range(NOW_US, NOW_US + 400_000_000, 10_000_000)
+
+    async def scenario() -> None:
+        await store.upkeep(NOW_US)
+        for number, at_us in enumerate(times, 1):
+            taken = msgspec.structs.replace(batch(number), points=[point(at_us=at_us)])
+            await store.write([], [taken], at_us)
+        while await store.upkeep(times[-1]):
+            pass
+        await store.close()
+
+    run(scenario)
+    with closing(place.reader()) as reader:
+        assert reader.written_at_us() == times[-1]
+        assert [each.point.at_us for each in reader.latest(times[-1])] == [times[-1]]
+    assert place.points() == list(times)

@@ -7,8 +7,9 @@ They do as they are told; when to sound is `edge.siren_policy`'s affair. The lou
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import Final, Protocol
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from functools import partial
+from typing import Any, Final, Protocol
 
 import structlog
 
@@ -125,15 +126,41 @@ def combined_siren(*sirens: Siren) -> Siren:
 
 
 class _CombinedSiren:
+    """Each follows what it was told last, at its own pace.
+
+    A broker that hangs takes a publish and answers it much later, or never; that is when the
+    loudspeaker and the pin, which must be told again each second, are needed most.
+    """
+
     def __init__(self, sirens: Sequence[Siren]) -> None:
         self._sirens = sirens
+        self._wishes: dict[int, Callable[[], Coroutine[Any, Any, None]]] = {}
+        """What is still to be done, by the place of the siren."""
+        self._following: dict[int, asyncio.Task[None]] = {}
 
     async def sound(self, tone: Tone, reason: str, volume_percent: int) -> None:
-        # Together: a broker that hangs must not keep the loudspeaker silent.
-        await asyncio.gather(*(each.sound(tone, reason, volume_percent) for each in self._sirens))
+        await self._tell(partial(each.sound, tone, reason, volume_percent) for each in self._sirens)
 
     async def quiet(self) -> None:
-        await asyncio.gather(*(each.quiet() for each in self._sirens))
+        await self._tell(each.quiet for each in self._sirens)
+
+    async def _tell(self, wishes: Iterable[Callable[[], Coroutine[Any, Any, None]]]) -> None:
+        """Hand on to each; returns when the first has done it."""
+        for place, wish in enumerate(wishes):
+            self._wishes[place] = wish
+            following = self._following.get(place)
+            if following is None or following.done():
+                self._following[place] = asyncio.create_task(self._follow(place))
+        free = [each for each in self._following.values() if not each.done()]
+        if free:
+            await asyncio.wait(free, return_when=asyncio.FIRST_COMPLETED)
+
+    async def _follow(self, place: int) -> None:
+        while (wish := self._wishes.pop(place, None)) is not None:
+            try:
+                await wish()
+            except Exception:  # noqa: BLE001 - the others, and the gateway, go on
+                _log.exception("siren_defect", siren=type(self._sirens[place]).__name__)
 
     @property
     def troubles(self) -> tuple[str, ...]:

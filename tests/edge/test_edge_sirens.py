@@ -96,6 +96,67 @@ def test_sirens_together_one_fails_the_others_sound(clock):
     clock.run(main())
 
 
+def test_a_broker_that_hangs_keeps_no_other_siren_from_going_on(clock):
+    """It answers nothing for half a minute: the very time in which a bell has to ring."""
+
+    class Hanging:
+        connected = True
+
+        async def publish(self, topic, payload, *, retain=False):
+            said.append(wire.decode(payload, SirenMessage).sounding)
+            await clock.sleep(30)
+
+    class Pin:
+        def on(self) -> None:
+            strokes.append(clock.monotonic_ns())
+
+        def off(self) -> None: ...
+
+        def close(self) -> None: ...
+
+    said: list[bool] = []
+    strokes: list[int] = []
+
+    async def main():
+        begun_ns = clock.monotonic_ns()
+        bell = GpioSiren(17, clock, open_output=lambda *_, **__: Pin())
+        log = LogSiren()
+        siren = combined_siren(MqttSiren(Hanging(), "demo", "gateway-a"), log, bell)
+        for _ in range(20):
+            await siren.sound(Tone.ALARM, "nobody comes", 80)
+            assert log.sounding is Tone.ALARM
+            await clock.sleep(0.99)
+        assert len(strokes) == 20, "one each second"
+        await siren.quiet()
+        assert log.sounding is None
+        await clock.sleep(10.2)
+        assert len(strokes) == 20
+        assert clock.monotonic_ns() - begun_ns == pytest.approx(30e9, abs=1e6), "nobody waited"
+        await clock.sleep(31)
+        assert said == [True, False], "what it was told last, once it can be told again"
+
+    clock.run(main())
+
+
+def test_a_siren_with_a_defect_keeps_no_other_from_sounding(clock):
+    class Defective:
+        troubles = ()
+
+        async def sound(self, tone, reason, volume_percent):
+            raise RuntimeError("a defect")
+
+        quiet = sound
+
+    async def main():
+        log = LogSiren()
+        siren = combined_siren(Defective(), log)
+        await siren.sound(Tone.ALARM, "nobody comes", 80)
+        await clock.sleep(0.1)
+        assert log.sounding is Tone.ALARM
+
+    clock.run(main())
+
+
 def test_a_refused_siren_topic_is_a_trouble_until_it_is_taken(clock):
     class Refusing:
         connected = True

@@ -151,11 +151,11 @@ class LyingKeeper:
 
         Their ids at once, so that none is suspected under another; their timers by `take_up`.
         """
-        if not len(self._roster):
-            return
         for device, waiting in list(self._waiting.items()):
             if not self._is_wearer(device, waiting.resident):
                 del self._waiting[device]
+        if not len(self._roster):
+            return
         for device, kept in self._loaded.items():
             wearable = self._roster.by_device.get(device)
             if wearable is None or not self._is_wearer(device, kept.resident):

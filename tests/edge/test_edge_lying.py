@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 import pytest
+from msgspec.structs import replace
 
 from contract.clock import VirtualClock
 from contract.events import EventKind, FaultCause
@@ -302,6 +303,24 @@ def test_a_wearable_that_changes_hands_while_it_waits_takes_no_fall_along(
             await bench.advertise(5, first=210, **LYING)
             again._apply_config(make_config(make_wearable(resident="resident-2"), revision=2))
             await bench.advertise(300, first=215, **LYING)
+        assert stages(bench) == []
+
+    clock.run(main())
+
+
+def test_a_home_that_takes_everybody_out_while_one_waits_stops_no_gateway(
+    bench, clock, make_config
+):
+    async def main():
+        await before(bench, 100)
+        bench.far_end.alerts_up = False
+        again = bench.gateway()
+        async with bench.running(again):
+            await bench.advertise(5, first=210, **LYING)
+            again._apply_config(replace(make_config(revision=2), wearables=[]))
+            await clock.sleep(30)
+            assert bench.far_end.statuses[-1].session == again.sender.session
+            assert bench.far_end.statuses[-1].online
         assert stages(bench) == []
 
     clock.run(main())

@@ -93,8 +93,12 @@ class CredentialWatch:
                 f"this gateway's certificate cannot be read: {error}; enrol it again",
             )
             return
+        if not self._clock.synced():
+            # Nobody knows; what an earlier session has raised stands until somebody does.
+            self._read_ns = None
+            return
         left_s = ends.timestamp() - now_us(self._clock) / US_PER_S
-        if not self._clock.synced() or left_s >= SOON_DAYS * _DAY_S:
+        if left_s >= SOON_DAYS * _DAY_S:
             await self._faults.clear(FaultCause.CERTIFICATE_EXPIRING, "the certificate is renewed")
             return
         days = int(left_s // _DAY_S)

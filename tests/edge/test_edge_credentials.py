@@ -93,6 +93,20 @@ def test_a_clock_that_is_not_set_judges_no_end() -> None:
     it.play(scenario)
 
 
+def test_what_an_earlier_session_told_stands_until_the_clock_is_set() -> None:
+    it = Watched(synced=False)
+    it.book.standing[ENDING] = "ends in 3 days"
+
+    async def scenario() -> None:
+        await it.pass_s(60)
+        assert it.book.standing == {ENDING: "ends in 3 days"}
+        it.clock = it.watch._clock = VirtualClock(NOW)
+
+    it.play(scenario)
+    it.clock.run(it.pass_s(20))
+    assert not it.book.standing, "it was renewed; looked at within seconds of the clock's being set"
+
+
 @pytest.mark.parametrize("broken", [OSError("gone"), ValueError("no certificate")])
 def test_a_certificate_that_cannot_be_read_is_told(broken: Exception) -> None:
     it = Watched()

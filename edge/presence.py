@@ -124,7 +124,10 @@ class Neighbours:
         if self.rank(wearable) == 0:
             return None
         hearing = [each for each in self._live() if wearable.device in each.heard]
-        return min(hearing, key=lambda each: (-each.heard[wearable.device], each.gateway))
+        # It may have fallen silent between the one look and the other.
+        return min(
+            hearing, key=lambda each: (-each.heard[wearable.device], each.gateway), default=None
+        )
 
     def note_judged(self, wearable: Wearable) -> None:
         """Tell the others that this gateway has decided whether to tell the slide of `wearable`."""

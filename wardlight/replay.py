@@ -11,11 +11,13 @@ from __future__ import annotations
 import asyncio
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TextIO
+
+import structlog
 
 from contract import topics, wire
 from contract.clock import Clock, ScaledClock, VirtualClock
@@ -23,8 +25,9 @@ from contract.events import Event
 from contract.ids import IdSource, UuidSource, seeded_ids
 from contract.messages import MESSAGE_SCHEMA, GatewayConfig, WearableConfig
 from contract.protocols import Bus, Message, Recording
-from contract.units import US_PER_S, ns_to_us, us_to_datetime
+from contract.units import US_PER_S, ns_to_us, seconds_to_ns, us_to_datetime
 from edge import Gateway, LogSiren
+from edge.outbox import EventOutbox
 from firmware_sim import ParquetRecording, ReplayRadio, Transport
 from firmware_sim.capture import Capture, is_capture
 from messaging import LocalBroker, LocalBus
@@ -36,11 +39,20 @@ from wardlight.scratch import scratch_folder
 from wardlight.services import bus_of
 from wardlight.settings import GatewayEntry, HomeSettings, ResidentSettings, Settings
 
+_log = structlog.get_logger(__name__)
+
 GATEWAY: Final = "replay"
 """Name of the gateway that hears the recording."""
 
 SETTLE_S: Final = 5.0
-"""After the last trial: time for the last event's receipts, far above a round trip."""
+"""After the last trial: time for the detectors' last word on it."""
+
+HAND_OVER_S: Final = 5.0
+"""Of the wall's time, however fast the clock runs: so long the receipts of what was said last are
+waited for, as a round trip takes the same at any speed."""
+
+HAND_OVER_LOOK_S: Final = 0.5
+"""Between two looks whether they have come, of the clock's time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,8 +194,8 @@ async def _in_process(
             listener = _Listener(player, out, as_json=options.as_json)
             listening = bus("replay-watch").run(_filters(settings, gateway), listener.on_messages)
             await stack.enter_async_context(background(listening))
-            await stack.enter_async_context(running_home(settings, parts))
-            await _play(options, player, clock, out)
+            home = await stack.enter_async_context(running_home(settings, parts))
+            await _play(options, player, clock, out, lambda: home.gateways[gateway])
 
 
 async def _to_running(
@@ -215,7 +227,7 @@ async def _to_running(
         async with background(
             watch.run(_filters(settings, GATEWAY), listener.on_messages), gateway.run()
         ):
-            await _play(options, player, clock, out)
+            await _play(options, player, clock, out, lambda: gateway)
 
 
 def _player_for(options: ReplayOptions, clock: Clock, settings: Settings) -> Player:
@@ -243,11 +255,27 @@ def _filters(settings: Settings, gateway: str) -> list[str]:
     return [topics.event_topic(settings.home.id, gateway, topics.ANY)]
 
 
-async def _play(options: ReplayOptions, player: Player, clock: Clock, out: TextIO) -> None:
+async def _play(
+    options: ReplayOptions,
+    player: Player,
+    clock: Clock,
+    out: TextIO,
+    gateway: Callable[[], Gateway],
+) -> None:
     await player.play()
     await clock.sleep(SETTLE_S)
+    await _handed_over(gateway().outbox, clock, options.speed)
     if not options.as_json:
         out.write(player.summary() + "\n")
+
+
+async def _handed_over(outbox: EventOutbox, clock: Clock, speed: float) -> None:
+    """Wait until everything that was said has its receipts, for `HAND_OVER_S` at most."""
+    until_ns = clock.monotonic_ns() + seconds_to_ns(HAND_OVER_S * speed)
+    while outbox.pending and clock.monotonic_ns() < until_ns:
+        await clock.sleep(HAND_OVER_LOOK_S)
+    if outbox.pending:
+        _log.warning("replay_not_receipted", events=len(outbox.pending))
 
 
 def _home_of(wearables: Sequence[WearableConfig]) -> Settings:

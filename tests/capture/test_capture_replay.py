@@ -15,7 +15,13 @@ from contract.events import EventKind
 from contract.protocols import Message
 from firmware_sim import GatewayPlan, RecordingError, SimulatedHome, demo_home
 from firmware_sim.capture import Capture, CaptureRadio
-from wardlight.replay import ReplayError, ReplayOptions, open_recording, replay
+from wardlight.replay import (
+    ReplayError,
+    ReplayOptions,
+    _handed_over,
+    open_recording,
+    replay,
+)
 from wardlight.roster import demo_settings
 from wardlight.settings import Settings
 from wardlight.tape import Tape
@@ -191,3 +197,29 @@ def test_a_running_home_must_know_who_was_recorded(three_falls, demo_plan, chang
     options = ReplayOptions(recording=Capture(three_falls.folder), **wanted)
     with pytest.raises(ReplayError, match=said):
         replay(options, settings, io.StringIO())
+
+
+class Outbox:
+    """One event that waits for its receipt."""
+
+    def __init__(self) -> None:
+        self.pending = {"an-event": object()}
+
+
+@pytest.mark.parametrize(("receipt_s", "ends_s"), [(30, 30), (1_000, 250)])
+def test_at_any_speed_the_last_receipts_are_waited_for_and_not_for_ever(receipt_s, ends_s):
+    """At fifty times real time a receipt half a second later comes after 25 s of the clock."""
+    clock, outbox = VirtualClock(), Outbox()
+
+    async def receive():
+        await clock.sleep(receipt_s)
+        outbox.pending.clear()
+
+    async def main():
+        begun_ns = clock.monotonic_ns()
+        receiving = asyncio.create_task(receive())
+        await _handed_over(outbox, clock, 50.0)
+        assert (clock.monotonic_ns() - begun_ns) / 1e9 == pytest.approx(ends_s, abs=1)
+        receiving.cancel()
+
+    clock.run(main())

@@ -6,7 +6,7 @@ import asyncio
 import ipaddress
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, NamedTuple
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 import structlog
 
@@ -19,6 +19,8 @@ MAX_HEAD_BYTES: Final = 8 * 1024
 """Request line and headers; a browser's are about 1 kB."""
 MAX_BODY_BYTES: Final = 2 * 1024
 """A form with a token, an id and a language is about 150 bytes."""
+_LENGTH_DIGITS: Final = 9
+"""Of the length of a body; Python refuses to read a number of thousands of digits."""
 MAX_CONNECTIONS: Final = 16
 """A few phones at once; a stranger must not take the gateway's memory or time."""
 REQUEST_LIMIT_S: Final = 5.0
@@ -92,7 +94,7 @@ def check_source(request: Request, names: frozenset[str]) -> None:
         421 or 403.
     """
     host = request.headers.get("host", "")
-    bare = urlsplit(f"//{host}").hostname or ""
+    bare = _parted(host).hostname or ""
     if not (_is_address(bare) or bare in names):
         raise BadRequestError(421, f"ask for this gateway by its address, not as {bare!r}")
     if request.method in _SAFE_METHODS:
@@ -100,8 +102,15 @@ def check_source(request: Request, names: frozenset[str]) -> None:
     origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
     if site is not None and site not in ("same-origin", "none"):
         raise BadRequestError(403, "this did not come from the gateway's own page")
-    if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+    if origin is not None and origin.lower().partition("://")[2] != host.lower():
         raise BadRequestError(403, "this did not come from the gateway's own page")
+
+
+def _parted(host: str) -> SplitResult:
+    try:
+        return urlsplit(f"//{host}")
+    except ValueError as error:
+        raise BadRequestError(421, f"ask for this gateway by its address: {error}") from error
 
 
 def _is_address(host: str) -> bool:
@@ -184,7 +193,7 @@ async def _read(reader: asyncio.StreamReader) -> Request:
     length = headers.get("content-length", "")
     if not length.isdigit():
         raise BadRequestError(400, "a form says how long it is")
-    if int(length) > MAX_BODY_BYTES:
+    if len(length) > _LENGTH_DIGITS or int(length) > MAX_BODY_BYTES:
         raise BadRequestError(413, f"at most {MAX_BODY_BYTES} bytes")
     body = await reader.readexactly(int(length))
     form = dict(parse_qsl(body.decode("utf-8", "replace")))

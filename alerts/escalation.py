@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from alerts import faults, schedule, transitions
 from alerts.channels import CHANNEL_TIMEOUT_S, Channel, ChannelError, Notice
 from alerts.clockwatch import ClockWatch
+from alerts.lateness import LATE_S, Lookout
 from alerts.policy import (
     CALLING_STEPS,
     REALARM_FIRST_STEP,
@@ -47,6 +48,9 @@ BATCH: Final = 100
 RETRY_S: Final = 1.0
 """Pause after the database could not be used; a page may be waiting."""
 
+_CALLED_FOR: Final = (IncidentState.UNPAGED, IncidentState.OPEN, IncidentState.ACKNOWLEDGED)
+"""States in which somebody waits for the next step."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -74,9 +78,14 @@ class Claim(NamedTuple):
 
 
 def claim_due(
-    session: Session, home: str, moment_us: int, channels: Sequence[Channel]
+    session: Session, home: str, moment_us: int, channels: Sequence[Channel], why_late: str
 ) -> list[Claim]:
     """Take the steps whose time has come and do what needs no channel.
+
+    Parameters
+    ----------
+    why_late
+        What is written down beside a step that is late.
 
     Returns
     -------
@@ -108,6 +117,7 @@ def claim_due(
             try:
                 with session.begin_nested():
                     incident = session.get_one(Incident, row.incident_id)
+                    _note_lateness(session, row, incident, moment_us, why_late)
                     claim = _take(session, row, incident, moment_us, channels)
             except Exception:  # one incident's defect must not keep the others from being paged
                 log.exception("step_defect", step=number)
@@ -117,6 +127,24 @@ def claim_due(
             if claim is not None:
                 claims.append(claim)
     return claims
+
+
+def _note_lateness(
+    session: Session, row: EscalationStep, incident: Incident, moment_us: int, why_late: str
+) -> None:
+    late_us = moment_us - row.next_at_us
+    if late_us <= LATE_S * US_PER_S or incident.state not in _CALLED_FOR:
+        return
+    if row.claimed_until_us is not None:
+        why_late = "whoever began it never finished"
+    transitions.write_log(
+        session,
+        incident,
+        LogKind.STEP_LATE,
+        moment_us,
+        by=transitions.ESCALATION_AUTHOR,
+        detail=f"{late_us // US_PER_S} s late: {why_late}",
+    )
 
 
 def _take(
@@ -324,6 +352,7 @@ class EscalationWorker:
         self._database = database
         self._channels = channels
         self._watch = watch
+        self._lookout = Lookout(clock)
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
@@ -341,6 +370,7 @@ class EscalationWorker:
                 except SQLAlchemyError as error:
                     # Whoever watches from outside sees it: the auditor cannot write either.
                     log.error("escalation_cannot_read", error=str(error))
+                    self._lookout.hindered(error)
                     await self._clock.sleep(RETRY_S)
                     self._wake.set()
                     continue
@@ -350,7 +380,11 @@ class EscalationWorker:
     def _claim(self) -> list[Claim]:
         self._watch.check()
         with self._database.transaction(self._home) as session:
-            return claim_due(session, self._home, now_us(self._clock), self._channels)
+            claims = claim_due(
+                session, self._home, now_us(self._clock), self._channels, self._lookout.why()
+            )
+        self._lookout.looked()
+        return claims
 
     async def _deliver(self, claim: Claim) -> None:
         outcomes = await asyncio.gather(*(_send(call) for call in claim.calls))

@@ -233,6 +233,8 @@ class LogKind(StrEnum):
     RAISED_AGAIN = "raised_again"
     PRIORITY_RAISED = "priority_raised"
     STEP_REACHED = "step_reached"
+    STEP_LATE = "step_late"
+    """With the reason, beside the line that says that it was reached."""
     NOTIFIED = "notified"
     NOT_NOTIFIED = "not_notified"
     ACKNOWLEDGED = "acknowledged"

@@ -243,6 +243,7 @@ LOG: Final[Mapping[str, Pair]] = MappingProxyType(
         "no_arrival": Pair("Nobody has arrived", "無人到達"),
         "arrived": Pair("Arrived", "已到達"),
         "resolved": Pair("Closed", "結束"),
+        "step_late": Pair("Called late", "通知延誤"),
         "stall_repaired": Pair("Calling had stopped and goes on", "通知曾停頓，現已恢復"),
     }
 )

@@ -18,6 +18,7 @@ from alerts import answers, faults, schedule, transitions
 from alerts.membership import (
     ANSWERED,
     attach,
+    find_repeated,
     find_settled,
     find_unresolved,
     timing_of,
@@ -116,6 +117,8 @@ def _take_alarm(session: Session, event: Event, rule: Rule, now_us: int, ids: Id
         softens = rule.treatment is Treatment.SOFTEN
         made_us = None if softens else timing_of(event, now_us).emitted_us
         settled = find_settled(session, event, made_us)
+        if settled is None and not rule.insists:
+            settled = find_repeated(session, event)
         if settled is not None:
             attach(session, settled, event)
             transitions.write_log(

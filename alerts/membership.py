@@ -89,6 +89,27 @@ def find_settled(session: Session, event: Event, made_us: int | None) -> Inciden
     return None
 
 
+def find_repeated(session: Session, event: Event) -> Incident | None:
+    """The resolved incident that holds this very detection, told by another gateway (DESIGN 4:
+    detections carry a deterministic key, and people see one alert). Whatever its age says: a
+    message that hung on its way says how old it was when it was sent.
+    """
+    if event.key is None:
+        return None
+    return session.scalars(
+        select(Incident)
+        .join(IncidentEvent, IncidentEvent.incident_id == Incident.id)
+        .where(
+            Incident.home == event.home,
+            IncidentEvent.home == event.home,
+            Incident.state == IncidentState.RESOLVED,
+            IncidentEvent.key == event.key,
+            IncidentEvent.kind == event.kind,
+        )
+        .limit(1)
+    ).first()
+
+
 def _happening(event: Event) -> list[tuple[InstrumentedAttribute[str | None], str]]:
     known = ((IncidentEvent.fall, event.fall_id), (IncidentEvent.key, event.key))
     return [(column, value) for column, value in known if value is not None]

@@ -189,6 +189,22 @@ def test_walking_again_is_no_news_of_a_settled_fall(ward):
     assert ward.only().log[-1].what == LogKind.LATE_EVENT
 
 
+def test_another_gateways_word_of_a_settled_press_is_no_second_alert(ward):
+    """It hung on its way, and says how old it was when it was sent; a new press is another."""
+    ward.play(
+        (0, ward.say(HELP, key="r1:help:w1:97:1")),
+        (20, ward.arrive()),
+        (25, ward.resolve("assisted")),
+        (45, ward.say(HELP, key="r1:help:w1:97:1", gateway="gateway-b")),
+        (55, ward.say(HELP, key="r1:help:w1:97:2")),
+        until=56,
+    )
+    ward.want_rings((0, "mei"), (55, "mei"))
+    assert len(ward.incidents()) == 2
+    logs = [[line.what for line in incident.log] for incident in ward.incidents()]
+    assert sum(LogKind.LATE_EVENT in log for log in logs) == 1
+
+
 def test_a_settled_fall_that_speaks_again_afterwards_is_a_new_incident(ward):
     ward.play(
         (0, ward.say(SUSPECTED, fall_id="f1")),

@@ -21,7 +21,7 @@ from alerts.records.database import Database
 from alerts.records.models import Gateway, Resident, Service, Wearable
 from contract.clock import Clock, now_us
 from contract.events import FaultCause
-from contract.messages import Presence, Role, Status
+from contract.messages import LAST_SEQUENCE, Presence, Role, Status
 from contract.units import NS_PER_S
 
 OLD_SESSIONS: Final = 32
@@ -57,6 +57,7 @@ class _Heard:
 
     __slots__ = (
         "beds",
+        "buried",
         "ended",
         "heard_ns",
         "heard_us",
@@ -76,6 +77,8 @@ class _Heard:
         self.heard_us: int | None = None
         self.beds: list[str] = []
         self.ended: list[str] = []
+        self.buried: dict[str, int] = {}
+        """Of the same: the last word that was heard of those that are said to be gone."""
         self.workers: dict[str, tuple[int, int]] = {}
         """Of a service that several processes share: sequence and when it was heard, by the
         session of each that lives."""
@@ -171,18 +174,26 @@ class Liveness:
 
     def _hear_worker(self, heard: _Heard, status: Status, *, retained: bool) -> None:
         """One of the processes that do one service's work: it is gone when all of them are."""
-        sequence, _ = heard.workers.get(status.session, (-1, 0))
-        if status.session in heard.ended or status.sequence <= sequence:
+        last = heard.buried.get(status.session, -1)
+        last, _ = heard.workers.get(status.session, (last, 0))
+        if status.sequence <= last:
             return
         now_ns = self._clock.monotonic_ns()
         if status.online:
+            # A will is the broker's word for a connection that it lost. Whoever speaks after it
+            # lives: the connection alone was gone.
+            heard.buried.pop(status.session, None)
             heard.workers[status.session] = (status.sequence, now_ns)
             heard.session, heard.heard_ns = status.session, now_ns
             if not retained:
                 heard.heard_us = now_us(self._clock)
         elif status.session in heard.workers or not heard.workers:
             heard.workers.pop(status.session, None)
-            heard.ended = [*heard.ended[1 - OLD_SESSIONS :], status.session]
+            if status.sequence != LAST_SEQUENCE:
+                last = status.sequence  # a goodbye of its own: nothing older revives it
+            heard.buried[status.session] = last
+            while len(heard.buried) > OLD_SESSIONS:
+                del heard.buried[next(iter(heard.buried))]
         self._settle_workers(status.name, heard)
 
     def _settle_workers(self, name: str, heard: _Heard) -> None:

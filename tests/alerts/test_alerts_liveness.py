@@ -137,6 +137,26 @@ def test_a_service_of_several_workers_is_silent_when_all_of_them_are(ward):
     assert seen == [[], [], silent, silent, []]
 
 
+def test_a_worker_whose_connection_alone_was_lost_is_heard_again(ward):
+    """The broker speaks its will, it connects again and beats on, under the same session."""
+    ingest = {"name": "ingest", "role": Role.INGEST, "beds": ()}
+    seen = []
+
+    def look():
+        seen.append(causes(ward))
+
+    ward.play(
+        *beats(ward, 60),
+        *beats(ward, 20, session="one", **ingest),
+        (25, ward.heartbeat(session="one", sequence=LAST_SEQUENCE, online=False, **ingest)),
+        (27, look),
+        (30, ward.heartbeat(session="one", sequence=1_000, **ingest)),
+        (32, look),
+        until=33,
+    )
+    assert seen == [[FaultCause.SERVICE_SILENT], []]
+
+
 def test_silence_is_still_missed_after_a_restart(ward):
     async def restart():
         await ward.stop_service(kill=True)

@@ -103,6 +103,11 @@ class PostgreSQL:
         """Whether the process lives."""
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def pid(self) -> int | None:
+        """Its first process' id while it runs."""
+        return self._process.pid if self._process is not None and self.running else None
+
     async def start(self) -> None:
         """Make its files at the first time, start it, and wait until it answers.
 

@@ -106,13 +106,18 @@ def _refused(table: str) -> Iterator[None]:
 
 
 async def run_gateway(
-    settings: Settings, wrap_radio: RadioWrapper = lambda radio, _clock, _truth: radio
+    settings: Settings,
+    wrap_radio: RadioWrapper = lambda radio, _clock, _truth: radio,
+    clock: Clock | None = None,
 ) -> None:
-    """The gateway of this machine, on the simulated home until real radios come."""
+    """The gateway of this machine, on the simulated home until real radios come.
+
+    `clock` is for those who want it wrong (chaos); by default the settings say which.
+    """
     from edge import CredentialWatch, Gateway
     from edge.page import GatewayPage
 
-    clock = clock_of(settings)
+    clock = clock or clock_of(settings)
     ids = UuidSource(clock)
     name, folder = settings.gateway.name, settings.gateway.folder
     with _refused("broker"):

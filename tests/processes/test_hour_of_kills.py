@@ -19,17 +19,13 @@ gateway that is down at the impact and again at the first attempt to read the wi
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
@@ -39,13 +35,12 @@ from alerts.records.models import Incident
 from contract.clock import SystemClock, now_us
 from contract.events import EventKind
 from contract.ids import UuidSource
-from contract.units import NS_PER_S, US_PER_S
-from detectors import FallDetector, Grid
+from contract.units import US_PER_S
 from firmware_sim import SimulatedHome, residents
-from firmware_sim.falling import make_fall
-from firmware_sim.motion import MOTION_HZ
 from ingest import StoreReader
+from tools.chaos.falls import clear_fall
 from tools.postgresql import PostgreSQL
+from tools.zygote import Zygote
 from wardlight.air import AirServer
 
 RATE = 40.0
@@ -64,69 +59,13 @@ PAGED_WITHIN_S = 180.0
 SETTLE_S = PAGED_WITHIN_S + 20.0
 """Home time after the last fall and kill, for everything to arrive."""
 
-CLEAR_SCORE = 0.9
-"""From which the detector finds a fall however its samples lie. It misses three of a thousand
-simulated falls when nobody is killed, which is not what this is about."""
-
 AT_SAME_TIME_S = 30.0
 """An incident whose moment is so near to a fall's impact is about that fall."""
-
-
-def clear_fall(random_numbers, posture, *, upright):
-    """A fall that the detector finds: one that it doubts is drawn anew."""
-    fall = make_fall(random_numbers, posture, upright=upright)
-    motion = np.concatenate(
-        [
-            np.repeat(posture.reshape(3, 1), 8 * MOTION_HZ, axis=1),
-            fall.samples_g,
-            np.repeat(fall.samples_g[:, -1:], 6 * MOTION_HZ, axis=1),
-        ],
-        axis=1,
-    )
-    grid, detector = Grid(1), FallDetector(1)
-    grid.push(0, np.arange(motion.shape[1]) * (NS_PER_S // MOTION_HZ), motion.astype(np.float32))
-    blocks = grid.close(motion.shape[1] // MOTION_HZ)
-    found = [said.score for block in blocks for said in detector.step(block)]
-    if found and found[0] >= CLEAR_SCORE:
-        return fall
-    return clear_fall(random_numbers, posture, upright=upright)
 
 
 @pytest.fixture(autouse=True)
 def _falls_are_clear(monkeypatch):
     monkeypatch.setattr(residents, "make_fall", clear_fall)
-
-
-class Zygote:
-    """Where processes come from."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        script = Path(__file__).with_name("zygote.py")
-        self.process = subprocess.Popen(
-            [sys.executable, str(script)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            cwd=Path(__file__).parents[2],
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-            text=True,
-        )
-
-    def start(self, service: str, config: Path, log: str, environment: dict[str, str]) -> int:
-        order = {
-            "service": service,
-            "config": str(config),
-            "log": str(self.folder / f"{log}.log"),
-            "environment": environment,
-        }
-        self.process.stdin.write(json.dumps(order) + "\n")
-        self.process.stdin.flush()
-        return int(self.process.stdout.readline())
-
-    def end(self) -> None:
-        self.process.stdin.close()
-        self.process.stdout.close()
-        self.process.wait()
 
 
 @dataclass

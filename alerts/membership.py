@@ -19,6 +19,10 @@ from contract.units import US_PER_S
 ANSWERED: Final = frozenset({IncidentState.ACKNOWLEDGED, IncidentState.ARRIVED})
 """Somebody has taken it on."""
 
+REPEATED_US: Final = 600 * US_PER_S
+"""Two gateways place one detection at the same time, by their own clocks. Where those differ by
+more, or one is not set, people are called twice rather than not at all."""
+
 _US_PER_MS: Final = 1_000
 
 
@@ -92,7 +96,8 @@ def find_settled(session: Session, event: Event, made_us: int | None) -> Inciden
 def find_repeated(session: Session, event: Event) -> Incident | None:
     """The resolved incident that holds this very detection, told by another gateway (DESIGN 4:
     detections carry a deterministic key, and people see one alert). Whatever its age says: a
-    message that hung on its way says how old it was when it was sent.
+    message that hung on its way says how old it was when it was sent. A wearable counts its
+    presses to 255 and begins anew, so the same key of another time is another press.
     """
     if event.key is None:
         return None
@@ -105,6 +110,7 @@ def find_repeated(session: Session, event: Event) -> Incident | None:
             Incident.state == IncidentState.RESOLVED,
             IncidentEvent.key == event.key,
             IncidentEvent.kind == event.kind,
+            IncidentEvent.at_us.between(event.at_us - REPEATED_US, event.at_us + REPEATED_US),
         )
         .limit(1)
     ).first()

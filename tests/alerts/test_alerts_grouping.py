@@ -205,6 +205,17 @@ def test_another_gateways_word_of_a_settled_press_is_no_second_alert(ward):
     assert sum(LogKind.LATE_EVENT in log for log in logs) == 1
 
 
+def test_a_press_whose_number_was_used_long_ago_is_a_new_alert(ward):
+    ward.play(
+        (0, ward.say(HELP, key="r1:help:w1:97:1")),
+        (20, ward.arrive()),
+        (25, ward.resolve("assisted")),
+        (1_000, ward.say(HELP, key="r1:help:w1:97:1")),
+        until=1_001,
+    )
+    assert len(ward.incidents()) == 2
+
+
 def test_a_settled_fall_that_speaks_again_afterwards_is_a_new_incident(ward):
     ward.play(
         (0, ward.say(SUSPECTED, fall_id="f1")),

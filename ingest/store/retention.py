@@ -8,6 +8,7 @@ far they have come stands in the ledger; made again they are the same rows.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
@@ -43,6 +44,15 @@ WINDOW_US: Final = 10 * US_PER_MINUTE
 SLACK_DAYS: Final = 7
 """InfluxDB keeps seconds and minutes so much longer than they are needed: time for minutes to
 be made after an outage of ingest."""
+
+
+TIMED_FROM_US: Final = 1_577_836_800 * US_PER_S
+"""1 January 2020. What was measured before is of a machine that did not know the time: how old it
+is, what came after it says."""
+
+
+_NO_ROW: Final = 2**63 - 1
+"""Beyond every row."""
 
 
 class Keeping(NamedTuple):
@@ -208,16 +218,14 @@ def _seconds_to_minutes(entry: Entry, before_us: int) -> bool:
     connection = entry.connection
     devices = connection.execute("SELECT device FROM wearable").fetchall()
     for (device,) in devices:
-        (oldest,) = connection.execute(
-            "SELECT min(at_us) FROM point WHERE device = ?", (device,)
-        ).fetchone()
-        if oldest is None or oldest >= before_us:
+        oldest, before_row = _oldest_second(connection, device, before_us)
+        if oldest is None:
             continue
         end_us = min(oldest // US_PER_HOUR * US_PER_HOUR + PIECE_US, before_us)
         rows = connection.execute(
             f"SELECT {', '.join(SECOND_COLUMNS)} FROM point "  # noqa: S608 - constants
-            "WHERE device = ? AND at_us < ?",
-            (device, end_us),
+            "WHERE device = ? AND at_us BETWEEN ? AND ? AND rowid < ?",
+            (device, oldest, end_us - 1, before_row),
         ).fetchall()
         (home,) = connection.execute(
             "SELECT home FROM session JOIN point ON session.id = session_id "
@@ -228,9 +236,32 @@ def _seconds_to_minutes(entry: Entry, before_us: int) -> bool:
             "INSERT INTO minute VALUES (?, ?, ?, ?, ?, ?,?,?,?,?,?,?,?,?,?)",
             [(home, *each[:-1], *each.values) for each in minutes_of(rows)],
         )
-        connection.execute("DELETE FROM point WHERE device = ? AND at_us < ?", (device, end_us))
+        connection.execute(
+            "DELETE FROM point WHERE device = ? AND at_us BETWEEN ? AND ? AND rowid < ?",
+            (device, oldest, end_us - 1, before_row),
+        )
         return True
     return False
+
+
+def _oldest_second(
+    connection: sqlite3.Connection, device: str, before_us: int
+) -> tuple[int | None, int]:
+    """Where the next piece of a wearable begins, and the row that ends it.
+
+    A second without a time is old when one came after it that is.
+    """
+    oldest, before_row = connection.execute(
+        "SELECT min(at_us), max(rowid) FROM point WHERE device = ? AND at_us BETWEEN ? AND ?",
+        (device, TIMED_FROM_US, before_us - 1),
+    ).fetchone()
+    if oldest is None:
+        return None, _NO_ROW
+    (untimed,) = connection.execute(
+        "SELECT min(at_us) FROM point WHERE device = ? AND at_us < ? AND rowid < ?",
+        (device, TIMED_FROM_US, before_row),
+    ).fetchone()
+    return (oldest, _NO_ROW) if untimed is None else (untimed, before_row)
 
 
 def _minutes_to_hours(entry: Entry, before_us: int) -> bool:
@@ -253,9 +284,10 @@ def _minutes_to_hours(entry: Entry, before_us: int) -> bool:
 
 
 def _drop_events(entry: Entry, before_us: int) -> bool:
+    """By the time of receipt, too: an alarm of a gateway that took it for 1970 is not old."""
     deleted = entry.connection.execute(
-        "DELETE FROM event WHERE rowid IN "
-        "(SELECT rowid FROM event WHERE at_us < ? ORDER BY at_us LIMIT 1000)",
-        (before_us,),
+        "DELETE FROM event WHERE rowid IN (SELECT rowid FROM event "
+        "WHERE at_us < ? AND received_at_us < ? ORDER BY at_us LIMIT 1000)",
+        (before_us, before_us),
     ).rowcount
     return bool(deleted)

@@ -178,3 +178,37 @@ def test_minutes_of_nothing() -> None:
     assert minutes_of([]) == []
     (minute,) = minutes_of([(61_000_000, "w", None, *[None] * 10)])
     assert (minute.at_us, minute.seconds, set(minute.values)) == (60_000_000, 1, {None})
+
+
+def test_what_a_gateway_measured_before_it_knew_the_time_is_not_old(
+    tmp_path: Path, batch: Any, point: Any, event: Any
+) -> None:
+    clock = VirtualClock()
+    home, moment_us = SqliteHome(tmp_path), now_us(clock)
+
+    def seconds(session: str, start_us: int) -> Any:
+        points = [point(at_us=start_us + second * 1_000_000) for second in range(10)]
+        return batch(1, session=session, points=points)
+
+    async def upkeep(store: Any, at_us: int) -> None:
+        while await store.upkeep(at_us):
+            pass
+
+    async def main() -> None:
+        store = home.open()
+        await store.write([event(1, at_us=5_000_000)], [seconds("in-1970", 0)], moment_us)
+        await store.write([], [seconds("timed", moment_us)], moment_us)
+        await upkeep(store, moment_us)
+        assert len(home.rows("summary", "at_us")) == 20, "kept with what came with it"
+        assert home.rows("event", "at_us") == [(5_000_000,)], "an alarm least of all is dropped"
+        later_us = moment_us + 2 * DAY_US
+        await store.write([], [seconds("late-1970", 0), seconds("later", later_us)], later_us)
+        await upkeep(store, later_us)
+        assert [each[0] for each in home.rows("summary", "at_us")] == [
+            *range(0, 10_000_000, 1_000_000),
+            *range(later_us, later_us + 10_000_000, 1_000_000),
+        ], "the other boot of that year is as young as what came with it"
+        assert home.rows("minute", "at_us") == [(moment_us // 60_000_000 * 60_000_000,)]
+        await store.close()
+
+    clock.run(main())

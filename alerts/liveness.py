@@ -150,19 +150,13 @@ class Liveness:
         if status.role is Role.INGEST:
             self._hear_worker(heard, status, retained=retained)
             return is_new
-        if status.session == heard.session:
-            if status.sequence <= heard.sequence:
-                return is_new
-        elif status.session in heard.ended:
-            log.info("late_word_of_an_ended_session", sender=status.name, online=status.online)
+        # The broker's word for a connection that it lost. Whoever speaks after it lives: the
+        # connection alone was gone, so it does not count as this session's last.
+        is_will = not status.online and status.sequence == LAST_SEQUENCE
+        if not self._is_news(heard, status, is_will=is_will):
             return is_new
-        elif heard.sequence >= 0 and not status.online:
-            # A will of a session that we never heard cannot end the one that we do hear.
-            return is_new
-        else:
-            heard.ended = [*heard.ended[1 - OLD_SESSIONS :], heard.session]
-            heard.session = status.session
-        heard.sequence = status.sequence
+        if not is_will:
+            heard.sequence = status.sequence
         if (heard.online, heard.role, heard.beds) != (status.online, status.role, status.beds):
             self._changed.add(status.name)
         heard.role, heard.online, heard.beds = status.role, status.online, list(status.beds)
@@ -171,6 +165,21 @@ class Liveness:
             if not retained:
                 heard.heard_us = now_us(self._clock)
         return is_new
+
+    @staticmethod
+    def _is_news(heard: _Heard, status: Status, *, is_will: bool) -> bool:
+        """Whether this counts; a new session is the sender's from then on."""
+        if status.session == heard.session:
+            return is_will or status.sequence > heard.sequence
+        if status.session in heard.ended:
+            log.info("late_word_of_an_ended_session", sender=status.name, online=status.online)
+            return False
+        if heard.sequence >= 0 and not status.online:
+            # A will of a session that we never heard cannot end the one that we do hear.
+            return False
+        heard.ended = [*heard.ended[1 - OLD_SESSIONS :], heard.session]
+        heard.session, heard.sequence = status.session, -1
+        return True
 
     def _hear_worker(self, heard: _Heard, status: Status, *, retained: bool) -> None:
         """One of the processes that do one service's work: it is gone when all of them are."""

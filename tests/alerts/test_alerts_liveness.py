@@ -91,6 +91,20 @@ def test_a_late_will_of_the_session_before_counts_for_nothing(ward):
     assert causes(ward) == []
 
 
+def test_a_gateway_whose_connection_alone_was_lost_is_heard_again(ward):
+    """A cut cable: the broker speaks the will, and the same run of the gateway comes back."""
+    seen = []
+    ward.play(
+        *beats(ward, 11, session="s1"),
+        (12, ward.heartbeat(session="s1", online=False)),
+        (13, lambda: seen.append(causes(ward))),
+        (15, ward.heartbeat(session="s1")),
+        (16, lambda: seen.append(causes(ward))),
+        until=17,
+    )
+    assert seen == [[FaultCause.GATEWAY_SILENT], []]
+
+
 def test_an_old_heartbeat_cannot_undo_a_will(ward):
     ward.play(
         (0, ward.heartbeat(session="s1", sequence=7)),

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from alerts import Database, Desk, ResolutionOutcome
 from alerts.errors import DeskError
 from alerts.records.models import Incident
-from contract.clock import now_us
+from contract.clock import SystemClock, now_us, within
 from contract.ids import UuidSource
 from contract.units import NS_PER_S, US_PER_S
 from tools.chaos import judge, stored, witness
@@ -220,20 +220,17 @@ class Run:
         Raises
         ------
         TimeoutError
-            With what it said last.
+            If it does not in time.
         """
-        last: list[dict[str, object]] = []
-        async with (
-            asyncio.timeout(limit_s),
-            httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.home.web_port}") as browser,
-        ):
-            while True:
-                with suppress(httpx.HTTPError):
-                    answer = await browser.get("/api/v1/board")
-                    last = answer.raise_for_status().json()["services"]
-                    if len(last) >= len(GATEWAYS) + 2 and all(each["online"] for each in last):
-                        return
-                await asyncio.sleep(_LOOK_S / 2)
+        machine = SystemClock()
+
+        async def ask() -> None:
+            url = f"http://127.0.0.1:{self.home.web_port}"
+            async with httpx.AsyncClient(base_url=url) as browser:
+                while not await _is_everybody_there(browser):
+                    await machine.sleep(_LOOK_S / 2)
+
+        await within(machine, limit_s, ask())
 
     async def _settle(self) -> list[Loss]:
         """Wait until everything has arrived, or long enough; what did not come back."""
@@ -309,3 +306,12 @@ class Run:
             alarms.insisted,
             losses,
         )
+
+
+async def _is_everybody_there(browser: httpx.AsyncClient) -> bool:
+    try:
+        answer = (await browser.get("/api/v1/board")).raise_for_status()
+    except httpx.HTTPError:
+        return False
+    services = answer.json()["services"]
+    return len(services) >= len(GATEWAYS) + 2 and all(each["online"] for each in services)

@@ -203,6 +203,9 @@ RULES: Final[Mapping[EventKind, Rule]] = MappingProxyType(
         # A fall explains it (FIELD: a fall inhibits the same resident's inactivity).
         EventKind.INACTIVE: Rule(Treatment.PAGE, Family.FALL, Priority.MEDIUM, 1),
         EventKind.WANDERING_EPISODE: Rule(Treatment.RECORD),
+        EventKind.HEART_RATE_HIGH: Rule(Treatment.RECORD),
+        EventKind.HEART_RATE_LOW: Rule(Treatment.RECORD),
+        EventKind.HEART_RATE_ABSENT: Rule(Treatment.RECORD),
         EventKind.ACKNOWLEDGED: Rule(Treatment.ACKNOWLEDGE),
         EventKind.FAULT: Rule(Treatment.FAULT),
         EventKind.FAULT_CLEARED: Rule(Treatment.CLEAR_FAULT),

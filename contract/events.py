@@ -46,6 +46,9 @@ class EventKind(StrEnum):
     NOT_RETURNED = "not_returned"
     MAY_HAVE_GOT_UP = "may_have_got_up"
     WANDERING_EPISODE = "wandering_episode"
+    HEART_RATE_HIGH = "heart_rate_high"
+    HEART_RATE_LOW = "heart_rate_low"
+    HEART_RATE_ABSENT = "heart_rate_absent"
     ACKNOWLEDGED = "acknowledged"
     FAULT = "fault"
     FAULT_CLEARED = "fault_cleared"
@@ -77,6 +80,14 @@ class FaultCause(StrEnum):
     GATEWAY_SILENT = "gateway_silent"
     SERVICE_SILENT = "service_silent"
     RADIO_SILENT = "radio_silent"
+    ADAPTER_SILENT = "adapter_silent"
+    RECEIVER_SILENT = "receiver_silent"
+    SENSOR_NOT_HEARD = "sensor_not_heard"
+    ADVERT_UNENCRYPTED = "advert_unencrypted"
+    ADVERT_REPLAYED = "advert_replayed"
+    CLOCK_DRIFT = "clock_drift"
+    WEARABLES_SWAPPED = "wearables_swapped"
+    SCAN_STARVED = "scan_starved"
     STORE_UNWRITABLE = "store_unwritable"
     CHANNEL_FAILED = "channel_failed"
     ESCALATION_STALLED = "escalation_stalled"
@@ -108,6 +119,9 @@ EVENT_CLASS: Final[Mapping[EventKind, EventClass]] = MappingProxyType(
         EventKind.NOT_RETURNED: EventClass.ALARM,
         EventKind.MAY_HAVE_GOT_UP: EventClass.NOTICE,
         EventKind.WANDERING_EPISODE: EventClass.NOTICE,
+        EventKind.HEART_RATE_HIGH: EventClass.NOTICE,
+        EventKind.HEART_RATE_LOW: EventClass.NOTICE,
+        EventKind.HEART_RATE_ABSENT: EventClass.NOTICE,
         EventKind.ACKNOWLEDGED: EventClass.NOTICE,
         EventKind.FAULT: EventClass.NOTICE,
         EventKind.FAULT_CLEARED: EventClass.NOTICE,

@@ -127,14 +127,45 @@ class AlertState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     alerts: list[AlertStateItem] = []
 
 
+class VitalLimits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is unusual for one resident, as a clinician has said."""
+
+    high_bpm: int | None = None
+    low_bpm: int | None = None
+    persistence_s: int | None = None
+    """How long it must last before it is told; none: the detector's own."""
+
+
+class AbsenceKind(StrEnum):
+    """Why a wearable is not to be worn or heard for a while."""
+
+    BATHING = "bathing"
+    CHARGING = "charging"
+    LEAVE = "leave"
+
+
+class Absence(msgspec.Struct, frozen=True, kw_only=True):
+    """Staff have said so: that it is off or away is no fault until then."""
+
+    kind: AbsenceKind
+    since_us: int
+    until_us: int
+    """Expected end. Beyond it what is missing is a fault as at any time."""
+
+
 class WearableConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One enrolled wearable, as a gateway must know it. No names."""
 
     device: str
     address: str
     """Bluetooth address, upper case with colons."""
-    identity: int
-    """The 32-bit identity in its adverts."""
+    identity: int = 0
+    """The 32-bit identity in its adverts; 0 where they hold none, or it rolls (`key`)."""
+    key: str | None = None
+    """Hexadecimal, 16 bytes: what its rolling identity is made with (`contract.identity`). With it
+    address and identity change; it is known by the key. Secret."""
+    kind: str = "wardlight"
+    """Which decoder reads it: a name of the entry points `contract.devices.GROUP`."""
     resident: str | None = None
     bed: str | None = None
     """Label of the assigned bed, such as ``2/F 212-B``."""
@@ -142,6 +173,33 @@ class WearableConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     placement: str = "wrist"
     streaming: bool = False
     """A held link with continuous samples, for the few who need it."""
+    vitals: VitalLimits | None = None
+    absence: Absence | None = None
+
+
+class SensorConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One enrolled room sensor, as a gateway must know it."""
+
+    device: str
+    address: str
+    """Bluetooth address, upper case with colons."""
+    zone: str
+    kind: str = "bthome"
+    """Which decoder reads it: a name of the entry points `contract.devices.GROUP`."""
+    key: str | None = None
+    """Hexadecimal, 16 bytes: with it nothing that is not encrypted is believed. Secret."""
+    resident: str | None = None
+    """Whose bed or chair it is, where it is one person's alone."""
+    bed: str | None = None
+    """Label of that bed."""
+
+
+class ReceiverConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """A proxy that hears adverts where no gateway stands."""
+
+    name: str
+    """As in the topics that it publishes on."""
+    zone: str
 
 
 class VolumeHours(msgspec.Struct, frozen=True, kw_only=True):
@@ -160,6 +218,8 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """Grows with each change; a gateway keeps the highest it has seen."""
     time_zone: str = "Asia/Hong_Kong"
     wearables: list[WearableConfig] = []
+    sensors: list[SensorConfig] = []
+    receivers: list[ReceiverConfig] = []
     siren_volume: list[VolumeHours] = []
     zone: str | None = None
     """Where the gateway that reads this stands."""
@@ -173,6 +233,8 @@ class CommandName(StrEnum):
 
     VIBRATE = "vibrate"
     TEST_SIREN = "test_siren"
+    DISCOVER = "discover"
+    """Say for a while which devices that can be decoded are heard, enrolled or not."""
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -183,6 +245,36 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     name: CommandName
     expires_at_us: int
     device: str | None = None
+
+
+class DiscoveredDevice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A device that a gateway heard while it was asked to look."""
+
+    address: str
+    kind: str
+    """Which decoder knows it: a name of the entry points `contract.devices.GROUP`."""
+    model: str
+    """What that decoder takes it for, for a person."""
+    rssi_dbm: int
+    adverts: int
+    """Heard since the command."""
+    identity: int | None = None
+    device: str | None = None
+    """Its name, if it is enrolled."""
+    receiver: str = ""
+
+
+class Discovered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a gateway hears that could be enrolled; only while a `DISCOVER` command lasts, once a
+    second, whole each time. Nobody keeps it.
+    """
+
+    schema: int
+    gateway: str
+    command: str
+    """Id of the command that is answered."""
+    at_us: int
+    devices: list[DiscoveredDevice] = []
 
 
 class Tone(StrEnum):

@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from contract.events import Event
+from contract.events import Event, FaultCause
 from contract.messages import Outcome
 from contract.telemetry import TelemetryBatch
 
@@ -29,6 +29,23 @@ class HeardAdvert(NamedTuple):
     """By service UUID."""
     received_ns: int
     """The gateway's monotonic clock."""
+    local_name: str = ""
+    """As the device calls itself, if it does."""
+    service_uuids: Sequence[str] = ()
+    """Services that it says it has."""
+    receiver: str = ""
+    """Who heard it, where that is no adapter of this gateway: the name of a proxy."""
+
+
+class AdapterTrouble(NamedTuple):
+    """An adapter, or a proxy, that hears nothing or cannot be used."""
+
+    cause: FaultCause
+    adapter: str
+    """``hci0``, or the name of a proxy."""
+    detail: str
+    """What is wrong, what has been tried, and what a person can do: one sentence. It changes
+    with each thing that is tried."""
 
 
 class LinkLostError(ConnectionError):
@@ -42,6 +59,10 @@ class RadioLink(Protocol):
         """Write with response."""
         ...
 
+    async def read(self, characteristic: str) -> bytes:
+        """Read a value."""
+        ...
+
     def notifications(self, characteristic: str) -> AsyncIterator[tuple[bytes, int]]:
         """Subscribe; yields payloads with the monotonic time (ns) of their arrival."""
         ...
@@ -52,7 +73,7 @@ class RadioLink(Protocol):
 
 
 class Radio(Protocol):
-    """One BLE adapter, or what stands for one."""
+    """The BLE adapters of a gateway, or what stands for them."""
 
     def adverts(self) -> AsyncIterator[Sequence[HeardAdvert]]:
         """Adverts in batches, as they come; ends when the radio is closed."""
@@ -64,6 +85,10 @@ class Radio(Protocol):
 
     async def close(self) -> None:
         """Stop scanning and drop all links."""
+        ...
+
+    def troubles(self) -> Sequence[AdapterTrouble]:
+        """What stands now; empty while all is well."""
         ...
 
 

@@ -19,6 +19,7 @@ from contract.ids import IDENTIFIER_PATTERN
 from contract.messages import (
     AlertState,
     Command,
+    Discovered,
     GatewayConfig,
     Presence,
     Receipt,
@@ -104,6 +105,15 @@ _CHANNELS: Final = (
         True,
         "the gateway that it is for",
         "From alerts: who wears what, bed labels, how loud the siren may be. No names.",
+    ),
+    _Channel(
+        topics.DISCOVERED,
+        Discovered,
+        _SEND,
+        False,
+        "the gateway",
+        "Devices that could be enrolled, once a second while a discover command lasts and never "
+        "otherwise: nobody's address is collected in passing.",
     ),
     _Channel(
         topics.COMMAND,

@@ -23,6 +23,7 @@ CONFIG: Final = "config"
 COMMAND: Final = "command"
 PRESENCE: Final = "presence"
 SIREN: Final = "siren"
+DISCOVERED: Final = "discovered"
 PROBE: Final = "probe"
 """Where a worker asks whether shared subscriptions work; nobody else reads it."""
 

@@ -17,6 +17,7 @@ from contract.messages import (
     MESSAGE_SCHEMA,
     AlertState,
     Command,
+    Discovered,
     GatewayConfig,
     Presence,
     Receipt,
@@ -50,6 +51,7 @@ SCHEMA_VERSIONS: Final[dict[type[msgspec.Struct], int]] = {
     AlertState: MESSAGE_SCHEMA,
     GatewayConfig: MESSAGE_SCHEMA,
     Command: MESSAGE_SCHEMA,
+    Discovered: MESSAGE_SCHEMA,
     Presence: MESSAGE_SCHEMA,
     SirenMessage: MESSAGE_SCHEMA,
 }

@@ -46,7 +46,8 @@ def check_config(config: GatewayConfig, home: str) -> GatewayConfig:
         ("address", [each.address for each in config.wearables]),
         ("identity", [each.identity for each in config.wearables]),
     ):
-        twice = [value for value, count in Counter(values).items() if count > 1]
+        given = [value for value in values if value != 0]
+        twice = [value for value, count in Counter(given).items() if count > 1]
         if twice:
             raise RejectedConfigError(f"two wearables have the {what} {twice[0]}")
     _check_hours(config.siren_volume)

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final
 
 from contract.clock import Clock
-from contract.protocols import HeardAdvert, LinkLostError
+from contract.protocols import AdapterTrouble, HeardAdvert, LinkLostError
 from contract.units import NS_PER_S
 from firmware_sim.wearable import Wearable
 
@@ -51,6 +51,9 @@ class SimulatedLink:
             # Sent again and again, until the supervision timeout or an answer.
             await self._until_reached()
         self.wearable.write(self, characteristic, data, self._clock.monotonic_ns())
+
+    async def read(self, characteristic: str) -> bytes:
+        raise LinkLostError(f"a wearable of this kind has no {characteristic} to read")
 
     def notifications(self, characteristic: str) -> AsyncIterator[tuple[bytes, int]]:
         self._check()
@@ -205,6 +208,9 @@ class SimulatedRadio:
         for link in list(self._links):
             link.drop("the radio was closed")
         self._wake()
+
+    def troubles(self) -> Sequence[AdapterTrouble]:
+        return ()
 
     # -- the simulation's side ------------------------------------------------------------
 

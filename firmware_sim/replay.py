@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from contract.clock import Clock
 from contract.messages import WearableConfig
-from contract.protocols import HeardAdvert, RecordedStream
+from contract.protocols import AdapterTrouble, HeardAdvert, RecordedStream
 from contract.units import NS_PER_S, ns_to_us
 from firmware_sim.motion import BREATHING_G, BREATHING_HZ, SENSOR_NOISE_G, SITTING
 from firmware_sim.radio import SimulatedLink, SimulatedRadio
@@ -157,6 +157,9 @@ class ReplayRadio:
 
     async def close(self) -> None:
         await self._radio.close()
+
+    def troubles(self) -> Sequence[AdapterTrouble]:
+        return self._radio.troubles()
 
     # -- playing -----------------------------------------------------------------------------
 

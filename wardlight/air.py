@@ -22,7 +22,7 @@ import msgspec
 import structlog
 
 from contract.clock import Clock
-from contract.protocols import HeardAdvert, LinkLostError, Radio, RadioLink
+from contract.protocols import AdapterTrouble, HeardAdvert, LinkLostError, Radio, RadioLink
 from firmware_sim import SimulatedHome
 
 _LENGTH: Final = struct.Struct(">I")
@@ -191,8 +191,14 @@ class _Adapter:
         async for batch in self._radio.adverts():
             offset_ns = _monotonic_to_wall_ns(self._clock)
             heard = [
-                (address, rssi, dict(ours), dict(theirs), received_ns + offset_ns)
-                for address, rssi, ours, theirs, received_ns in batch
+                (
+                    each.address,
+                    each.rssi_dbm,
+                    dict(each.manufacturer_data),
+                    dict(each.service_data),
+                    each.received_ns + offset_ns,
+                )
+                for each in batch
             ]
             _send(self._writer, _Adverts(heard))
 
@@ -296,6 +302,9 @@ class RemoteRadio:
     async def close(self) -> None:
         self._let_go("the radio was closed")
 
+    def troubles(self) -> Sequence[AdapterTrouble]:
+        return ()
+
     # -- for the links --------------------------------------------------------------------
 
     async def use(self, link: int, what: str, name: str = "", data: bytes = b"") -> None:
@@ -361,6 +370,9 @@ class _RemoteLink:
 
     async def write(self, characteristic: str, data: bytes) -> None:
         await self._radio.use(self._number, "write", characteristic, data)
+
+    async def read(self, characteristic: str) -> bytes:
+        raise LinkLostError(f"a simulated wearable has no {characteristic} to read")
 
     def notifications(self, characteristic: str) -> AsyncIterator[tuple[bytes, int]]:
         return self._radio.notifications(self._number, characteristic)

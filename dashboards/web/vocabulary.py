@@ -26,6 +26,9 @@ KINDS: Final[Mapping[str, Pair]] = MappingProxyType(
         "bed_exit": Pair("Left the bed", "離床"),
         "inactive": Pair("No movement", "沒有活動"),
         "not_returned": Pair("Has not come back", "未有返回"),
+        "heart_rate_high": Pair("Heart rate high", "心率偏高"),
+        "heart_rate_low": Pair("Heart rate low", "心率偏低"),
+        "heart_rate_absent": Pair("No heart rate", "未能測得心率"),
         "may_have_got_up": Pair("May have got up", "可能已起身"),
         "wandering_episode": Pair("Wandering", "遊走"),
         "acknowledged": Pair("Acknowledged", "已有人前往處理"),
@@ -167,6 +170,44 @@ FAULTS: Final[Mapping[str, FaultText]] = MappingProxyType(
                 "Watch its residents by round; unplug the gateway and plug it in again.",
                 "請巡房查看其範圍內的院友；將閘道器拔除電源再接上。",
             ),
+        ),
+        "adapter_silent": FaultText(
+            Pair("A radio hears nothing", "藍牙接收器沒有訊號"),
+            Pair(
+                "Watch its residents by round; unplug the gateway and plug it in again.",
+                "請巡房查看其範圍內的院友；將閘道器拔除電源再接上。",
+            ),
+        ),
+        "receiver_silent": FaultText(
+            Pair("A room's receiver is silent", "房間接收器沒有訊號"),
+            Pair(
+                "Watch the residents there by round; check the receiver's power.",
+                "請巡房查看該處的院友，並檢查接收器電源。",
+            ),
+        ),
+        "sensor_not_heard": FaultText(
+            Pair("Room sensor not heard", "收不到房間感應器訊號"),
+            Pair("Check its battery and its place.", "請檢查其電池及位置。"),
+        ),
+        "advert_unencrypted": FaultText(
+            Pair("Sensor speaks without its key", "感應器訊息未加密"), _TECHNICIAN
+        ),
+        "advert_replayed": FaultText(
+            Pair("Sensor's message was copied", "感應器訊息被重播"), _TECHNICIAN
+        ),
+        "clock_drift": FaultText(
+            Pair("Wearable's clock runs wrong", "配戴裝置時鐘不準"),
+            Pair("Exchange the wearable.", "請更換配戴裝置。"),
+        ),
+        "wearables_swapped": FaultText(
+            Pair("Wearables may be swapped", "配戴裝置可能互換"),
+            Pair(
+                "Compare the names on both wearables with who wears them.",
+                "請核對兩個配戴裝置上的姓名與配戴者。",
+            ),
+        ),
+        "scan_starved": FaultText(
+            Pair("Links keep the radio from hearing", "連線過多影響接收"), _TECHNICIAN
         ),
         "store_unwritable": FaultText(
             Pair("Records of movement cannot be kept", "無法儲存動態紀錄"),

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import signal
 
 from contract.packets import MAX_RATE_HZ, MIN_RATE_HZ
-from contract.protocols import HeardAdvert, Radio, RadioLink
+from contract.protocols import AdapterTrouble, HeardAdvert, Radio, RadioLink
 from evaluation.trials import Trial
 from firmware_sim.sensing import SENSOR_RANGE_G
 
@@ -114,6 +114,9 @@ class _LossyRadio:
     async def close(self) -> None:
         await self._radio.close()
 
+    def troubles(self) -> Sequence[AdapterTrouble]:
+        return self._radio.troubles()
+
 
 class _LossyLink:
     """A link that loses a share of what is notified. Writes are answered, so they are repeated
@@ -127,6 +130,9 @@ class _LossyLink:
 
     async def write(self, characteristic: str, data: bytes) -> None:
         await self._link.write(characteristic, data)
+
+    async def read(self, characteristic: str) -> bytes:
+        return await self._link.read(characteristic)
 
     async def notifications(self, characteristic: str) -> AsyncIterator[tuple[bytes, int]]:
         async for notification in self._link.notifications(characteristic):

@@ -28,7 +28,7 @@ from contract.clock import Clock
 from contract.gatt import CONTROL_UUID, WINDOW_UUID, Operation, decode_command
 from contract.messages import WearableConfig
 from contract.packets import decode_packet
-from contract.protocols import HeardAdvert, LinkLostError
+from contract.protocols import AdapterTrouble, HeardAdvert, LinkLostError
 from contract.units import NS_PER_S, ns_to_seconds, seconds_to_ns
 from firmware_sim.capture.format import CaptureError, LinkStep
 from firmware_sim.capture.reader import AdvertBatch, Capture, LinkRow
@@ -241,6 +241,9 @@ class CaptureRadio:
             link.drop("the radio was closed")
         self._wake()
 
+    def troubles(self) -> Sequence[AdapterTrouble]:
+        return ()
+
     def forget(self, link: CapturedLink) -> None:
         """A link is gone."""
         if link in self._links:
@@ -305,6 +308,9 @@ class CapturedLink:
             candidate, first = arguments
             for payload in self._radio.window(self.address, candidate, first):
                 self.notify(WINDOW_UUID, payload, self._clock.monotonic_ns())
+
+    async def read(self, characteristic: str) -> bytes:
+        raise LinkLostError(f"a wearable of this kind has no {characteristic} to read")
 
     def notifications(self, characteristic: str) -> AsyncIterator[tuple[bytes, int]]:
         self._check()

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from contract.clock import Clock
-from contract.protocols import HeardAdvert, LinkLostError, Radio, RadioLink
+from contract.protocols import AdapterTrouble, HeardAdvert, LinkLostError, Radio, RadioLink
 from firmware_sim.capture.format import LinkStep
 from firmware_sim.capture.writer import CaptureWriter
 
@@ -56,6 +56,9 @@ class RecordingRadio:
     async def close(self) -> None:
         await self._inner.close()
 
+    def troubles(self) -> Sequence[AdapterTrouble]:
+        return self._inner.troubles()
+
 
 class _Note:
     """Writes down what happens to one link."""
@@ -96,6 +99,9 @@ class RecordingLink:
             )
             raise
         self._note(LinkStep.WRITTEN, characteristic=characteristic, data=data)
+
+    async def read(self, characteristic: str) -> bytes:
+        return await self._inner.read(characteristic)
 
     def notifications(self, characteristic: str) -> AsyncIterator[tuple[bytes, int]]:
         try:

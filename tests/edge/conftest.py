@@ -26,7 +26,7 @@ from contract.messages import (
     Status,
     WearableConfig,
 )
-from contract.protocols import HeardAdvert, LinkLostError, Message
+from contract.protocols import AdapterTrouble, HeardAdvert, LinkLostError, Message
 from contract.telemetry import TelemetryBatch
 from edge import Gateway, Tone
 from edge.storage import StorageFile
@@ -216,6 +216,9 @@ class ScriptedLink:
         self.lost = True
         self.changed.set()
 
+    async def read(self, characteristic: str) -> bytes:
+        raise LinkLostError(f"there is no {characteristic} to read")
+
     async def disconnect(self) -> None:
         self.drop()
 
@@ -228,6 +231,7 @@ class ScriptedRadio:
         self._waiting: deque[list[HeardAdvert]] = deque()
         self._changed = asyncio.Event()
         self.connectable = True
+        self.standing: list[AdapterTrouble] = []
         self.connects = 0
         self.links: list[ScriptedLink] = []
         self.written: list[tuple[str, Operation, tuple[int, ...]]] = []
@@ -256,6 +260,9 @@ class ScriptedRadio:
     async def close(self) -> None:
         for link in self.links:
             link.drop()
+
+    def troubles(self) -> Sequence[AdapterTrouble]:
+        return self.standing
 
 
 def wearable(number: int = 1, **changes: object) -> WearableConfig:

@@ -78,6 +78,26 @@ REMEDIES: Final[Mapping[FaultCause, Remedy]] = MappingProxyType(
         FaultCause.RADIO_SILENT: Remedy(
             _WATCH, "Look in on the beds around the gateway, and plug its radio in again."
         ),
+        FaultCause.ADAPTER_SILENT: Remedy(
+            _WATCH, "Plug the adapter in again, or restart the gateway's machine."
+        ),
+        FaultCause.RECEIVER_SILENT: Remedy(
+            _WATCH, "Look in on the beds there, and check the receiver's power and network."
+        ),
+        FaultCause.SENSOR_NOT_HEARD: Remedy(_WATCH, "Change its battery, or bring it into reach."),
+        FaultCause.ADVERT_UNENCRYPTED: Remedy(
+            _WATCH, "Give the sensor the key that it was enrolled with, or exchange it."
+        ),
+        FaultCause.ADVERT_REPLAYED: Remedy(
+            _WATCH, "Look for a device that copies the sensor's adverts; enrol it with a new key."
+        ),
+        FaultCause.CLOCK_DRIFT: Remedy(_WATCH, "Exchange the wearable: its clock runs wrong."),
+        FaultCause.WEARABLES_SWAPPED: Remedy(
+            _WATCH, "Compare the names on both wearables with who wears them."
+        ),
+        FaultCause.SCAN_STARVED: Remedy(
+            _WATCH, "Take a wearable off streaming, or add an adapter or a gateway."
+        ),
         FaultCause.STORE_UNWRITABLE: Remedy(
             _WATCH, "Make room on the store's disk, or change it: nothing is kept meanwhile."
         ),

@@ -39,7 +39,7 @@ def gateway_rules(home: str, name: str) -> Iterator[Rule]:
     It may not write what it reads: a configuration that a stolen gateway retains for itself
     would outlive it.
     """
-    for kind in (topics.TELEMETRY, topics.STATUS, topics.PRESENCE, topics.SIREN):
+    for kind in (topics.TELEMETRY, topics.STATUS, topics.PRESENCE, topics.SIREN, topics.DISCOVERED):
         yield "write", topics.build(home, name, kind)
     yield "write", topics.event_topic(home, name, topics.ANY)
     for kind in (topics.RECEIPT, topics.ALERT_STATE, topics.CONFIG, topics.COMMAND):

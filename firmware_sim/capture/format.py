@@ -282,6 +282,8 @@ class Table(NamedTuple):
     name: str
     columns: tuple[tuple[str, str], ...]
     """Name and Arrow type."""
+    since: int = 0
+    """So many columns at the end are younger than the format: an older capture lacks them."""
 
     def sealed(self, folder: Path) -> Path:
         """The parquet file."""
@@ -327,7 +329,10 @@ ADVERTS: Final = Table(
         ("data", "binary"),
         # Further manufacturer data, and service data by its UUID.
         ("more", "more"),
+        # The proxy that heard it; null for the gateway's own adapter.
+        ("receiver", "string"),
     ),
+    since=1,
 )
 
 LINKS: Final = Table(

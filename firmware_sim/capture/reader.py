@@ -159,13 +159,25 @@ def record_batches(folder: Path, table: Table) -> Iterator[Any]:
     sealed = table.sealed(folder)
     batches = _sealed(sealed) if sealed.exists() else _unsealed(table.unsealed(folder))
     names = [name for name, _ in table.columns]
-    for batch in batches:
+    for found in batches:
+        batch = _with_younger_columns(found, table)
         if batch.schema.names != names:
             raise CaptureError(
                 f"{folder}: {table.name} has the columns {', '.join(batch.schema.names)}; "
                 f"format {CAPTURE_FORMAT} has {', '.join(names)}"
             )
         yield batch
+
+
+def _with_younger_columns(batch: Any, table: Table) -> Any:
+    """An older capture's rows with nothing in the columns that it could not have."""
+    names, schema = batch.schema.names, table.schema()
+    missing = schema.names[len(names) :]
+    if not missing or len(missing) > table.since or names != schema.names[: len(names)]:
+        return batch
+    arrow = import_arrow()
+    nothing = [arrow.nulls(batch.num_rows, schema.field(name).type) for name in missing]
+    return arrow.RecordBatch.from_arrays([*batch.columns, *nothing], schema=schema)
 
 
 def _sealed(path: Path) -> Iterator[Any]:
@@ -197,10 +209,19 @@ def _unsealed(path: Path) -> Iterator[Any]:
 
 
 def _advert(row: tuple[Any, ...]) -> HeardAdvert:
-    _, _, received_ns, address, rssi_dbm, company, data, more = row
+    _, _, received_ns, address, rssi_dbm, company, data, more, receiver = row
     manufacturer = {} if company is None or data is None else {company: data}
     if more is None:
-        return HeardAdvert(address, rssi_dbm, manufacturer, NO_SERVICE_DATA, received_ns)
+        return HeardAdvert(
+            address,
+            rssi_dbm,
+            manufacturer,
+            NO_SERVICE_DATA,
+            received_ns,
+            receiver=receiver or "",
+        )
     manufacturer |= {one["company_id"]: one["data"] for one in more if one["service"] is None}
     service = {one["service"]: one["data"] for one in more if one["service"] is not None}
-    return HeardAdvert(address, rssi_dbm, manufacturer, service, received_ns)
+    return HeardAdvert(
+        address, rssi_dbm, manufacturer, service, received_ns, receiver=receiver or ""
+    )

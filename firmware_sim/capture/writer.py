@@ -149,6 +149,7 @@ class CaptureWriter:
                     company,
                     data,
                     more,
+                    heard.receiver or None,
                 )
             )
         self.tally.adverts(batch)

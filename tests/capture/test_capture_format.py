@@ -42,6 +42,9 @@ adverts = st.builds(
     manufacturer_data=st.dictionaries(st.integers(0, 0xFFFF), st.binary(max_size=27), max_size=3),
     service_data=st.dictionaries(st.uuids().map(str), st.binary(max_size=20), max_size=2),
     received_ns=st.integers(0, 2**62),
+    local_name=st.just(""),
+    service_uuids=st.just(()),
+    receiver=st.sampled_from(("", "lounge-esp32")),
 )
 batches = st.lists(st.lists(adverts, min_size=1, max_size=4), max_size=8)
 
@@ -96,6 +99,19 @@ def write(writer: CaptureWriter, *, close: bool = True) -> None:
             await writer.close(10**9, "the test was over")
 
     VirtualClock().run(main())
+
+
+def test_a_capture_from_before_there_were_receivers_reads_as_heard_here(tmp_path, make_scene):
+    folder = tmp_path / "capture"
+    heard = [HeardAdvert("C0:DE:5A:00:00:01", -60, {1: b"x"}, {}, 7)]
+    writer = CaptureWriter(folder, make_scene())
+    writer.advert_batch(7, heard)
+    write(writer)
+    seal_capture(folder)
+    sealed = ADVERTS.sealed(folder)
+    older = parquet.read_table(sealed).drop_columns(["receiver"])
+    parquet.write_table(older, sealed)
+    assert [list(each.adverts) for each in Capture(folder).adverts()] == [heard]
 
 
 @settings(deadline=None, max_examples=40)

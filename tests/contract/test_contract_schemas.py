@@ -40,6 +40,7 @@ def test_there_is_a_file_for_each_message_and_one_for_all_topics() -> None:
         "alert_state.schema.json",
         "asyncapi.json",
         "command.schema.json",
+        "discovered.schema.json",
         "event.schema.json",
         "gateway_config.schema.json",
         "presence.schema.json",
@@ -104,6 +105,7 @@ def test_every_topic_is_a_channel_that_reads_back() -> None:
         topics.ALERT_STATE,
         topics.CONFIG,
         topics.COMMAND,
+        topics.DISCOVERED,
         topics.PRESENCE,
         topics.SIREN,
     }

@@ -27,20 +27,27 @@ from contract.events import (
 )
 from contract.messages import (
     LAST_SEQUENCE,
+    Absence,
+    AbsenceKind,
     AlertState,
     AlertStateItem,
     Command,
     CommandName,
+    Discovered,
+    DiscoveredDevice,
     GatewayConfig,
     IncidentState,
     Outcome,
     Presence,
     Priority,
     Receipt,
+    ReceiverConfig,
     Role,
+    SensorConfig,
     SirenMessage,
     Status,
     Tone,
+    VitalLimits,
     VolumeHours,
     WearableConfig,
 )
@@ -101,10 +108,26 @@ MESSAGES: list[msgspec.Struct] = [
         schema=1,
         home="demo",
         revision=3,
-        wearables=[WearableConfig(device="wearable-1", address="AA:BB", identity=1)],
+        wearables=[
+            WearableConfig(device="wearable-1", address="AA:BB", identity=1),
+            WearableConfig(
+                device="strap-1", address="AA:BC", kind="polar", vitals=VitalLimits(high_bpm=120),
+                absence=Absence(kind=AbsenceKind.BATHING, since_us=1, until_us=2),
+            ),
+        ],
+        sensors=[SensorConfig(device="door-1", address="AA:BD", zone="entrance", key="00")],
+        receivers=[ReceiverConfig(name="lounge-esp32", zone="lounge")],
         siren_volume=[VolumeHours(from_hour=7, volume_percent=80)],
     ),
     Command(schema=1, id="c", name=CommandName.VIBRATE, expires_at_us=5, device="wearable-1"),
+    Discovered(
+        schema=1, gateway="gateway-a", command="c", at_us=1,
+        devices=[
+            DiscoveredDevice(
+                address="AA:BB", kind="polar", model="Polar H10", rssi_dbm=-60, adverts=3
+            )
+        ],
+    ),
     Presence(schema=1, gateway="gateway-a", session="s", sequence=1, at_us=1, heard={"w": -60.5}),
     SirenMessage(schema=1, gateway="gateway-a", sounding=True, tone=Tone.ALARM, reason="r"),
 ]  # fmt: skip

@@ -17,17 +17,30 @@ when it has not happened again for ten minutes: long enough that one that comes 
 few minutes stays one fault, and does not knock at each return."""
 
 
+PART: Final = "/"
+"""Between a gateway's name and that of its part. No identifier of a device has one."""
+
+
 class FaultKey(NamedTuple):
     """What a fault is about; the same one is raised only once until it is cleared."""
 
     cause: FaultCause
     subject: str
-    """A device, or the gateway's name."""
+    """A device, the gateway's name, or a part of it (`FaultBook.part`)."""
 
     @property
     def text(self) -> str:
         """As in `Event.key`."""
         return f"{self.subject}:fault:{self.cause.value}"
+
+
+class _Stand(NamedTuple):
+    """How a fault stands."""
+
+    ends_ns: int | None
+    """When it ends by itself, monotonic; None: when somebody clears it."""
+    detail: str
+    """What was said of it last."""
 
 
 class FaultBook:
@@ -40,18 +53,14 @@ class FaultBook:
     def __init__(self, reporter: Reporter, clock: Clock) -> None:
         self._reporter = reporter
         self._clock = clock
-        self._standing: dict[FaultKey, int | None] = {}
-        """To when it ends by itself, monotonic ns; None: when somebody clears it."""
+        self._standing: dict[FaultKey, _Stand] = {}
 
     def restore(self, events: list[Event]) -> None:
         """Take over what stood when the last session ended."""
         for event in events:
             if event.cause is not None:
                 key = FaultKey(event.cause, event.device or event.gateway)
-                ends_ns = None
-                if event.cause in _HAPPENINGS:
-                    ends_ns = self._clock.monotonic_ns() + seconds_to_ns(QUIET_S)
-                self._standing[key] = ends_ns
+                self._standing[key] = _Stand(self._ends_ns(event.cause), event.detail or "")
 
     @property
     def standing(self) -> list[FaultKey]:
@@ -81,25 +90,53 @@ class FaultBook:
         """Causes that stand now, each once."""
         return sorted({key.cause.value for key in self._standing})
 
+    def part(self, name: str) -> str:
+        """The subject for a part of this gateway, such as its adapter ``hci0``. Each gateway of
+        a home has one of that name.
+        """
+        return f"{self._reporter.sender.gateway}{PART}{name}"
+
     async def raise_fault(
-        self, cause: FaultCause, detail: str, wearable: Wearable | None = None
+        self,
+        cause: FaultCause,
+        detail: str,
+        wearable: Wearable | None = None,
+        *,
+        subject: str | None = None,
+        renew: bool = False,
     ) -> None:
-        """Say that something is wrong, unless it has been said."""
-        key = FaultKey(cause, self._subject(wearable))
-        is_new = key not in self._standing
-        ends_ns = None
-        if cause in _HAPPENINGS:
-            ends_ns = self._clock.monotonic_ns() + seconds_to_ns(QUIET_S)
+        """Say that something is wrong, unless it has been said.
+
+        Parameters
+        ----------
+        subject
+            What it is about, where that is neither a wearable nor the whole gateway.
+        renew
+            Whether a fault that stands is said again when `detail` has changed: who reads it
+            sees the newest. For details that change seldom, such as what was tried last.
+        """
+        key = FaultKey(cause, subject or self._subject(wearable))
+        before = self._standing.get(key)
+        is_said = before is not None and (not renew or before.detail == detail)
         # Before the report, which may find a fault itself: it must not be told twice.
-        self._standing[key] = ends_ns
-        if is_new:
+        self._standing[key] = _Stand(
+            self._ends_ns(cause), before.detail if before is not None and is_said else detail
+        )
+        if not is_said:
             await self._report(EventKind.FAULT, key, detail, wearable)
 
-    async def clear(self, cause: FaultCause, detail: str, wearable: Wearable | None = None) -> None:
+    async def clear(
+        self,
+        cause: FaultCause,
+        detail: str,
+        wearable: Wearable | None = None,
+        *,
+        subject: str | None = None,
+    ) -> None:
         """Say that it is over, if it was raised."""
         if not self._standing:
             return
-        key = FaultKey(cause, self._subject(wearable))
+        key = FaultKey(cause, subject or self._subject(wearable))
         if key in self._standing:
             del self._standing[key]
             await self._report(EventKind.FAULT_CLEARED, key, detail, wearable)
@@ -107,14 +144,15 @@ class FaultBook:
     async def expire(self, by_device: dict[str, Wearable]) -> None:
         """End what has not happened again, and what concerned a wearable that is gone."""
         now_ns = self._clock.monotonic_ns()
-        for key, ends_ns in list(self._standing.items()):
+        for key, stand in list(self._standing.items()):
             # Without anyone enrolled the configuration has not come yet.
             is_gone = (
                 bool(by_device)
                 and key.subject != self._reporter.sender.gateway
+                and PART not in key.subject
                 and key.subject not in by_device
             )
-            if is_gone or (ends_ns is not None and ends_ns <= now_ns):
+            if is_gone or (stand.ends_ns is not None and stand.ends_ns <= now_ns):
                 del self._standing[key]
                 detail = "it is no longer enrolled" if is_gone else "it has not happened again"
                 await self._report(EventKind.FAULT_CLEARED, key, detail, by_device.get(key.subject))
@@ -129,6 +167,11 @@ class FaultBook:
         await self._reporter.emit(
             kind, about, standing=Standing(key.text, raised=kind is EventKind.FAULT)
         )
+
+    def _ends_ns(self, cause: FaultCause) -> int | None:
+        if cause not in _HAPPENINGS:
+            return None
+        return self._clock.monotonic_ns() + seconds_to_ns(QUIET_S)
 
     def _subject(self, wearable: Wearable | None) -> str:
         return wearable.device if wearable is not None else self._reporter.sender.gateway

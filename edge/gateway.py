@@ -175,6 +175,7 @@ class Gateway:
             counts=self.counts,
             faults=self.faults,
             neighbours=self.neighbours,
+            radio=radio,
             bus=bus,
             outbox=self.outbox,
             telemetry=self.telemetry_outbox,

@@ -6,11 +6,11 @@ from typing import Final
 
 from contract.clock import Clock
 from contract.events import FaultCause
-from contract.protocols import Bus
+from contract.protocols import Bus, Radio
 from contract.units import NS_PER_S, seconds_to_ns
 from edge import counters
 from edge.counters import Counts
-from edge.faults import FaultBook
+from edge.faults import FaultBook, FaultKey
 from edge.outbox import EventOutbox
 from edge.pipeline import Pipeline
 from edge.presence import Neighbours
@@ -43,6 +43,9 @@ LATE_SAMPLES: Final = 50
 """Samples or summaries that came too late between two rounds: a second of one stream. One packet
 in trouble is half of it; more, and a fall could lie in what no detector saw."""
 
+HEARERS: Final = frozenset({FaultCause.ADAPTER_SILENT, FaultCause.RECEIVER_SILENT})
+"""Causes that the radio alone raises, and ends: those of `AdapterTrouble`."""
+
 CHECK_NS: Final = seconds_to_ns(5)
 """Between two rounds: twenty times shorter than the shortest of the times above."""
 
@@ -59,6 +62,7 @@ class Health:
         counts: Counts,
         faults: FaultBook,
         neighbours: Neighbours,
+        radio: Radio,
         bus: Bus,
         outbox: EventOutbox,
         telemetry: TelemetryOutbox,
@@ -71,6 +75,7 @@ class Health:
         self._counts = counts
         self._faults = faults
         self._neighbours = neighbours
+        self._radio = radio
         self._bus = bus
         self._outbox = outbox
         self._telemetry = telemetry
@@ -95,6 +100,7 @@ class Health:
             return
         self._checked_ns = now_ns
         await self._check_radio(now_ns)
+        await self._check_hearers()
         for wearable in list(self._roster):
             await self._check_heard(wearable, now_ns)
             await self._trust.check(wearable, now_ns)
@@ -126,6 +132,24 @@ class Health:
                 "no advert of anything was heard for 90 s: nobody near this gateway is monitored "
                 "by it; restart it",
             )
+
+    async def _check_hearers(self) -> None:
+        """What the radio says of its adapters and receivers. A trouble that an earlier session left
+        stands until something is heard: before that nobody knows.
+        """
+        troubles = {
+            FaultKey(each.cause, self._faults.part(each.adapter)): each.detail
+            for each in self._radio.troubles()
+        }
+        for key, detail in troubles.items():
+            await self._faults.raise_fault(key.cause, detail, subject=key.subject, renew=True)
+        if self._radio_heard == 0:
+            return
+        for key in self._faults.standing:
+            if key.cause in HEARERS and key not in troubles:
+                await self._faults.clear(
+                    key.cause, f"{key.subject} hears again", subject=key.subject
+                )
 
     async def _check_heard(self, wearable: Wearable, now_ns: int) -> None:
         heard_ns = self._neighbours.heard_anywhere_ns(wearable)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -265,9 +266,7 @@ def test_once_a_person_is_asked_the_ladder_is_climbed_once_an_hour_and_stays_tol
     air = played(play)
     services = [at for at, what in air.log if what == "service"]
     assert len(services) == 8
-    assert all(
-        later - earlier >= 3_600 for earlier, later in zip(services, services[1:], strict=False)
-    )
+    assert all(later - earlier >= 3_600 for earlier, later in pairwise(services))
 
 
 @given(
@@ -294,13 +293,11 @@ def test_whatever_is_heard_it_never_flaps(steps, helps):
     for at, what in air.log:
         times.setdefault(what, []).append(at)
     for what, at in times.items():
-        gaps = [later - earlier for earlier, later in zip(at, at[1:], strict=False)]
+        gaps = [later - earlier for earlier, later in pairwise(at)]
         assert all(gap >= MEMORY_NS / S for gap in gaps), what
     for name in ("hci0", "hci1"):
         own = [at for at, what in air.log if what.endswith(name)]
-        assert all(
-            later - earlier >= EFFECT_NS / S for earlier, later in zip(own, own[1:], strict=False)
-        )
+        assert all(later - earlier >= EFFECT_NS / S for earlier, later in pairwise(own))
 
 
 def test_the_times_fit_each_other():

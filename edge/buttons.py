@@ -83,9 +83,7 @@ class ButtonKeeper:
 
     async def _write_back(self, wearable: Wearable, counter: Counter) -> None:
         try:
-            await self._pool.write(
-                wearable.config.address, Operation.ACKNOWLEDGE_BUTTON, counter.counter
-            )
+            await self._pool.write(wearable.address, Operation.ACKNOWLEDGE_BUTTON, counter.counter)
         except LinkLostError as error:
             self._counts["write_backs_failed"] += 1
             _log.info("write_back_failed", device=counter.device, reason=str(error))
@@ -94,7 +92,7 @@ class ButtonKeeper:
 async def vibrate(pool: LinkPool, wearable: Wearable, pattern: VibratePattern) -> bool:
     """Let the wearer feel something; best effort, whether it worked."""
     try:
-        await pool.write(wearable.config.address, Operation.VIBRATE, pattern)
+        await pool.write(wearable.address, Operation.VIBRATE, pattern)
     except LinkLostError as error:
         _log.info("vibrate_failed", device=wearable.device, reason=str(error))
         return False

@@ -255,7 +255,7 @@ class CandidateKeeper:
         if self._outbox.may_write_back(counter):
             try:
                 await self._pool.write(
-                    candidate.wearable.config.address,
+                    candidate.wearable.address,
                     Operation.ACKNOWLEDGE_CANDIDATE,
                     counter.counter,
                 )

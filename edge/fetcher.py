@@ -166,7 +166,7 @@ class WindowFetcher:
             If there is no link, or it is lost.
         """
         try:
-            async with self._pool.link(candidate.wearable.config.address) as link:
+            async with self._pool.link(candidate.wearable.address) as link:
                 await self._take_all(candidate, window, link, lambda: window.shows_all)
         finally:
             window.show()
@@ -181,7 +181,7 @@ class WindowFetcher:
         window: Window,
         settle: Callable[[RadioLink], Awaitable[None]],
     ) -> bool:
-        async with self._pool.link(candidate.wearable.config.address) as link:
+        async with self._pool.link(candidate.wearable.address) as link:
             for _ in range(ASKS_PER_LINK):
                 if window.suspected or await self._ask(candidate, window, link):
                     break

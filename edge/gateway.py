@@ -22,7 +22,7 @@ from edge.buttons import ButtonKeeper
 from edge.candidates import CandidateKeeper
 from edge.configuration import ConfigKeeper
 from edge.counters import Counts
-from edge.decode import WearableDecoder
+from edge.decode import Registry, WearableDecoder
 from edge.downlink import Downlink
 from edge.falls import Falls
 from edge.faults import FaultBook
@@ -151,6 +151,7 @@ class Gateway:
             lying=lambda wearable: self.lying.row(wearable),  # noqa: PLW0108 - made later
         )
         self.faults = FaultBook(self.reporter, clock)
+        self.registry = Registry()
         self.decoder = WearableDecoder(self.roster, self.counts)
         self.pipeline = Pipeline(self.roster, self.time, self.counts, models)
         self.falls = Falls(self.reporter, self.time, self.pipeline)
@@ -402,6 +403,7 @@ class Gateway:
         self.reporter.zone = self.telemetry.zone = self.neighbours.zone = config.zone
         self.neighbours.resting = config.resting
         self.siren.configure(config)
+        self.listener.route()
         _log.info("config_applied", revision=config.revision, wearables=len(self.roster))
 
     def _spawn(self, work: Coroutine[Any, Any, Any]) -> None:

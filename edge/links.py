@@ -281,7 +281,7 @@ class StreamKeeper:
             del self._held[device]
 
     async def _stream(self, wearable: Wearable, backoff: Backoff) -> None:
-        async with self._pool.link(wearable.config.address) as link:
+        async with self._pool.link(wearable.address) as link:
             _log.info("stream_held", device=wearable.device, rssi_dbm=wearable.rssi_dbm)
             packets = asked(
                 self._clock,

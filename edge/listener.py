@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Final, Protocol
 
 import structlog
 
@@ -26,8 +26,27 @@ LONGEST_RETRY_S: Final = 30.0
 """Between attempts at a radio that has failed."""
 
 
+class Ear(Protocol):
+    """Whoever takes the adverts of enrolled devices that are not our own wearables."""
+
+    @property
+    def addresses(self) -> Iterable[str]:
+        """Whose adverts it wants by the configuration in force, upper case with colons."""
+        ...
+
+    async def hear(self, heard: HeardAdvert) -> None:
+        """Take in one advert of one of them. What cannot be read is counted and raises nothing."""
+        ...
+
+
 class Listener:
-    """Hears adverts for as long as there is a radio, and looks for one when there is none."""
+    """Hears adverts for as long as there is a radio, and looks for one when there is none.
+
+    Parameters
+    ----------
+    ears
+        Who takes the adverts of other devices; `route` asks them whose.
+    """
 
     def __init__(
         self,
@@ -40,6 +59,7 @@ class Listener:
         buttons: ButtonKeeper,
         faults: FaultBook,
         counts: Counts,
+        ears: Sequence[Ear] = (),
     ) -> None:
         self._radio = radio
         self._clock = clock
@@ -49,6 +69,12 @@ class Listener:
         self._buttons = buttons
         self._faults = faults
         self._counts = counts
+        self._ears = ears
+        self._others: dict[str, Callable[[HeardAdvert], Awaitable[None]]] = {}
+
+    def route(self) -> None:
+        """Follow a configuration that has come into force, after everybody else has."""
+        self._others = {address: ear.hear for ear in self._ears for address in ear.addresses}
 
     async def run(self, tasks: asyncio.TaskGroup) -> None:
         """Listen until cancelled. A radio that fails is tried again; that it is silent
@@ -72,6 +98,10 @@ class Listener:
         self._counts[counters.ADVERTS_HEARD] += len(batch)
         now_ns = self._clock.monotonic_ns()
         for heard in batch:
+            other = self._others.get(heard.address)
+            if other is not None:
+                await other(heard)
+                continue
             wearable = self._decoder.hear(heard)
             if wearable is None:
                 continue

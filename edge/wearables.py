@@ -10,6 +10,10 @@ from contract.messages import GatewayConfig, WearableConfig
 from contract.units import seconds_to_ns
 from edge.timebase import DeviceTime
 
+OWN_KIND: Final = "wardlight"
+"""Our own wearables. Their adverts carry counters that wait for this gateway, so they are read by
+`edge.decode.wearable`; the registry of kinds only recognises them for who enrols devices."""
+
 NEVER: Final = -(2**62)
 """A monotonic time before every other: not heard yet."""
 
@@ -25,6 +29,7 @@ class Wearable:
     """One enrolled wearable. Times are monotonic nanoseconds."""
 
     __slots__ = (
+        "address",
         "advert",
         "boot_changes_ns",
         "config",
@@ -48,6 +53,9 @@ class Wearable:
         self.config = config
         self.device = config.device
         """Stays the same through all configurations."""
+        self.address = config.address
+        """Where it was last heard, and where a link is made to: it changes with an identity that
+        rolls."""
         self.row = row
         """Its row in the summary grid."""
         self.stream_row = stream_row
@@ -92,7 +100,7 @@ class Wearable:
 
 
 class Roster:
-    """The enrolled wearables, by device, address and identity.
+    """The enrolled wearables, by device; our own by address and identity as well.
 
     A wearable keeps its row through changes of the configuration, so that what detectors
     know of it survives somebody else's enrolment; a freed row is given to the next.
@@ -124,7 +132,7 @@ class Roster:
     def apply(self, config: GatewayConfig) -> list[Wearable]:
         """Enrol what `config` says and forget the others; returns those that are new.
 
-        A wearable whose address or identity changed is a new one.
+        A wearable whose kind, address or identity changed is a new one.
         """
         known = self.by_device
         kept: list[tuple[Wearable, WearableConfig]] = []
@@ -153,8 +161,9 @@ class Roster:
             added.append(wearable)
         order = {wearable.device: wearable for wearable in self.by_row.values()}
         self.by_device = {each.device: order[each.device] for each in config.wearables}
-        self.by_address = {each.config.address: each for each in self}
-        self.by_identity = {each.config.identity: each for each in self}
+        ours = [each for each in self if each.config.kind == OWN_KIND]
+        self.by_address = {each.config.address: each for each in ours}
+        self.by_identity = {each.config.identity: each for each in ours}
         return added
 
     def _give_stream_row(self, wearable: Wearable) -> None:
@@ -164,7 +173,7 @@ class Roster:
 
 
 def _same_radio(one: WearableConfig, other: WearableConfig) -> bool:
-    return (one.address, one.identity) == (other.address, other.identity)
+    return (one.kind, one.address, one.identity) == (other.kind, other.address, other.identity)
 
 
 def _lowest_free(taken: dict[int, Wearable]) -> int:

@@ -1,0 +1,35 @@
+"""Our own wearables, as one kind among the others: how they are recognised by who enrols them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from contract.advert import ADVERT_VERSION, COMPANY_ID, MANUFACTURER_BYTES
+from contract.devices import DeviceKind, SensorDecoder, WearableDecoder
+from contract.messages import SensorConfig, WearableConfig
+from contract.protocols import HeardAdvert
+from edge.wearables import OWN_KIND
+
+
+class WardlightKind:
+    """The wearables of `contract.advert`."""
+
+    name: str = OWN_KIND
+
+    def recognise(self, heard: HeardAdvert) -> str | None:
+        data = heard.manufacturer_data.get(COMPANY_ID)
+        if data is None or len(data) != MANUFACTURER_BYTES or data[0] != ADVERT_VERSION:
+            return None
+        return "Wardlight wearable"
+
+    def wearable(self, config: WearableConfig) -> WearableDecoder | None:
+        """None: what they say needs an answer by this gateway, which no general decoder gives.
+        `edge.decode.wearable` reads them, whatever is installed.
+        """
+        return None
+
+    def sensor(self, config: SensorConfig) -> SensorDecoder | None:
+        return None
+
+
+KIND: Final[DeviceKind] = WardlightKind()

@@ -64,6 +64,12 @@ class SimulatedLink:
     async def disconnect(self) -> None:
         self.drop("the gateway let go")
 
+    async def until_lost(self) -> str:
+        """Return the reason once the link is gone."""
+        await self._lost_event.wait()
+        assert self._lost is not None, "said before the event"
+        return self._lost
+
     # -- the wearable's view (`firmware_sim.wearable.Central`) ---------------------------------
 
     def subscribed(self, characteristic: str) -> bool:

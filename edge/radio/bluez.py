@@ -211,25 +211,28 @@ class BluezRadio:
 
     async def _reconcile(self, tasks: asyncio.TaskGroup) -> None:
         """Let the adapters that there are scan, and no others."""
-        is_other = self._system.generation != self._generation
+        generation = self._system.generation
+        is_other = generation != self._generation
         if is_other:
             self._drop_all("the Bluetooth service ended")
         reason = None
         if is_other or not self._system.adapters:
             reason = await self._ask()
-        there = set(self._system.adapters)
-        wanted = there & set(self._named) if self._named else there
-        for name in sorted(set(self._adapters) - wanted):
+        for name in sorted(set(self._adapters) - self._wanted()):
             self._drop(name, f"{name} is gone")
         if self._ending:
             # Their last word would end the scan of those that come in their place.
             await asyncio.wait(self._ending)
         if is_other:
             forget_bluez()
-            self._generation = self._system.generation
-        for name in sorted(wanted - set(self._adapters)):
+            self._generation = generation
+        for name in sorted(self._wanted() - set(self._adapters)):
             self._take_up(name, tasks)
         self._is_unusable(reason)
+
+    def _wanted(self) -> set[str]:
+        there = set(self._system.adapters)
+        return there & set(self._named) if self._named else there
 
     async def _ask(self) -> str | None:
         """Ask what there is; returns why nothing is, if that is known."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from bleak import BleakClient
-from bleak_retry_connector import BleakClientWithServiceCache, establish_connection
+from bleak_retry_connector import establish_connection
 
 from contract.clock import Clock
 from contract.protocols import LinkLostError
@@ -50,11 +50,13 @@ async def connect(
         client = await calls.within(
             CONNECT_LIMIT_S,
             establish_connection(
-                BleakClientWithServiceCache,
+                BleakClient,
                 sighting.device,
                 address,
                 disconnected_callback=lost,
                 max_attempts=ATTEMPTS,
+                # BlueZ has one of its own; bleak's answers before BlueZ is ready to read.
+                use_services_cache=False,
             ),
             f"connecting {address}",
             adapter.gone,

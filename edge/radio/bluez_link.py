@@ -9,9 +9,8 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 import structlog
+from bleak import BleakClient
 from bleak.backends.characteristic import BleakGATTCharacteristic
-from bleak.exc import BleakCharacteristicNotFoundError
-from bleak_retry_connector import BleakClientWithServiceCache
 
 from contract.clock import Clock
 from contract.protocols import LinkLostError
@@ -49,7 +48,7 @@ class BluezLink:
 
     def __init__(
         self,
-        client: BleakClientWithServiceCache,
+        client: BleakClient,
         clock: Clock,
         calls: Calls,
         on_end: Callable[[BluezLink], None],
@@ -141,10 +140,6 @@ class BluezLink:
             except WaitedTooLongError as error:
                 self.end(str(error))
                 raise LinkLostError(str(error)) from error
-            except BleakCharacteristicNotFoundError as error:
-                # What is remembered of its services may be of an older firmware.
-                self._calls.keep(asyncio.ensure_future(self._client.clear_cache()))
-                raise LinkLostError(f"{what} failed: {reason_of(error)}") from error
             except BLEAK_ERRORS as error:
                 raise LinkLostError(f"{what} failed: {reason_of(error)}") from error
 

@@ -73,11 +73,12 @@ class Calls:
             timer.cancel()
             if not task.done():
                 task.cancel()
-                self.keep(task)
+            self.keep(task)
 
     def keep(self, task: asyncio.Future[Any]) -> None:
         """Nobody waits for it any more; that it fails is not told to the loop either."""
-        self._given_up.add(task)
+        if not task.done():
+            self._given_up.add(task)
         task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Future[Any]) -> None:

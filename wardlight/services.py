@@ -110,7 +110,7 @@ async def run_gateway(
     wrap_radio: RadioWrapper = lambda radio, _clock, _truth: radio,
     clock: Clock | None = None,
 ) -> None:
-    """The gateway of this machine, on the simulated home until real radios come.
+    """The gateway of this machine.
 
     `clock` is for those who want it wrong (chaos); by default the settings say which.
     """
@@ -162,6 +162,8 @@ async def run_gateway(
 
 def _radio(settings: Settings, clock: Clock) -> tuple[Radio, SimulatedHome | None]:
     """What the gateway hears with, and the simulation if it lives in this process."""
+    if settings.gateway.radio == "bluez":
+        return _bluez(settings, clock), None
     if settings.gateway.radio == "remote":
         from wardlight.air import RemoteRadio
 
@@ -172,6 +174,29 @@ def _radio(settings: Settings, clock: Clock) -> tuple[Radio, SimulatedHome | Non
 
     simulation = SimulatedHome(demo_home(settings.home.id), clock, settings.gateway.seed)
     return simulation.radio(settings.gateway.name), simulation
+
+
+def _bluez(settings: Settings, clock: Clock) -> Radio:
+    """The Bluetooth of this machine.
+
+    Raises
+    ------
+    ValueError
+        If its libraries are not installed.
+    """
+    try:
+        from edge.radio.bluez import BluezRadio
+    except ModuleNotFoundError as error:
+        raise ValueError(
+            f"radio = 'bluez' needs {error.name}: pip install 'wardlight[bluetooth]'"
+        ) from error
+    wanted = settings.gateway
+    return BluezRadio(
+        clock,
+        adapters=wanted.adapters,
+        scan=wanted.scan,
+        reboot_when_deaf=wanted.reboot_when_deaf,
+    )
 
 
 async def _simulate(simulation: SimulatedHome, clock: Clock, settings: Settings) -> None:

@@ -110,10 +110,24 @@ class GatewaySettings(_Table):
     page_port: int | None = Field(
         None, ge=0, le=65535, description="its port; without one there is no page"
     )
-    radio: Literal["simulated", "remote"] = Field(
-        "simulated",
-        description="where adverts come from: a home simulated in this process, or in another one "
-        "(for engineers); real radios come in a later version",
+    radio: Literal["bluez", "simulated", "remote"] = Field(
+        "bluez",
+        description="what it hears with: this machine's Bluetooth; for engineers a home simulated "
+        "in this process, or in another one",
+    )
+    adapters: tuple[Annotated[str, Field(pattern=r"^hci\d{1,3}$")], ...] = Field(
+        (),
+        description="Bluetooth adapters to use, such as hci0; all that there are if none is named",
+    )
+    scan: Literal["auto", "passive", "active"] = Field(
+        "auto",
+        description="auto: passively where BlueZ can and it proves itself, else actively (devices "
+        "are asked for more than their advert, which costs them battery)",
+    )
+    reboot_when_deaf: bool = Field(
+        False,
+        description="restart this machine when no adapter hears anything and nothing else helped; "
+        "otherwise a fault asks a person to",
     )
     radio_socket: Path | None = Field(
         None, description="socket of the simulated home, where radio is remote"

@@ -199,13 +199,13 @@ class BluezSystem:
         )
         await self._call(message, SERVICE_LIMIT_S)
 
-    async def _call(self, message: Message, limit_s: float = CALL_LIMIT_S) -> list[Any]:
+    async def _call(self, message: Message, limit_s: float | None = None) -> list[Any]:
         """Call a method; raises `RemedyFailedError` with what was answered instead."""
         if self._bus is None:
             raise RemedyFailedError("there is no D-Bus")
         try:
             reply = await self._calls.within(
-                limit_s, self._bus.call(message), message.member or "a call"
+                limit_s or CALL_LIMIT_S, self._bus.call(message), message.member or "a call"
             )
         except BLEAK_ERRORS as error:
             raise RemedyFailedError(reason_of(error)) from error

@@ -80,6 +80,7 @@ url = "{url}"
 [gateway]
 name = "gateway-a"
 folder = "{folder / "gateway"}"
+radio = "simulated"
 seed = 7
 fall_after_s = {fall_after_s}
 """

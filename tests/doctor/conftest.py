@@ -64,7 +64,7 @@ def _settings_in(folder: Path, **tables: dict[str, Any]) -> Settings:
     """The demo home's settings with everything durable below `folder`."""
     base = demo_settings(demo_home(), Settings())
     changes: dict[str, dict[str, Any]] = {
-        "gateway": {"folder": folder / "gateway-a"},
+        "gateway": {"folder": folder / "gateway-a", "radio": "simulated"},
         "ingest": {"store": folder / "store.sqlite"},
         "alerts": {"database": f"sqlite:///{folder / 'records.sqlite'}"},
         "broker": {},

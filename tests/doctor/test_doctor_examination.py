@@ -168,6 +168,7 @@ id = "demo"
 url = "mqtt://127.0.0.1:{port}"
 [gateway]
 folder = "{folder}/gateway"
+radio = "simulated"
 [ingest]
 store = "{folder}/store.sqlite"
 [alerts]

@@ -41,6 +41,7 @@ url = "{url}"
 [gateway]
 name = "gateway-a"
 folder = "{folder / "gateway-a"}"
+radio = "simulated"
 seed = 7
 {fall}"""
     )

@@ -116,7 +116,7 @@ class ProcessHome:
             *("[clock]", f"rate = {self.rate}", f"origin_us = {self.origin_us}"),
             *("[broker]", *(self.broker_lines or [f'url = "{self.mosquitto.url}"'])),
             *("[gateway]", f'folder = "{self.folder / "gateway-a"}"', "seed = 7"),
-            *self.gateway_lines,
+            *(self.gateway_lines or ['radio = "simulated"']),
             *("[ingest]", f'store = "{self.store}"'),
             *("[alerts]", f'database = "{self.database}"'),
             *("[web]", f"port = {self.web_port}"),

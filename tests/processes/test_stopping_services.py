@@ -95,7 +95,7 @@ def test_what_a_gateway_could_not_hand_over_comes_after_its_restart(make_home, e
     async def main():
         await home.mosquitto.start()
         home.start("alerts")
-        home.gateway_lines = ["fall_after_s = 20.0"]
+        home.gateway_lines = ['radio = "simulated"', "fall_after_s = 20.0"]
         gateway = home.start("gateway")
         await eventually(lambda: gateway.lines("config_applied"), "it is configured")
         home.mosquitto.kill()

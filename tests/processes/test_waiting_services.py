@@ -156,7 +156,11 @@ def test_a_wrong_setting_ends_it_with_status_2_before_anything_starts(tmp_path, 
     ("name", "setting", "said"),
     [
         ("gateway", '[broker]\nurl = "http://x"', "begin with mqtt://"),
-        ("gateway", '[gateway]\nname = "gateway-z"', "no gateway 'gateway-z'"),
+        (
+            "gateway",
+            '[gateway]\nradio = "simulated"\nname = "gateway-z"',
+            "no gateway 'gateway-z'",
+        ),
         ("gateway", '[gateway]\nradio = "remote"', "needs radio_socket"),
         ("ingest", '[broker]\npassword_file = "gone"', "gone"),
         ("alerts", '[alerts]\ndatabase = "oracle://x"', "[alerts]: database:"),

@@ -1,5 +1,5 @@
-"""``wardlight doctor``: looks a home over (broker, gateways, services, people, records, store,
-disks, clocks, certificates, sound, settings), says what it found and what to do about each
+"""``wardlight doctor``: looks a home over (broker, gateways, services, radio, people, records,
+store, disks, clocks, certificates, sound, settings), says what it found and what to do about each
 fault, and ends with a status that a script can read. It changes nothing: it writes one scratch
 topic that nobody subscribes to, and one scratch file beside what is kept, and takes both away.
 """

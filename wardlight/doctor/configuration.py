@@ -70,7 +70,7 @@ async def simulation(context: Context) -> Finding:
     if it.gateway.radio == "simulated":
         return warning(
             "the gateway plays simulated residents; no real wearable is listened to",
-            "Use it for demonstrations and training only: this version has no real radio yet.",
+            'Use it for demonstrations and training only; a home has radio = "bluez" in [gateway].',
         )
     return ok("a real clock and real radios")
 

@@ -18,6 +18,7 @@ from wardlight.doctor import (
     gateways,
     machine,
     people,
+    radio,
     store,
     web,
 )
@@ -53,6 +54,7 @@ FIXED: Final = (
     Check(group="broker", name="round trip", look=broker.round_trip, needs=CONNECTION),
     Check(group="broker", name="retained messages", look=broker.retained, needs=CONNECTION),
     Check(group="broker", name="dropped messages", look=broker.dropped, needs=CONNECTION),
+    Check(group="radio", name="bluetooth", look=radio.bluetooth, limit_s=2 * LIMIT_S),
     Check(group="people", name="wearables", look=people.wearables),
     Check(group="people", name="contacts", look=people.contacts),
     Check(group="people", name="on duty", look=_records("on_duty"), needs=TABLES),
@@ -80,6 +82,7 @@ GROUPS: Final = (
     "broker",
     "gateways",
     "services",
+    "radio",
     "people",
     "records",
     "store",

@@ -257,7 +257,9 @@ class BluezRadio:
         self._watchdog.watch(name, lambda: scan.heard_ns)
 
     def _drop(self, name: str, reason: str) -> None:
-        _log.warning("adapter_gone", adapter=name, reason=reason)
+        (_log.info if self._is_closed else _log.warning)(
+            "adapter_gone", adapter=name, reason=reason
+        )
         adapter = self._adapters.pop(name)
         task = self._scanning.pop(name)
         task.cancel()

@@ -113,13 +113,14 @@ class BluezLink:
 
     async def subscribe(self, characteristic: str) -> None:
         """Let notifications come; raises `LinkLostError`."""
-        if characteristic in self._subscribed:
-            return
-        start = partial(
-            self._client.start_notify, characteristic, partial(self._arrived, characteristic)
-        )
+
+        async def start() -> None:
+            if characteristic not in self._subscribed:
+                take = partial(self._arrived, characteristic)
+                await self._client.start_notify(characteristic, take)
+                self._subscribed.add(characteristic)
+
         await self._call(start, "a subscription")
-        self._subscribed.add(characteristic)
 
     async def _leave(self) -> None:
         try:

@@ -262,3 +262,72 @@ def test_that_a_link_comes_or_goes_is_no_advert(play, make_echo):
         assert bench.radio.heard["hci0"] - heard <= 1, "at most one that was under way"
 
     play(scene, [echo])
+
+
+def test_ten_thousand_notifications_at_once_and_none_is_missing(play, make_echo):
+    """The full minute at 10,000/s is in the bench; here the burst that would overrun a queue."""
+    one, other = make_echo(1), make_echo(2)
+    one.counts_when_asked = other.counts_when_asked = 5_000
+
+    async def scene(bench):
+        await bench.hears_who(one, other)
+
+        async def counted(echo):
+            link = await bench.radio.connect(echo.address)
+            packets = link.notifications(echo.FLOW)
+            first = asyncio.ensure_future(anext(packets))
+            await asyncio.sleep(0)
+            await link.write(echo.VALUE, b"count")
+            got = [await first] + [await anext(packets) for _ in range(4_999)]
+            return [int.from_bytes(data, "little") for data, _ in got]
+
+        for numbers in await asyncio.gather(counted(one), counted(other)):
+            assert numbers == list(range(5_000))
+
+    play(scene, [one, other])
+
+
+def test_a_reader_that_does_not_read_is_told_and_loses_nothing_in_silence(
+    play, make_echo, monkeypatch
+):
+    monkeypatch.setattr("edge.radio.bluez_link.BACKLOG_LIMIT", 100)
+    echo = make_echo()
+
+    async def scene(bench):
+        await bench.hears_who(echo)
+        link = await bench.radio.connect(echo.address)
+        packets = link.notifications(echo.FLOW)
+        first = asyncio.ensure_future(anext(packets))
+        await bench.until(lambda: bool(echo.links) and echo.links[0].subscribed(echo.FLOW))
+        echo.count_to(1)
+        await first
+        echo.count_to(200)
+        echo.value = b"done"
+        while await link.read(echo.VALUE) != b"done":
+            pass
+        await bench.until(lambda: packets._is_full)
+        got = [await anext(packets) for _ in range(100)]
+        assert [int.from_bytes(data, "little") for data, _ in got] == list(range(100))
+        with pytest.raises(LinkLostError, match="100 notifications were not taken in time"):
+            await anext(packets)
+
+    play(scene, [echo])
+
+
+def test_a_second_reader_takes_the_place_of_the_first(play, make_echo):
+    echo = make_echo()
+
+    async def scene(bench):
+        await bench.hears_who(echo)
+        link = await bench.radio.connect(echo.address)
+        waiting = asyncio.ensure_future(anext(link.notifications(echo.FLOW)))
+        await bench.until(lambda: bool(echo.links) and echo.links[0].subscribed(echo.FLOW))
+        packets = link.notifications(echo.FLOW)
+        with pytest.raises(StopAsyncIteration):
+            await waiting
+        first = asyncio.ensure_future(anext(packets))
+        await asyncio.sleep(0)
+        echo.count_to(2)
+        assert [data[0] for data, _ in (await first, await anext(packets))] == [0, 1]
+
+    play(scene, [echo])

@@ -11,13 +11,17 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import structlog
 
 from contract import wire
+from contract.identity import parse_key
 from contract.ids import check_identifier
-from contract.messages import GatewayConfig, VolumeHours
+from contract.messages import GatewayConfig, VolumeHours, WearableConfig
+from edge.wearables import OWN_KIND, rolls
 
 _log = structlog.get_logger(__name__)
 
 CONFIG_FILE: Final = "config.json"
 _HOURS: Final = 24
+
+_OWNER_ONLY: Final = 0o600
 
 
 class RejectedConfigError(ValueError):
@@ -31,7 +35,8 @@ def check_config(config: GatewayConfig, home: str) -> GatewayConfig:
     ------
     RejectedConfigError
         If it is another home's, a name is malformed, two wearables share a device name, an
-        address or an identity, or an hour or the time zone does not exist.
+        address, an identity or a key, one has nothing that it is known by, or an hour or the time
+        zone does not exist.
     """
     if config.home != home:
         raise RejectedConfigError(f"it is for home {config.home!r}, this is {home!r}")
@@ -41,17 +46,41 @@ def check_config(config: GatewayConfig, home: str) -> GatewayConfig:
         ZoneInfo(config.time_zone)
     except (ValueError, ZoneInfoNotFoundError, OSError) as error:
         raise RejectedConfigError(str(error)) from error
-    for what, values in (
-        ("device", [each.device for each in config.wearables]),
-        ("address", [each.address for each in config.wearables]),
-        ("identity", [each.identity for each in config.wearables]),
-    ):
-        given = [value for value in values if value != 0]
-        twice = [value for value, count in Counter(given).items() if count > 1]
-        if twice:
-            raise RejectedConfigError(f"two wearables have the {what} {twice[0]}")
+    _check_wearables(config.wearables)
     _check_hours(config.siren_volume)
     return config
+
+
+def _check_wearables(wearables: list[WearableConfig]) -> None:
+    """Each must be told from every other one, by what a radio hears of it."""
+    fixed = [each for each in wearables if not rolls(each)]
+    for what, values in (
+        ("device", [each.device for each in wearables]),
+        ("address", [each.address for each in fixed]),
+        ("identity", [each.identity for each in fixed if each.kind == OWN_KIND]),
+    ):
+        twice = [value for value, count in Counter(values).items() if count > 1]
+        if twice:
+            raise RejectedConfigError(f"two wearables have the {what} {twice[0]}")
+    for each in fixed:
+        if not each.address or (each.kind == OWN_KIND and each.identity == 0):
+            raise RejectedConfigError(
+                f"wearable {each.device} needs a key, or its address and identity"
+            )
+    _check_keys([each for each in wearables if rolls(each)])
+
+
+def _check_keys(wearables: list[WearableConfig]) -> None:
+    holders: dict[bytes, str] = {}
+    for each in wearables:
+        try:
+            key = parse_key(each.key or "")
+        except ValueError as error:
+            raise RejectedConfigError(f"the key of wearable {each.device}: {error}") from None
+        other = holders.setdefault(key, each.device)
+        if other != each.device:
+            # Which key it is, nobody needs to read.
+            raise RejectedConfigError(f"wearables {other} and {each.device} have the same key")
 
 
 def _check_hours(volumes: list[VolumeHours]) -> None:
@@ -133,6 +162,8 @@ class ConfigKeeper:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with beside.open("wb") as file:
+                # It holds keys: nobody but the gateway's own user reads it.
+                os.fchmod(file.fileno(), _OWNER_ONLY)
                 file.write(wire.encode(config))
                 file.flush()
                 os.fsync(file.fileno())

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from contract.advert import WearableAdvert
+from contract.identity import parse_key
 from contract.messages import GatewayConfig, WearableConfig
 from contract.units import seconds_to_ns
+from edge.identities import Identities
 from edge.timebase import DeviceTime
 
 OWN_KIND: Final = "wardlight"
@@ -37,6 +39,7 @@ class Wearable:
         "heard_ns",
         "in_conflict",
         "latest_second",
+        "left",
         "not_worn_since_ns",
         "raw",
         "rejections_ns",
@@ -56,6 +59,8 @@ class Wearable:
         self.address = config.address
         """Where it was last heard, and where a link is made to: it changes with an identity that
         rolls."""
+        self.left: tuple[str, int] | None = None
+        """The address at which it was heard before, and with which identity last."""
         self.row = row
         """Its row in the summary grid."""
         self.stream_row = stream_row
@@ -112,6 +117,8 @@ class Roster:
         self.by_identity: dict[int, Wearable] = {}
         self.by_row: dict[int, Wearable] = {}
         self.by_stream_row: dict[int, Wearable] = {}
+        self._keyed: list[Wearable] = []
+        self._identities = Identities(())
 
     def __iter__(self) -> Iterator[Wearable]:
         return iter(self.by_device.values())
@@ -132,7 +139,13 @@ class Roster:
     def apply(self, config: GatewayConfig) -> list[Wearable]:
         """Enrol what `config` says and forget the others; returns those that are new.
 
-        A wearable whose kind, address or identity changed is a new one.
+        A wearable whose kind or key changed is a new one, and one without a key also with another
+        address or identity.
+
+        Raises
+        ------
+        ValueError
+            If a key is none (`edge.configuration` lets none pass).
         """
         known = self.by_device
         kept: list[tuple[Wearable, WearableConfig]] = []
@@ -161,10 +174,43 @@ class Roster:
             added.append(wearable)
         order = {wearable.device: wearable for wearable in self.by_row.values()}
         self.by_device = {each.device: order[each.device] for each in config.wearables}
-        ours = [each for each in self if each.config.kind == OWN_KIND]
-        self.by_address = {each.config.address: each for each in ours}
-        self.by_identity = {each.config.identity: each for each in ours}
+        self._know(each for each in self if each.config.kind == OWN_KIND)
         return added
+
+    def _know(self, ours: Iterable[Wearable]) -> None:
+        """Find our own by what stands in their adverts: identity and address, or the key alone."""
+        self.by_address, self.by_identity = {}, {}
+        before, self._keyed = [each.config.key for each in self._keyed], []
+        for wearable in ours:
+            if not rolls(wearable.config):
+                self.by_address[wearable.address] = wearable
+                self.by_identity[wearable.config.identity] = wearable
+            else:
+                self._keyed.append(wearable)
+                if wearable.heard_ns != NEVER:
+                    self.by_address[wearable.address] = wearable
+        keys = [each.config.key or "" for each in self._keyed]
+        if keys != before:
+            self._identities = Identities([parse_key(key) for key in keys])
+
+    def by_key(self, data: bytes) -> Wearable | None:
+        """Whose key has made the identity in this manufacturer data, which is of our layout."""
+        if not self._keyed:
+            return None
+        number = self._identities.find(data)
+        return None if number is None else self._keyed[number]
+
+    def follow(self, wearable: Wearable, address: str) -> None:
+        """A wearable that rolls is heard from another address now. An address that stands in the
+        configuration stays with whom it says.
+        """
+        owner = self.by_address.get(address)
+        if owner is not None and not rolls(owner.config):
+            return
+        if self.by_address.get(wearable.address) is wearable:
+            del self.by_address[wearable.address]
+        wearable.address = address
+        self.by_address[address] = wearable
 
     def _give_stream_row(self, wearable: Wearable) -> None:
         if wearable.config.streaming and wearable.stream_row is None:
@@ -172,8 +218,15 @@ class Roster:
             self.by_stream_row[wearable.stream_row] = wearable
 
 
+def rolls(config: WearableConfig) -> bool:
+    """Whether it is one of ours that is known by its key alone (`contract.identity`)."""
+    return config.kind == OWN_KIND and config.key is not None
+
+
 def _same_radio(one: WearableConfig, other: WearableConfig) -> bool:
-    return (one.kind, one.address, one.identity) == (other.kind, other.address, other.identity)
+    if (one.kind, one.key) != (other.kind, other.key):
+        return False
+    return rolls(one) or (one.address, one.identity) == (other.address, other.identity)
 
 
 def _lowest_free(taken: dict[int, Wearable]) -> int:

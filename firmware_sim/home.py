@@ -354,7 +354,12 @@ class _Live:
 
 def _make_wearable(plan: WearablePlan, seed: int) -> Wearable:
     return Wearable(
-        plan.device, plan.address, plan.identity, seed=str(seed), placement=plan.placement
+        plan.device,
+        plan.address,
+        plan.identity,
+        seed=str(seed),
+        placement=plan.placement,
+        key=plan.key,
     )
 
 

@@ -49,6 +49,8 @@ class WearablePlan:
     placement: str = "wrist"
     streaming: bool = False
     """Meant for a held link; the firmware itself streams to whoever asks."""
+    key: str | None = None
+    """Hexadecimal, 16 bytes: with it identity and address roll."""
 
     def config(self) -> WearableConfig:
         """The same as a gateway is told it."""
@@ -61,6 +63,7 @@ class WearablePlan:
             zone=self.zone,
             placement=self.placement,
             streaming=self.streaming,
+            key=self.key,
         )
 
 

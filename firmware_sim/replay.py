@@ -222,6 +222,7 @@ def _make_wearable(config: WearableConfig, seed: int) -> Wearable:
         config.identity,
         seed=str(seed),
         placement=config.placement,
+        key=config.key,
     )
 
 

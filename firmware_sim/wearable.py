@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from contract.advert import MalformedPacketError, WearableAdvert, encode_manufacturer_data
 from contract.gatt import CONTROL_UUID, STREAM_UUID, WINDOW_UUID, Operation, decode_command
+from contract.identity import parse_key, rolling_identity
 from contract.screen import (
     GENERIC_PLACEMENT,
     SCREEN_IMPACT_G,
@@ -39,6 +40,11 @@ BATTERY_DAYS: Final = 7.0
 """On adverts alone."""
 STREAMING_DRAIN: Final = 3.0
 """A held stream empties the battery so many times faster."""
+
+_RESOLVABLE: Final = 0b01 << 46
+_ADDRESS_KEPT: Final = (1 << 46) - 1
+"""The two highest bits of an address say what kind of random address it is: resolvable private,
+the kind that may change while the device runs."""
 
 _AGE_UNKNOWN: Final = 255
 _COUNTER_MASK: Final = 0xFF
@@ -116,6 +122,13 @@ class Wearable:
         Seconds since its boot at the beginning; default drawn.
     placement
         Where it is worn, which decides its screen.
+    key
+        Hexadecimal, 16 bytes: with it identity and address roll (`contract.identity`).
+
+    Raises
+    ------
+    ValueError
+        If `key` is none.
     """
 
     def __init__(
@@ -127,10 +140,14 @@ class Wearable:
         seed: str,
         uptime_s: int | None = None,
         placement: str = GENERIC_PLACEMENT,
+        key: str | None = None,
     ) -> None:
         self.device = device
         self.address = address
+        """Another one with each new identity, if that rolls."""
         self.identity = identity
+        self._key = None if key is None else parse_key(key)
+        self._addresses = random.Random(f"{seed}/{device}/addresses")  # noqa: S311
         self._screen_g = SCREEN_IMPACT_G[known_placement(placement)]
         self.heard = True
         """Whether any radio can hear it (shielded, out of the house, flat)."""
@@ -275,10 +292,13 @@ class Wearable:
         age_s = _AGE_UNKNOWN
         if self._candidate_ns is not None:
             age_s = min(_AGE_UNKNOWN, (end_ns - self._candidate_ns) // NS_PER_S)
+        second = self.device_time_ms(end_ns) // 1000
+        if self._key is not None:
+            self._roll(self._key, second)
         return WearableAdvert(
             identity=self.identity,
             boot_counter=self._boot_counter,
-            second=self.device_time_ms(end_ns) // 1000,
+            second=second,
             mean_g=summary.mean_g,
             min_g=summary.min_g,
             max_g=summary.max_g,
@@ -295,6 +315,14 @@ class Wearable:
             button_pending=self._button_pending,
             heart_rate_bpm=self.heart_rate_bpm if self.worn else None,
         )
+
+    def _roll(self, key: bytes, second: int) -> None:
+        """Another identity when it is time, and with it another address."""
+        identity = rolling_identity(key, self._boot_counter, second)
+        if identity != self.identity:
+            self.identity = identity
+            drawn = self._addresses.getrandbits(48) & _ADDRESS_KEPT | _RESOLVABLE
+            self.address = ":".join(f"{byte:02X}" for byte in drawn.to_bytes(6, "big"))
 
     # -- what a transfer reads ---------------------------------------------------------------
 

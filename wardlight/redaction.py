@@ -17,6 +17,9 @@ _PRIVATE_KEY: Final = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL
 )
 _ENROLMENT_KEY: Final = re.compile(r'("key"\s*:\s*")[A-Za-z0-9+/=]{100,}')
+_DEVICE_KEY: Final = re.compile(r"""(\bkey["']?\s*[:=]\s*["']?)[0-9A-Fa-f]{32}\b""")
+"""Of a wearable or room sensor, as in a configuration (`contract.messages`) or its repr. Thirty-two
+such digits without the word before them may be any id."""
 _URL: Final = re.compile(r"\b([A-Za-z][A-Za-z0-9+.-]*)://([^\s\"'<>\\]+)")
 
 _SHOWN_SCHEMES: Final = frozenset(
@@ -37,6 +40,8 @@ def hide(text: str) -> str:
         text = _PRIVATE_KEY.sub(HIDDEN, text)
     if '"key"' in text:
         text = _ENROLMENT_KEY.sub(rf"\g<1>{HIDDEN}", text)
+    if "key" in text:
+        text = _DEVICE_KEY.sub(rf"\g<1>{HIDDEN}", text)
     return _URL.sub(_without_secrets, text) if "://" in text else text
 
 
@@ -44,7 +49,7 @@ def _hidden(name: object, value: Any) -> Any:
     if isinstance(name, str) and _SECRET_NAMES.search(name) and value is not None:
         return HIDDEN
     if isinstance(value, str):
-        return hide(value)
+        return HIDDEN if _DEVICE_KEY.fullmatch(f"{name}={value}") else hide(value)
     if isinstance(value, Mapping):
         return {key: _hidden(key, inner) for key, inner in value.items()}
     if isinstance(value, list | tuple | set | frozenset):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from contract.advert import ADVERT_VERSION, COMPANY_ID, MANUFACTURER_BYTES
+from contract.advert import COMPANY_ID
 from contract.devices import DeviceKind, SensorDecoder, WearableDecoder
 from contract.messages import SensorConfig, WearableConfig
 from contract.protocols import HeardAdvert
+from edge.decode.wearable import is_own_layout
 from edge.wearables import OWN_KIND
 
 
@@ -18,9 +19,7 @@ class WardlightKind:
 
     def recognise(self, heard: HeardAdvert) -> str | None:
         data = heard.manufacturer_data.get(COMPANY_ID)
-        if data is None or len(data) != MANUFACTURER_BYTES or data[0] != ADVERT_VERSION:
-            return None
-        return "Wardlight wearable"
+        return "Wardlight wearable" if data is not None and is_own_layout(data) else None
 
     def wearable(self, config: WearableConfig) -> WearableDecoder | None:
         """None: what they say needs an answer by this gateway, which no general decoder gives.

@@ -41,8 +41,13 @@ class Anomaly(NamedTuple):
     detail: str
 
 
+def is_own_layout(data: bytes) -> bool:
+    """Whether this may be the manufacturer data of one of our wearables."""
+    return len(data) == MANUFACTURER_BYTES and data[0] == ADVERT_VERSION
+
+
 class WearableDecoder:
-    """`HeardAdvert` to `WearableAdvert`, for enrolled address and identity only.
+    """`HeardAdvert` to `WearableAdvert`, for enrolled address and identity, or key, only.
 
     Parameters
     ----------
@@ -72,8 +77,7 @@ class WearableDecoder:
         """
         wearable = self._roster.by_address.get(heard.address)
         if wearable is None:
-            self._foreign(heard)
-            return None
+            return self._elsewhere(heard)
         data = heard.manufacturer_data.get(COMPANY_ID)
         if data is None:
             self._reject(wearable, "an advert without wearable data", heard.received_ns)
@@ -82,12 +86,25 @@ class WearableDecoder:
             self._counts[counters.ADVERTS_REPEATED] += 1
             wearable.hear(heard.rssi_dbm, heard.received_ns)
             return None
+        if wearable.config.key is not None and is_own_layout(data):
+            owner = self._roster.by_key(data)
+            if owner is None:
+                self._counts.rejected("an advert with nobody's identity from an enrolled address")
+                return None
+            wearable = owner
+        return self._read(wearable, bytes(data), heard)
+
+    def _read(self, wearable: Wearable, data: bytes, heard: HeardAdvert) -> Wearable | None:
+        """An advert that its address, or its key, says is of `wearable`."""
         try:
-            advert = decode_manufacturer_data(bytes(data))
+            advert = decode_manufacturer_data(data)
         except MalformedPacketError as error:
             self._reject(wearable, str(error), heard.received_ns)
             return None
-        if advert.identity != wearable.config.identity:
+        if wearable.config.key is None and advert.identity != wearable.config.identity:
+            owner = self._roster.by_key(data)
+            if owner is not None:
+                return self._accept(owner, advert, data, heard)
             self._counts.rejected("an advert with another identity than the enrolled one")
             self._anomaly(
                 FaultCause.ADDRESS_CONFLICT,
@@ -96,20 +113,24 @@ class WearableDecoder:
                 f"{wearable.device}; exchange one of them",
             )
             return None
-        return self._accept(wearable, advert, bytes(data), heard)
+        return self._accept(wearable, advert, data, heard)
 
     def reject_packet(self, wearable: Wearable, reason: str, arrival_ns: int) -> None:
         """Count a motion packet that cannot be; a fault when there are many."""
         self._reject(wearable, reason, arrival_ns)
 
-    def _foreign(self, heard: HeardAdvert) -> None:
-        """Not enrolled. Only the identity field is looked at, for somebody enrolled under
-        another address.
+    def _elsewhere(self, heard: HeardAdvert) -> Wearable | None:
+        """From an address that is not enrolled. Only the identity field is looked at: for one that
+        rolls, and for somebody enrolled under another address.
         """
-        self._counts[counters.ADVERTS_FOREIGN] += 1
         data = heard.manufacturer_data.get(COMPANY_ID)
-        if data is None or len(data) != MANUFACTURER_BYTES or data[0] != ADVERT_VERSION:
-            return
+        if data is None or not is_own_layout(data):
+            self._counts[counters.ADVERTS_FOREIGN] += 1
+            return None
+        owner = self._roster.by_key(data)
+        if owner is not None:
+            return self._read(owner, bytes(data), heard)
+        self._counts[counters.ADVERTS_FOREIGN] += 1
         claimed = self._roster.by_identity.get(int.from_bytes(data[_IDENTITY], "little"))
         if claimed is not None:
             self._counts.rejected("an advert with an enrolled identity from another address")
@@ -119,6 +140,7 @@ class WearableDecoder:
                 f"a wearable at {heard.address} claims the identity of {claimed.device}; "
                 "one of them must be enrolled anew",
             )
+        return None
 
     def _accept(
         self, wearable: Wearable, advert: WearableAdvert, data: bytes, heard: HeardAdvert
@@ -145,7 +167,23 @@ class WearableDecoder:
         wearable.summary_is_new = second != wearable.latest_second
         wearable.latest_second = second
         self._counts[counters.SUMMARIES_DECODED] += wearable.summary_is_new
+        if heard.address != wearable.address and wearable.summary_is_new:
+            self._moved(wearable, heard.address, advert.identity)
         return wearable
+
+    def _moved(self, wearable: Wearable, address: str, identity: int) -> None:
+        """It is heard from another address, as with each new identity. Whose advert was repeated
+        by somebody is heard from both: it is listened to wherever it is, for an alarm may be in it.
+        """
+        if wearable.left == (address, identity):
+            self._anomaly(
+                FaultCause.ADDRESS_CONFLICT,
+                wearable,
+                f"{wearable.device} is heard from two addresses at once: two wearables have its "
+                "key, or somebody repeats its adverts; give it a new key",
+            )
+        wearable.left = wearable.address, identity
+        self._roster.follow(wearable, address)
 
     def _booted(self, wearable: Wearable, before: int, now: int, arrival_ns: int) -> None:
         wearable.restart()

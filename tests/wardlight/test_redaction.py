@@ -11,10 +11,14 @@ import structlog
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from contract.messages import WearableConfig
 from wardlight.logs import set_up_logs
 from wardlight.redaction import HIDDEN, hide, redact
 
 KEY = "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49\n-----END PRIVATE KEY-----"
+
+DEVICE_KEY = "0405" * 7 + "badc"
+WEARABLE = WearableConfig(device="w-1", address="", key=DEVICE_KEY)
 
 
 @pytest.fixture
@@ -56,6 +60,11 @@ def raises(text: str):
         lambda log: log.info("x", url="postgresql+psycopg://me:hu/hush@db/records"),
         lambda log: log.info("x", url="https://example.org/page?token=hush"),
         lambda log: log.info("x", many=["mqtt://me:hush@broker"]),
+        lambda log: log.info("x", key=DEVICE_KEY),
+        lambda log: log.info("x", wearable=WEARABLE),
+        lambda log: log.info("x", config=[{"device": "w-1", "key": DEVICE_KEY}]),
+        lambda log: log.info(f'got {{"key": "{DEVICE_KEY.upper()}"}}'),
+        raises(f"cannot use {WEARABLE!r}"),
         lambda log: log.info("x", pem=KEY.replace("MIGH", "hush")),
         lambda log: log.info("x", pem=KEY.replace("MIGH", "hush")[:50]),
         lambda log: log.info("x", content='{"key": "' + "hush" * 40 + '"}'),
@@ -70,6 +79,7 @@ def test_it_is_not_there(written, work) -> None:
     text = written(work)
     assert text
     assert "hush" not in text
+    assert DEVICE_KEY not in text.lower()
     assert HIDDEN in text or "page" in text
 
 

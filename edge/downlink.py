@@ -24,6 +24,7 @@ from contract.messages import (
 from edge.buttons import vibrate
 from edge.configuration import ConfigKeeper, RejectedConfigError
 from edge.counters import Counts
+from edge.discovery import Discovery
 from edge.faults import FaultBook
 from edge.links import LinkPool
 from edge.outbox import EventOutbox
@@ -84,6 +85,7 @@ class Downlink:
         faults: FaultBook,
         neighbours: Neighbours,
         pool: LinkPool,
+        discovery: Discovery,
         configs: ConfigKeeper,
         apply_config: Callable[[GatewayConfig], None],
         settle: Callable[[Wearable, Collection[str]], None],
@@ -99,6 +101,7 @@ class Downlink:
         self._faults = faults
         self._neighbours = neighbours
         self._pool = pool
+        self._discovery = discovery
         self._configs = configs
         self._apply_config = apply_config
         self._settle = settle
@@ -238,6 +241,8 @@ class Downlink:
         _log.info("command", name=command.name.value, id=command.id, device=command.device)
         if command.name is CommandName.TEST_SIREN:
             self._siren.test()
+        elif command.name is CommandName.DISCOVER:
+            self._spawn(self._discovery.look(command))
         elif command.name is CommandName.VIBRATE:
             wearable = self._roster.by_device.get(command.device or "")
             if wearable is None:

@@ -23,6 +23,7 @@ from edge.candidates import CandidateKeeper
 from edge.configuration import ConfigKeeper
 from edge.counters import Counts
 from edge.decode import Registry, WearableDecoder
+from edge.discovery import Discovery
 from edge.downlink import Downlink
 from edge.falls import Falls
 from edge.faults import FaultBook
@@ -187,6 +188,15 @@ class Gateway:
 
     def _make_keepers(self) -> None:
         """Those who use the radio."""
+        self.discovery = Discovery(
+            sender=self.sender,
+            clock=self._clock,
+            bus=self._bus,
+            roster=self.roster,
+            registry=self.registry,
+            counts=self.counts,
+            config=lambda: self.configs.current,
+        )
         self.pool = LinkPool(self._radio, self._clock)
         self.streams = StreamKeeper(
             pool=self.pool,
@@ -234,6 +244,7 @@ class Gateway:
             buttons=self.buttons,
             faults=self.faults,
             counts=self.counts,
+            discovery=self.discovery,
         )
 
     def _make_talkers(self) -> None:
@@ -260,6 +271,7 @@ class Gateway:
             faults=self.faults,
             neighbours=self.neighbours,
             pool=self.pool,
+            discovery=self.discovery,
             configs=self.configs,
             apply_config=self._apply_config,
             settle=lambda wearable, ids: self.lying.settle(wearable, ids),  # noqa: PLW0108 - made later

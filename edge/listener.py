@@ -15,6 +15,7 @@ from edge.buttons import ButtonKeeper
 from edge.candidates import CandidateKeeper
 from edge.counters import Counts
 from edge.decode import WearableDecoder
+from edge.discovery import Discovery
 from edge.faults import FaultBook
 from edge.pipeline import Pipeline
 from edge.waiting import Backoff
@@ -44,6 +45,8 @@ class Listener:
 
     Parameters
     ----------
+    discovery
+        Takes every advert while somebody looks for devices.
     ears
         Who takes the adverts of other devices; `route` asks them whose.
     """
@@ -59,6 +62,7 @@ class Listener:
         buttons: ButtonKeeper,
         faults: FaultBook,
         counts: Counts,
+        discovery: Discovery,
         ears: Sequence[Ear] = (),
     ) -> None:
         self._radio = radio
@@ -69,6 +73,7 @@ class Listener:
         self._buttons = buttons
         self._faults = faults
         self._counts = counts
+        self._discovery = discovery
         self._ears = ears
         self._others: dict[str, Callable[[HeardAdvert], Awaitable[None]]] = {}
 
@@ -97,6 +102,9 @@ class Listener:
         """Take in adverts as they came together."""
         self._counts[counters.ADVERTS_HEARD] += len(batch)
         now_ns = self._clock.monotonic_ns()
+        if self._discovery.active:
+            for heard in batch:
+                self._discovery.hear(heard)
         for heard in batch:
             other = self._others.get(heard.address)
             if other is not None:

@@ -11,7 +11,7 @@ from contract.events import EventKind, FaultCause
 from contract.protocols import HeardAdvert
 from contract.units import NS_PER_S
 from edge import counters
-from edge.counters import Counts
+from edge.counters import MOST_REASONS, OTHER_REASONS, Counts
 from edge.decode import WearableDecoder
 from edge.decode.wearable import REJECTIONS_TOLERATED
 from edge.wearables import Roster
@@ -115,6 +115,15 @@ def test_adverts_out_of_order_are_counted(decoder, make_advert):
         decoder.hear(heard(make_advert(second), second - 100))
     assert decoder.hear(heard(make_advert(101, battery_percent=79), 2.5)) is None
     assert decoder._counts["rejected: an advert out of order"] == 1
+
+
+def test_reasons_that_somebody_else_makes_up_are_bounded():
+    counts = Counts()
+    for number in range(5_000):
+        counts.rejected(f"no such thing: {chr(0x4E00 + number)}")
+    assert len(counts.reasons) == MOST_REASONS + 1
+    assert counts.reasons[OTHER_REASONS] == 5_000 - MOST_REASONS
+    assert counts.all_rejected == 5_000
 
 
 @given(

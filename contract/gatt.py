@@ -64,6 +64,8 @@ _ARGUMENTS: Final[dict[Operation, struct.Struct]] = {
     Operation.SET_TIME: struct.Struct("<Q"),
 }
 
+_OPERATIONS: Final = frozenset(_ARGUMENTS)
+
 
 def encode_command(operation: Operation, *arguments: int) -> bytes:
     """A control command as bytes.
@@ -84,8 +86,15 @@ def decode_command(data: bytes) -> tuple[Operation, tuple[int, ...]]:
     MalformedPacketError
         If the operation is unknown or its arguments have another length.
     """
-    try:
-        operation = Operation(data[0])
-        return operation, _ARGUMENTS[operation].unpack(data[1:])
-    except (IndexError, ValueError, struct.error) as error:
-        raise MalformedPacketError(f"control command {data.hex()}: {error}") from error
+    if not data:
+        raise MalformedPacketError("an empty control command")
+    if data[0] not in _OPERATIONS:
+        raise MalformedPacketError(f"a control command with the unknown operation {data[0]}")
+    operation = Operation(data[0])
+    arguments = _ARGUMENTS[operation]
+    if len(data) != 1 + arguments.size:
+        raise MalformedPacketError(
+            f"the control command {operation.name.lower()} with {len(data) - 1} bytes of "
+            f"arguments instead of {arguments.size}"
+        )
+    return operation, arguments.unpack_from(data, 1)

@@ -14,6 +14,7 @@ from firmware_sim.bluez.peripherals import (
     OnAir,
     Service,
 )
+from firmware_sim.bluez.repeating import Repeating
 
 __all__ = [
     "WARDLIGHT_SERVICES",
@@ -30,5 +31,6 @@ __all__ = [
     "NoBusError",
     "OnAir",
     "PrivateBus",
+    "Repeating",
     "Service",
 ]

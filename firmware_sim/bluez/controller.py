@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final
 
 from contract.protocols import HeardAdvert, LinkLostError
@@ -11,6 +11,35 @@ from firmware_sim.bluez.peripherals import HeldLink, OnAir, Service
 
 MAX_LINKS: Final = 8
 """What a Raspberry Pi's controller accepts at all; 7 of them are stable (SCIENCE 6.6)."""
+
+
+class FragileLink:
+    """A link that breaks once so many notifications came over it; implements `HeldLink`."""
+
+    def __init__(self, link: HeldLink, notifications: int) -> None:
+        self._link = link
+        self._left = notifications
+
+    async def read(self, characteristic: str) -> bytes:
+        return await self._link.read(characteristic)
+
+    async def write(self, characteristic: str, data: bytes) -> None:
+        await self._link.write(characteristic, data)
+
+    async def notifications(self, characteristic: str) -> AsyncIterator[tuple[bytes, int]]:
+        async for notification in self._link.notifications(characteristic):
+            if self._left <= 0:
+                # What is lost in the air with the link is not delivered later.
+                await self._link.disconnect()
+                raise LinkLostError("the link broke in the middle of it")
+            self._left -= 1
+            yield notification
+
+    async def disconnect(self) -> None:
+        await self._link.disconnect()
+
+    async def until_lost(self) -> str:
+        return await self._link.until_lost()
 
 
 class Controller:
@@ -36,6 +65,8 @@ class Controller:
         (a new bluetoothd), ``never``.
     present
         False: it is unplugged.
+    breaks_after
+        One number for each of the next links: after so many notifications it breaks.
     """
 
     def __init__(
@@ -47,7 +78,9 @@ class Controller:
         self.deaf = False
         self.heals = "never"
         self.present = True
+        self.breaks_after: list[int] = []
         self.links: set[HeldLink] = set()
+        self._opening = 0
         self.listener: Callable[[Sequence[HeardAdvert]], None] | None = None
         """Who hears at the moment."""
         self.heard = 0
@@ -85,9 +118,15 @@ class Controller:
         on_air = self._where.get(address)
         if on_air is None or not self.present:
             raise LinkLostError(f"{address} was never heard")
-        if len(self.links) >= MAX_LINKS:
+        if len(self.links) + self._opening >= MAX_LINKS:
             raise LinkLostError(f"the controller holds {MAX_LINKS} links already")
-        link = await on_air.connect(address)
+        self._opening += 1
+        try:
+            link = await on_air.connect(address)
+        finally:
+            self._opening -= 1
+        if self.breaks_after:
+            link = FragileLink(link, self.breaks_after.pop(0))
         self.links.add(link)
         return link
 

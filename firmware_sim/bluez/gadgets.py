@@ -124,10 +124,20 @@ class Gadgets:
         May be added to later with `add`.
     seed
         Decides phases, jitter and fading.
+    slow_fading_db
+        Of people and doors; 0 where the gadgets' own strength has it already.
     """
 
-    def __init__(self, clock: Clock, gadgets: Sequence[Gadget] = (), seed: int = 0) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        gadgets: Sequence[Gadget] = (),
+        seed: int = 0,
+        *,
+        slow_fading_db: float = SLOW_FADING_DB,
+    ) -> None:
         self._clock = clock
+        self._slow_fading_db = slow_fading_db
         self._random = random.Random(f"{seed}/gadgets")  # noqa: S311
         self._gadgets: dict[str, Gadget] = {}
         self._due: list[tuple[int, str]] = []
@@ -194,7 +204,7 @@ class Gadgets:
         """Slow fading that lasts for seconds, and fast fading that does not."""
         kept = math.pow(SLOW_FADING_KEPT, gadget.interval_s)
         slow = self._fading.get(gadget.address, 0.0) * kept
-        slow += self._random.gauss(0.0, SLOW_FADING_DB * math.sqrt(1 - kept**2))
+        slow += self._random.gauss(0.0, self._slow_fading_db * math.sqrt(1 - kept**2))
         self._fading[gadget.address] = slow
         heard = gadget.rssi_dbm + slow + self._random.gauss(0.0, FAST_FADING_DB)
         return round(min(STRONGEST_DBM, max(WEAKEST_DBM, heard)))

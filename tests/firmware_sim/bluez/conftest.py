@@ -12,6 +12,8 @@ import pytest
 from bleak import BleakScanner
 from bleak.backends.device import BLEDevice
 from bleak.backends.scanner import AdvertisementData
+from dbus_fast import Message, MessageType, Variant
+from dbus_fast.aio import MessageBus
 
 from contract.advert import MalformedPacketError
 from contract.clock import Clock, SystemClock, within
@@ -157,3 +159,26 @@ def until() -> Callable[..., Any]:
 @pytest.fixture
 def make_echo() -> type[Echo]:
     return Echo
+
+
+async def switch(bluez: FakeBluez, adapter: str = "hci0") -> None:
+    """Switch an adapter off and on, as a rung of a watchdog does."""
+    bus = await MessageBus(bus_address=bluez.address).connect()
+    for value in (False, True):
+        reply = await bus.call(
+            Message(
+                destination="org.bluez",
+                path=f"/org/bluez/{adapter}",
+                interface="org.freedesktop.DBus.Properties",
+                member="Set",
+                signature="ssv",
+                body=["org.bluez.Adapter1", "Powered", Variant("b", value)],
+            )
+        )
+        assert reply.message_type is MessageType.METHOD_RETURN, reply.body
+    bus.disconnect()
+
+
+@pytest.fixture
+def power_cycle() -> Callable[..., Any]:
+    return switch

@@ -20,6 +20,7 @@ from firmware_sim.bluez.device import Device
 from firmware_sim.bluez.mishaps import Mishap, Mishaps, refusal
 from firmware_sim.bluez.objects import Exported, ObjectTree
 from firmware_sim.bluez.peripherals import OnAir
+from firmware_sim.bluez.systemd import FakeSystemd
 
 NAME: Final = "org.bluez"
 
@@ -175,6 +176,8 @@ class FakeBluez:
         What calls meet: ``bluez.mishaps.let("Connect", Mishap.ABORT, times=2)``.
     controllers
         By name; ``bluez.controllers["hci0"].deaf = True`` lets adverts cease.
+    restarts
+        Of bluetoothd.
     """
 
     def __init__(
@@ -193,6 +196,7 @@ class FakeBluez:
             for number, (name, on_air) in enumerate(adapters.items())
         }
         self._bluetoothd: _Bluetoothd | None = None
+        self._systemd: FakeSystemd | None = None
         self._listening: list[asyncio.Task[None]] = []
         self.restarts = 0
 
@@ -206,9 +210,17 @@ class FakeBluez:
         """Of the dbus-daemon."""
         return self._bus.process_id
 
+    @property
+    def systemd(self) -> FakeSystemd:
+        """What a gateway asks to restart bluetoothd, or the machine."""
+        assert self._systemd is not None, "asked of a fake that runs"
+        return self._systemd
+
     async def __aenter__(self) -> FakeBluez:
         await self._bus.__aenter__()
         try:
+            self._systemd = FakeSystemd(self.address, self.restart_bluetoothd)
+            await self._systemd.start()
             await self.start_bluetoothd()
         except BaseException:
             await self._bus.__aexit__(None, None, None)
@@ -227,6 +239,7 @@ class FakeBluez:
         for task in self._listening:
             task.cancel()
         ended = await asyncio.gather(*self._listening, return_exceptions=True)
+        await self.systemd.stop()
         await self.stop_bluetoothd()
         await self._bus.__aexit__(kind, error, trace)
         for one in ended:

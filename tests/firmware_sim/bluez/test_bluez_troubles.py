@@ -9,6 +9,8 @@ from bleak import BleakClient, BleakScanner
 from bleak.backends.bluezdbus.manager import get_global_bluez_manager
 from bleak.exc import BleakDBusError, BleakError
 from bleak_retry_connector import establish_connection
+from dbus_fast import Message
+from dbus_fast.aio import MessageBus
 
 from firmware_sim.bluez import Advert, Beacon, FakeBluez, Mishap
 
@@ -237,3 +239,31 @@ def test_an_adapter_takes_so_many_links_and_no_more(play, scanning, until, make_
             await asyncio.gather(*(c.disconnect() for c in clients))
 
     play(scene, *echoes)
+
+
+@pytest.mark.parametrize("allows", [True, False])
+def test_systemd_restarts_bluetoothd_for_whoever_may(play, allows):
+    async def scene(bluez: FakeBluez) -> None:
+        bluez.systemd.allows = allows
+        bus = await MessageBus(bus_address=bluez.address).connect()
+        reply = await bus.call(
+            Message(
+                destination="org.freedesktop.systemd1",
+                path="/org/freedesktop/systemd1",
+                interface="org.freedesktop.systemd1.Manager",
+                member="RestartUnit",
+                signature="ss",
+                body=["bluetooth.service", "replace"],
+            )
+        )
+        bus.disconnect()
+        if allows:
+            await bluez.until(lambda: bluez.restarts == 1, within_s=5.0)
+        else:
+            assert reply.error_name == (
+                "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired"
+            )
+            assert bluez.restarts == 0
+        assert bluez.systemd.asked == ["bluetooth.service"] * allows
+
+    play(scene)

@@ -5,16 +5,20 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
+from typing import Annotated, Literal, NoReturn
 
 import typer
 
-from wardlight import __version__, evaluating, ingesting, storing
-from wardlight.options import ConfigOption, LogOption, begin_log, refuse, settings_of
+from wardlight import __version__, airing, evaluating, ingesting, storing
+from wardlight.options import (
+    ConfigOption,
+    LogOption,
+    begin_log,
+    first_fall,
+    refuse,
+    settings_of,
+)
 from wardlight.provision import commands as provisioning
-
-if TYPE_CHECKING:
-    from contract.protocols import RecordedStream
 
 app = typer.Typer(
     name="wardlight",
@@ -65,7 +69,7 @@ def demo(
     import asyncio
 
     settings = settings_of(None, log)
-    recording = _first_fall(data, trial) if data is not None else None
+    recording = first_fall(data, trial) if data is not None else None
     from wardlight.demo import DemoOptions, run_demo
 
     options = DemoOptions(
@@ -350,19 +354,6 @@ def sheet(
         raise typer.Exit(1) from error
 
 
-def _first_fall(path: Path, trial: str | None) -> RecordedStream:
-    from firmware_sim import ParquetRecording, RecordingError
-
-    try:
-        streams = list(ParquetRecording(path, trial).trials())
-    except RecordingError as error:
-        refuse(str(error))
-    falls = [stream for stream in streams if stream.labels.get("is_fall")]
-    if trial is None and not falls:
-        refuse(f"{path}: holds no trial marked as a fall; name one with --trial")
-    return (falls if trial is None else streams)[0]
-
-
 def _serve(name: str, config: Path | None, log: str) -> None:
     settings = settings_of(config, log)
     from wardlight import services
@@ -389,6 +380,7 @@ def web(config: ConfigOption = None, log: LogOption = "info") -> None:
     _serve("web", config, log)
 
 
+app.add_typer(airing.app, name="air")
 app.add_typer(evaluating.app, name="evaluate")
 app.add_typer(ingesting.app, name="ingest")
 app.add_typer(provisioning.app, name="provision")

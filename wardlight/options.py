@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 import typer
 
 if TYPE_CHECKING:
+    from contract.protocols import RecordedStream
     from wardlight.settings import Settings
 
 USAGE_ERROR: Final = 2
@@ -43,3 +44,17 @@ def refuse(message: str) -> NoReturn:
     """End with status 2, and say why."""
     typer.echo(message, err=True)
     raise typer.Exit(USAGE_ERROR)
+
+
+def first_fall(path: Path, trial: str | None) -> RecordedStream:
+    """The trial of a recording by that name, or its first fall; or end with what is wrong."""
+    from firmware_sim import ParquetRecording, RecordingError
+
+    try:
+        streams = list(ParquetRecording(path, trial).trials())
+    except RecordingError as error:
+        refuse(str(error))
+    falls = [stream for stream in streams if stream.labels.get("is_fall")]
+    if trial is None and not falls:
+        refuse(f"{path}: holds no trial marked as a fall; name one with --trial")
+    return (falls if trial is None else streams)[0]

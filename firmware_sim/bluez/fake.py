@@ -305,6 +305,11 @@ class FakeBluez:
 
     # -- looking in -------------------------------------------------------------------------
 
+    @property
+    def running(self) -> bool:
+        """Whether there is a bluetoothd."""
+        return self._bluetoothd is not None
+
     def devices(self, name: str) -> Mapping[str, Device]:
         """The devices that an adapter knows, by address; none while it is gone."""
         if self._bluetoothd is None or name not in self._bluetoothd.adapters:

@@ -1,0 +1,43 @@
+"""`wardlight air`: which home it puts on the air, and what it writes for the services."""
+
+from __future__ import annotations
+
+import pytest
+from typer.testing import CliRunner
+
+from firmware_sim.homes import MOST_WEARABLES, many
+from wardlight.air_home import NoSuchHomeError, plan_of
+from wardlight.cli import app
+from wardlight.settings import Settings
+
+
+def test_a_home_in_which_nobody_wears_anything_is_refused():
+    with pytest.raises(NoSuchHomeError, match="device, address and identity"):
+        plan_of(Settings())
+
+
+@pytest.mark.parametrize("wearables", [1, 6, 7, 60, MOST_WEARABLES])
+def test_a_home_of_any_size_can_be_walked_through(wearables):
+    plan = many(wearables, gateways=3, streaming=1)
+    assert len(plan.wearables) == wearables
+    assert sum(w.streaming for w in plan.wearables) == 1
+    assert len({w.address for w in plan.wearables}) == wearables
+    assert plan.route("lounge", plan.wearables[-1].zone)[0] == "lounge"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--trial", "t"], "--trial needs --data"),
+        (["--gateway", "gateway-z"], "this home has gateway-a, gateway-b"),
+        (["--resident", "resident-9"], "nobody here is called so"),
+        (["--wearables", "1000"], "1 to 240"),
+        (["--home", "nowhere.toml"], "nowhere.toml: cannot be read"),
+        (["--home", "x.toml", "--wearables", "2"], "cannot be read"),
+        (["tell", "nowhere", "help"], "no air there"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_what_could(arguments, said):
+    result = CliRunner().invoke(app, ["air", *arguments])
+    assert result.exit_code == 2
+    assert said in result.output

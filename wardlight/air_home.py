@@ -1,0 +1,219 @@
+"""What ``wardlight air`` puts on the air, and the settings that a gateway needs to know it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TextIO
+
+from contract.clock import Clock
+from contract.protocols import RecordedStream
+from firmware_sim import GatewayPlan, HomePlan, SimulatedHome, WearablePlan, ZonePlan
+from firmware_sim.bluez import FakeBluez, Gadget, Gadgets, HomeOnAir, OnAir, Repeating
+from firmware_sim.bluez.control import Control, ControlServer
+from wardlight.settings import ResidentSettings, Settings
+
+SPACING_M: Final = 6.0
+"""Between the zones of a home whose plan is not known: about a room."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AirOptions:
+    """What the command line asks for."""
+
+    plan: HomePlan
+    gateway: str
+    """At whose place the adapters are."""
+    adapters: int
+    socket: Path
+    seed: int
+    passive: bool
+    sensors: Sequence[Gadget] = ()
+    recording: RecordedStream | None = None
+    resident: str | None = None
+    """Who plays the recording."""
+    at_s: float = 0.0
+    as_json: bool = False
+
+
+class NoSuchHomeError(ValueError):
+    """The settings do not say who wears what."""
+
+
+def control_of(socket: Path) -> Path:
+    """Where a fake whose bus listens at `socket` takes requests."""
+    return socket.with_name(f"{socket.name}.control")
+
+
+def plan_of(settings: Settings) -> HomePlan:
+    """The home of these settings, its zones laid out in a square.
+
+    Raises
+    ------
+    NoSuchHomeError
+        If nobody wears anything, or there is no gateway.
+    """
+    wearables = tuple(
+        plan for resident in settings.residents if (plan := _wearable(resident)) is not None
+    )
+    gateways = tuple(
+        GatewayPlan(name=entry.name, zone=entry.zone, resting=entry.resting)
+        for entry in settings.gateways
+    )
+    if not wearables or not gateways:
+        raise NoSuchHomeError(
+            "a simulated home needs [[residents]] with device, address and identity, and "
+            "[[gateways]]; see docs/home.example.toml"
+        )
+    named = dict.fromkeys(
+        [*(wearable.zone for wearable in wearables), *(gateway.zone for gateway in gateways)]
+    )
+    width = math.ceil(math.sqrt(len(named)))
+    zones = tuple(
+        ZonePlan(
+            zone=zone,
+            x_m=SPACING_M * (number % width),
+            y_m=SPACING_M * (number // width),
+            next_to=tuple(other for other in named if other != zone),
+        )
+        for number, zone in enumerate(named)
+    )
+    return HomePlan(home=settings.home.id, zones=zones, wearables=wearables, gateways=gateways)
+
+
+def _wearable(resident: ResidentSettings) -> WearablePlan | None:
+    if resident.device is None or resident.address is None or resident.identity is None:
+        return None
+    return WearablePlan(
+        device=resident.device,
+        address=resident.address,
+        identity=resident.identity,
+        resident=resident.id,
+        bed=resident.bed,
+        zone=resident.zone,
+        placement=resident.placement,
+        streaming=resident.streaming,
+    )
+
+
+def settings_file(plan: HomePlan, gateway: str) -> str:
+    """A home's settings (TOML) for a gateway on this air, and for the services behind it."""
+    lines = [
+        '# Written by wardlight air: a simulated home for a gateway with radio = "bluez".',
+        "[home]",
+        f"id = {json.dumps(plan.home)}",
+        'name = "Simulated home"',
+        f"time_zone = {json.dumps(plan.time_zone)}",
+        "",
+        "[gateway]",
+        f"name = {json.dumps(gateway)}",
+        f"folder = {json.dumps(f'var/{gateway}')}",
+        'radio = "bluez"',
+    ]
+    for entry in plan.gateways:
+        lines += [
+            "",
+            "[[gateways]]",
+            f"name = {json.dumps(entry.name)}",
+            f"zone = {json.dumps(entry.zone)}",
+        ]
+    for number, wearable in enumerate(plan.wearables, start=1):
+        lines += [
+            "",
+            "[[residents]]",
+            f"id = {json.dumps(wearable.resident)}",
+            f'name = "Resident {number}"',
+            f"bed = {json.dumps(wearable.bed)}",
+            f"zone = {json.dumps(wearable.zone)}",
+            f"floor = {json.dumps(wearable.bed.split(' ')[0])}",
+            f"device = {json.dumps(wearable.device)}",
+            f"address = {json.dumps(wearable.address)}",
+            f"identity = {wearable.identity}",
+            f"streaming = {json.dumps(wearable.streaming)}",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def on_air(options: AirOptions, home: SimulatedHome, clock: Clock) -> dict[str, list[OnAir]]:
+    """What each adapter hears: the same home, each with a fading of its own."""
+    return {
+        f"hci{number}": [
+            Repeating(HomeOnAir(home.radio(options.gateway)), clock, seed=options.seed + number),
+            Gadgets(clock, options.sensors, seed=options.seed + number),
+        ]
+        for number in range(options.adapters)
+    }
+
+
+async def run_air(options: AirOptions, clock: Clock, out: TextIO) -> None:
+    """Put a home on the air until Ctrl-C."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    home = SimulatedHome(options.plan, clock, options.seed)
+    options.socket.parent.mkdir(parents=True, exist_ok=True)
+    async with FakeBluez(
+        clock, on_air(options, home, clock), socket=options.socket, passive=options.passive
+    ) as bluez:
+        control = ControlServer(Control(bluez, home), control_of(options.socket))
+        await control.start()
+        out.write(_greeting(options, bluez))
+        out.flush()
+        work = [
+            asyncio.create_task(home.run()),
+            asyncio.create_task(_play(options, home, clock)),
+            asyncio.create_task(stop.wait()),
+        ]
+        try:
+            # The play is over soon; the home, and the wait for Ctrl-C, are not.
+            await asyncio.wait((work[0], work[2]), return_when=asyncio.FIRST_COMPLETED)
+            for task in work:
+                if task.done():
+                    task.result()
+        finally:
+            for task in work:
+                task.cancel()
+            await asyncio.gather(*work, return_exceptions=True)
+            await control.stop()
+
+
+async def _play(options: AirOptions, home: SimulatedHome, clock: Clock) -> None:
+    if options.recording is not None and options.resident is not None:
+        await clock.sleep(options.at_s)
+        home.play(options.resident, options.recording)
+
+
+def _greeting(options: AirOptions, bluez: FakeBluez) -> str:
+    wearables, sensors = len(options.plan.wearables), len(options.sensors)
+    if options.as_json:
+        said = {
+            "address": bluez.address,
+            "control": str(control_of(options.socket)),
+            "home": options.plan.home,
+            "gateway": options.gateway,
+            "adapters": list(bluez.controllers),
+            "wearables": wearables,
+            "sensors": sensors,
+        }
+        return json.dumps(said) + "\n"
+    played = ""
+    if options.recording is not None:
+        played = (
+            f"\nIn {options.at_s:.0f} s {options.resident} moves as in trial "
+            f"{options.recording.trial}.\n"
+        )
+    return (
+        f"On the air around {options.gateway}: {wearables} wearables and {sensors} room sensors, "
+        f"heard by {', '.join(bluez.controllers)}.\n\n"
+        f"  export DBUS_SYSTEM_BUS_ADDRESS={bluez.address}\n"
+        '  wardlight gateway --config home.toml       # with [gateway] radio = "bluez"\n'
+        f"{played}\n"
+        f"Trouble on request: wardlight air tell {options.socket} help\n"
+        "Ctrl-C ends it.\n"
+    )

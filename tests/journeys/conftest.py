@@ -4,9 +4,9 @@ the wall with the real mosquitto."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -56,6 +56,26 @@ class Scene:
         pytest.fail(f"{what}: not within {seconds} s")
 
 
+Radios = Mapping[str, Callable[[], Radio]]
+"""By gateway, as in `Parts.radios`."""
+
+
+@asynccontextmanager
+async def simulated_radios(
+    simulation: SimulatedHome,
+    clock: Clock,
+    wrap_radio: Callable[[Radio, Clock], Radio] = lambda radio, _clock: radio,
+) -> AsyncIterator[Radios]:
+    """The simulated home's own, with nothing between."""
+    yield {
+        g.name: partial(lambda name: wrap_radio(simulation.radio(name), clock), g.name)
+        for g in simulation.plan.gateways
+    }
+
+
+RadiosOf = Callable[[SimulatedHome, Clock], AbstractAsyncContextManager[Radios]]
+
+
 @asynccontextmanager
 async def _scene(
     folder: Path,
@@ -64,7 +84,7 @@ async def _scene(
     broker: LocalBroker | Mosquitto,
     resident: str,
     *,
-    wrap_radio: Callable[[Radio, Clock], Radio] = lambda radio, _clock: radio,
+    radios_of: RadiosOf = simulated_radios,
 ) -> AsyncIterator[Scene]:
     plan = demo_home()
     simulation = SimulatedHome(plan, clock, seed=7)
@@ -76,10 +96,7 @@ async def _scene(
         folder=folder,
         bus=bus,
         siren=lambda name, _bus: sirens[name],
-        radios={
-            g.name: partial(lambda name: wrap_radio(simulation.radio(name), clock), g.name)
-            for g in plan.gateways
-        },
+        radios={},
         boot="boot-of-a-test",
     )
     stages: dict[Stage, float] = {}
@@ -87,8 +104,9 @@ async def _scene(
         plan.home, resident, clock, lambda stage, since_s, _event: stages.update({stage: since_s})
     )
     async with (
+        radios_of(simulation, clock) as radios,
         background(bus("watch").run(watch.filters, watch.on_messages)),
-        running_home(demo_settings(plan, Settings()), parts) as home,
+        running_home(demo_settings(plan, Settings()), replace(parts, radios=radios)) as home,
         background(simulation.run()),
     ):
         yield Scene(home, simulation, clock, plan, watch, sirens, broker, bus, stages)
@@ -112,9 +130,8 @@ def virtual_scene(
             def bus(client_id: str) -> Bus:
                 return LocalBus(broker, client_id, clock)
 
-            async with _scene(
-                tmp_path, clock, bus, broker, resident, wrap_radio=wrap_radio
-            ) as scene:
+            radios_of = partial(simulated_radios, wrap_radio=wrap_radio)
+            async with _scene(tmp_path, clock, bus, broker, resident, radios_of=radios_of) as scene:
                 await journey(scene)
 
         clock.run(main())
@@ -128,7 +145,11 @@ def real_scene(
 ) -> Callable[[Callable[[Scene], Awaitable[None]]], None]:
     """Runs a journey against a real mosquitto, `FAST` times faster than the wall."""
 
-    def run(journey: Callable[[Scene], Awaitable[None]], resident: str = "resident-3") -> None:
+    def run(
+        journey: Callable[[Scene], Awaitable[None]],
+        resident: str = "resident-3",
+        radios_of: RadiosOf = simulated_radios,
+    ) -> None:
         async def main() -> None:
             clock = ScaledClock(FAST)
             mosquitto = Mosquitto(tmp_path / "mosquitto", clock)
@@ -138,7 +159,9 @@ def real_scene(
                 return MqttBus(mosquitto.url, client_id, clock)
 
             try:
-                async with _scene(tmp_path, clock, bus, mosquitto, resident) as scene:
+                async with _scene(
+                    tmp_path, clock, bus, mosquitto, resident, radios_of=radios_of
+                ) as scene:
                     await journey(scene)
             finally:
                 mosquitto.stop()

@@ -48,14 +48,26 @@ class Reading(NamedTuple):
 
     quantity: Quantity
     value: float
+    mark: int | None = None
+    """The number that the sensor gave this saying, the same in each repetition and for whoever
+    hears it; none where it gives none."""
 
 
 class RefusedAdvertError(MalformedPacketError):
-    """An advert that was read and is not believed; a fault with this cause, at once."""
+    """An advert that was read and is not believed; a fault with this cause, at once.
 
-    def __init__(self, cause: FaultCause, reason: str) -> None:
+    Attributes
+    ----------
+    readings
+        What is told all the same: a call for help, where it cannot be known that it is an old one.
+    """
+
+    def __init__(
+        self, cause: FaultCause, reason: str, readings: Sequence[Reading] = ()
+    ) -> None:
         super().__init__(reason)
         self.cause = cause
+        self.readings = readings
 
 
 class SensorDecoder(Protocol):
@@ -70,6 +82,18 @@ class SensorDecoder(Protocol):
             If it cannot be read.
         RefusedAdvertError
             If it is not encrypted although the sensor has a key, or was sent before.
+        """
+        ...
+
+    def memory(self) -> bytes:
+        """What must outlive a restart, such as the last counter; empty if nothing must. It holds
+        no key.
+        """
+        ...
+
+    def recall(self, memory: bytes) -> None:
+        """Go on from what `memory` gave, of this or an earlier version; called before the first
+        advert. What cannot be read is as nothing.
         """
         ...
 

@@ -188,6 +188,8 @@ class SensorConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """Which decoder reads it: a name of the entry points `contract.devices.GROUP`."""
     key: str | None = None
     """Hexadecimal, 16 bytes: with it nothing that is not encrypted is believed. Secret."""
+    enrolled_us: int = 0
+    """When it was enrolled, or enrolled anew: from then on its counter may begin anywhere."""
     resident: str | None = None
     """Whose bed or chair it is, where it is one person's alone."""
     bed: str | None = None

@@ -1,4 +1,4 @@
-"""Telemetry: what a wearable measured each second, in batches."""
+"""Telemetry: what wearables measured each second and room sensors said, in batches."""
 
 from __future__ import annotations
 
@@ -32,6 +32,30 @@ class SummaryPoint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     zone: str | None = None
 
 
+class SensorPoint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one room sensor said: at once what has changed, and once a minute everything that it has
+    said so far, while it is heard. Units and meanings as in `contract.devices.Quantity`.
+    """
+
+    at_us: int
+    """When it was heard, wall time, microseconds since 1970."""
+    device: str
+    zone: str
+    resident: str | None = None
+    changed: bool = False
+    """Whether this tells a change; of motion only its beginning is one. Otherwise it is the
+    minute's."""
+    motion: bool | None = None
+    opening: bool | None = None
+    """Whether it is open."""
+    press: int | None = None
+    occupied: bool | None = None
+    temperature_c: float | None = None
+    humidity_percent: float | None = None
+    battery_percent: int | None = None
+    rssi_dbm: int | None = None
+
+
 class TelemetryBatch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Points of one gateway, in the order they were made."""
 
@@ -46,5 +70,7 @@ class TelemetryBatch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     clock: str
     sent_at_us: int
     points: list[SummaryPoint]
+    sensors: list[SensorPoint] = []
+    """In the order they were made, too."""
     age_ms: int | None = None
     """Milliseconds since the last point was made; none after a reboot."""

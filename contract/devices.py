@@ -50,7 +50,7 @@ class Reading(NamedTuple):
     value: float
     mark: int | None = None
     """The number that the sensor gave this saying, the same in each repetition and for whoever
-    hears it; none where it gives none."""
+    hears it; none where it gives none. Where the sensor has a key it never comes again."""
 
 
 class RefusedAdvertError(MalformedPacketError):
@@ -62,9 +62,7 @@ class RefusedAdvertError(MalformedPacketError):
         What is told all the same: a call for help, where it cannot be known that it is an old one.
     """
 
-    def __init__(
-        self, cause: FaultCause, reason: str, readings: Sequence[Reading] = ()
-    ) -> None:
+    def __init__(self, cause: FaultCause, reason: str, readings: Sequence[Reading] = ()) -> None:
         super().__init__(reason)
         self.cause = cause
         self.readings = readings

@@ -35,8 +35,8 @@ def check_config(config: GatewayConfig, home: str) -> GatewayConfig:
     ------
     RejectedConfigError
         If it is another home's, a name is malformed, two wearables share a device name, an
-        address, an identity or a key, one has nothing that it is known by, or an hour or the time
-        zone does not exist.
+        address, an identity or a key, one has nothing that it is known by, a room sensor shares a
+        name or an address with anybody, or an hour or the time zone does not exist.
     """
     if config.home != home:
         raise RejectedConfigError(f"it is for home {config.home!r}, this is {home!r}")
@@ -47,6 +47,7 @@ def check_config(config: GatewayConfig, home: str) -> GatewayConfig:
     except (ValueError, ZoneInfoNotFoundError, OSError) as error:
         raise RejectedConfigError(str(error)) from error
     _check_wearables(config.wearables)
+    _check_sensors(config)
     _check_hours(config.siren_volume)
     return config
 
@@ -81,6 +82,29 @@ def _check_keys(wearables: list[WearableConfig]) -> None:
         if other != each.device:
             # Which key it is, nobody needs to read.
             raise RejectedConfigError(f"wearables {other} and {each.device} have the same key")
+
+
+def _check_sensors(config: GatewayConfig) -> None:
+    """A sensor of an unknown kind or with a bad key costs that sensor alone (`edge.sensors`); two
+    devices that cannot be told apart are another matter.
+    """
+    try:
+        for sensor in config.sensors:
+            check_identifier(sensor.device, "device")
+            check_identifier(sensor.zone, f"zone of {sensor.device}")
+    except ValueError as error:
+        raise RejectedConfigError(str(error)) from error
+    # An empty address is that of a wearable whose address rolls.
+    others = {each.device for each in config.wearables}
+    taken = {each.address for each in config.wearables if each.address}
+    for sensor in config.sensors:
+        for what, value, known in (
+            ("device", sensor.device, others),
+            ("address", sensor.address, taken),
+        ):
+            if value in known:
+                raise RejectedConfigError(f"two devices have the {what} {value}")
+            known.add(value)
 
 
 def _check_hours(volumes: list[VolumeHours]) -> None:

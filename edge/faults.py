@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Final, NamedTuple
 
 from contract.clock import Clock
@@ -54,6 +55,8 @@ class FaultBook:
         self._reporter = reporter
         self._clock = clock
         self._standing: dict[FaultKey, _Stand] = {}
+        self.also_enrolled: Container[str] = frozenset()
+        """Devices of the configuration in force that are no wearables."""
 
     def restore(self, events: list[Event]) -> None:
         """Take over what stood when the last session ended."""
@@ -103,6 +106,7 @@ class FaultBook:
         wearable: Wearable | None = None,
         *,
         subject: str | None = None,
+        zone: str | None = None,
         renew: bool = False,
     ) -> None:
         """Say that something is wrong, unless it has been said.
@@ -111,6 +115,8 @@ class FaultBook:
         ----------
         subject
             What it is about, where that is neither a wearable nor the whole gateway.
+        zone
+            Where that is, if not where the gateway is.
         renew
             Whether a fault that stands is said again when `detail` has changed: who reads it
             sees the newest. For details that change seldom, such as what was tried last.
@@ -123,7 +129,7 @@ class FaultBook:
             self._ends_ns(cause), before.detail if before is not None and is_said else detail
         )
         if not is_said:
-            await self._report(EventKind.FAULT, key, detail, wearable)
+            await self._report(EventKind.FAULT, key, detail, wearable, zone)
 
     async def clear(
         self,
@@ -132,6 +138,7 @@ class FaultBook:
         wearable: Wearable | None = None,
         *,
         subject: str | None = None,
+        zone: str | None = None,
     ) -> None:
         """Say that it is over, if it was raised."""
         if not self._standing:
@@ -139,10 +146,10 @@ class FaultBook:
         key = FaultKey(cause, subject or self._subject(wearable))
         if key in self._standing:
             del self._standing[key]
-            await self._report(EventKind.FAULT_CLEARED, key, detail, wearable)
+            await self._report(EventKind.FAULT_CLEARED, key, detail, wearable, zone)
 
     async def expire(self, by_device: dict[str, Wearable]) -> None:
-        """End what has not happened again, and what concerned a wearable that is gone."""
+        """End what has not happened again, and what concerned a device that is gone."""
         now_ns = self._clock.monotonic_ns()
         for key, stand in list(self._standing.items()):
             # Without anyone enrolled the configuration has not come yet.
@@ -151,6 +158,7 @@ class FaultBook:
                 and key.subject != self._reporter.sender.gateway
                 and PART not in key.subject
                 and key.subject not in by_device
+                and key.subject not in self.also_enrolled
             )
             if is_gone or (stand.ends_ns is not None and stand.ends_ns <= now_ns):
                 del self._standing[key]
@@ -158,11 +166,21 @@ class FaultBook:
                 await self._report(EventKind.FAULT_CLEARED, key, detail, by_device.get(key.subject))
 
     async def _report(
-        self, kind: EventKind, key: FaultKey, detail: str, wearable: Wearable | None
+        self,
+        kind: EventKind,
+        key: FaultKey,
+        detail: str,
+        wearable: Wearable | None,
+        zone: str | None = None,
     ) -> None:
         device = key.subject if key.subject != self._reporter.sender.gateway else None
         about = About(
-            wearable=wearable, key=key.text, cause=key.cause, detail=detail, device=device
+            wearable=wearable,
+            key=key.text,
+            cause=key.cause,
+            detail=detail,
+            device=device,
+            zone=zone,
         )
         await self._reporter.emit(
             kind, about, standing=Standing(key.text, raised=kind is EventKind.FAULT)

@@ -39,6 +39,7 @@ from edge.outbox import EventOutbox
 from edge.pipeline import Pipeline
 from edge.presence import Neighbours
 from edge.reporter import Reporter, Sender
+from edge.sensor_keeper import SensorKeeper
 from edge.siren import Siren
 from edge.siren_control import SirenControl
 from edge.storage import UnwritableError
@@ -169,6 +170,20 @@ class Gateway:
             outbox=self.telemetry_outbox,
             wake=lambda: self.uplink.wake(None),
         )
+        self.sensors = SensorKeeper(
+            folder=folder,
+            clock=clock,
+            time=self.time,
+            boot=boot,
+            registry=self.registry,
+            outbox=self.outbox,
+            reporter=self.reporter,
+            faults=self.faults,
+            neighbours=self.neighbours,
+            bus=bus,
+            counts=self.counts,
+        )
+        self.neighbours.sensors = self.sensors.board
         self._make_keepers()
         self.health = Health(
             clock=clock,
@@ -245,6 +260,7 @@ class Gateway:
             faults=self.faults,
             counts=self.counts,
             discovery=self.discovery,
+            ears=(self.sensors,),
         )
 
     def _make_talkers(self) -> None:
@@ -342,6 +358,10 @@ class Gateway:
         for damaged in self.outbox.damaged_files:
             await self._storage_failed(f"a damaged outbox was kept as {damaged.name}")
         await self.lying.load()
+        try:
+            await self.sensors.open()
+        except UnwritableError as error:
+            _log.error("sensor_memory_unusable", reason=str(error))
         problems = self.configs.begin(self._given_config)
         if self.configs.current is not None:
             self._apply_config(self.configs.current)
@@ -372,6 +392,7 @@ class Gateway:
         bus.cancel()
         await asyncio.gather(bus, return_exceptions=True)
         await self.telemetry_outbox.close()
+        await self.sensors.close(self._clock.monotonic_ns())
         await self.outbox.close()
         _log.info("gateway_stopped", gateway=self.sender.gateway, session=self.sender.session)
 
@@ -401,6 +422,7 @@ class Gateway:
             await self.faults.raise_fault(FaultCause.TELEMETRY_DROPPED, reason)
         await self.listener.report_anomalies()
         await self.health.check(now_ns)
+        await self.sensors.check(now_ns)
         self.streams.tend([each for each in self.roster if each.config.streaming], self._tasks)
         self.siren.update(self._tasks)
 
@@ -412,6 +434,7 @@ class Gateway:
         added = self.roster.apply(config)
         self.pipeline.resize(added)
         self.lying.enrolled()
+        self.sensors.apply(config)
         self.reporter.zone = self.telemetry.zone = self.neighbours.zone = config.zone
         self.neighbours.resting = config.resting
         self.siren.configure(config)

@@ -189,6 +189,11 @@ class EventOutbox:
                 _log.error("receipt_unwritten", reason=str(error), events=len(touched))
         return rejections
 
+    @property
+    def results(self) -> list[Counter]:
+        """Counters whose results are known."""
+        return list(self._results)
+
     def result(self, counter: Counter) -> bool:
         """Whether this counter's result is known already."""
         return counter in self._results
@@ -221,17 +226,25 @@ class EventOutbox:
         """
         await self._file.do(lambda connection: rows.keep_lying(connection, kept))
 
-    async def forget_results(self, device: str, what: str) -> None:
-        """The wearable has taken its counter back: the number may mean something new one day."""
-        known = [each for each in self._results if (each.device, each.what) == (device, what)]
+    async def forget_results(self, device: str, what: str, *, but: Counter | None = None) -> None:
+        """The device has taken its counter back, or gone on to `but`: the number may mean something
+        new one day. ``what/…`` is forgotten with ``what``.
+        """
+        known = [
+            each
+            for each in self._results
+            if each != but and each.device == device and each.what.partition("/")[0] == what
+        ]
         if not known:
             return
         for counter in known:
             del self._results[counter]
         try:
             await self._file.do(
-                lambda connection: connection.execute(
-                    "DELETE FROM results WHERE device = ? AND what = ?", (device, what)
+                lambda connection: connection.executemany(
+                    "DELETE FROM results "
+                    "WHERE device = ? AND what = ? AND boot = ? AND counter = ?",
+                    known,
                 )
             )
         except UnwritableError as error:

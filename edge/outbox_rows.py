@@ -51,11 +51,14 @@ CREATE TABLE IF NOT EXISTS faults (key TEXT PRIMARY KEY, payload BLOB NOT NULL) 
 
 
 class Counter(NamedTuple):
-    """A counter in a wearable's advert that waits to be written back."""
+    """A counter in a wearable's advert that waits to be written back, or the number of a press of a
+    call point.
+    """
 
     device: str
     what: str
-    """``candidate`` or ``button``."""
+    """``candidate`` or ``button``; of a call point ``press``, or ``press/`` and the machine's boot
+    where `boot` is a second of it (`edge.call_points`)."""
     boot: int
     counter: int
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Final
+from itertools import chain
+from typing import Final, Protocol
 
 from contract import topics, wire
 from contract.clock import Clock
@@ -28,6 +29,29 @@ RSSI_DECIMALS: Final = 1
 its own each of two that are equal could take the other for the nearer one."""
 
 
+class Device(Protocol):
+    """Whatever advertises: a wearable or a room sensor."""
+
+    @property
+    def device(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def heard_ns(self) -> int:
+        """When this gateway heard it last, monotonic."""
+        ...
+
+    @property
+    def rssi_dbm(self) -> float | None:
+        """How strongly, smoothed."""
+        ...
+
+    def heard_within(self, nanoseconds: int, now_ns: int) -> bool:
+        """Whether it was heard at most so long ago."""
+        ...
+
+
 class Neighbours:
     """Where one gateway stands among those of its home.
 
@@ -47,6 +71,8 @@ class Neighbours:
         self._latest: dict[str, tuple[str, int]] = {}
         self._heard_elsewhere_ns: dict[str, int] = {}
         self._said: dict[str, Presence] = {}
+        self.sensors: Iterable[Device] = ()
+        """What else of the home advertises; others are told of it, too."""
         self._judged_ns: dict[str, int] = {}
         """When this gateway has judged the slide of a device."""
         self.zone: str | None = None
@@ -66,7 +92,7 @@ class Neighbours:
                 session=self._sender.session,
                 sequence=self._sequence,
                 at_us=max(self._clock.now_ns() // NS_PER_US, 0),
-                heard=_heard_now(self._roster, now_ns),
+                heard=_heard_now(chain(self._roster, self.sensors), now_ns),
                 priority=self._priority,
                 distrusted=distrusted,
                 zone=self.zone,
@@ -108,13 +134,13 @@ class Neighbours:
         everyone = [self._own(own, now_ns), *self._others.values()]
         return lead.rank(self._sender.gateway, wearable.device, everyone, now_ns)
 
-    def best_elsewhere_dbm(self, wearable: Wearable) -> float | None:
+    def best_elsewhere_dbm(self, device: Device) -> float | None:
         """The strongest reading of any other live gateway."""
         best: float | None = None
         oldest_ns = self._clock.monotonic_ns() - lead.LIVE_NS
         for other in self._others.values():
             if other.at_ns >= oldest_ns:
-                rssi = other.rssi_dbm.get(wearable.device)
+                rssi = other.rssi_dbm.get(device.device)
                 if rssi is not None and (best is None or rssi > best):
                     best = rssi
         return best
@@ -148,19 +174,19 @@ class Neighbours:
         held = (each.gateway for each in self._live() if _holds(each, cause, wearable))
         return min(held, default=None)
 
-    def reports(self, wearable: Wearable) -> bool:
+    def reports(self, device: Device) -> bool:
         """Whether this gateway is the one, or one of those, to report its telemetry."""
         if not self._others:
             return True
-        elsewhere = self.best_elsewhere_dbm(wearable)
+        elsewhere = self.best_elsewhere_dbm(device)
         if elsewhere is None:
             return True
-        own = wearable.rssi_dbm
+        own = device.rssi_dbm
         return own is not None and own >= elsewhere - NEAR_ENOUGH_DB
 
-    def heard_anywhere_ns(self, wearable: Wearable) -> int:
+    def heard_anywhere_ns(self, device: Device) -> int:
         """When any gateway of the home last heard it, monotonic."""
-        return max(wearable.heard_ns, self._heard_elsewhere_ns.get(wearable.device, NEVER))
+        return max(device.heard_ns, self._heard_elsewhere_ns.get(device.device, NEVER))
 
     def _live(self) -> list[Presence]:
         """What the other gateways say that live."""
@@ -176,11 +202,11 @@ class Neighbours:
         return Heard(self._sender.gateway, self._priority, now_ns, rssi_dbm)
 
 
-def _heard_now(wearables: Iterable[Wearable], now_ns: int) -> dict[str, float]:
+def _heard_now(devices: Iterable[Device], now_ns: int) -> dict[str, float]:
     """Signal strength of those that can be counted on, by device, as it is told."""
     return {
         each.device: round(each.rssi_dbm, RSSI_DECIMALS)
-        for each in wearables
+        for each in devices
         if each.rssi_dbm is not None and each.heard_within(HEARD_NS, now_ns)
     }
 

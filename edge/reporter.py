@@ -53,6 +53,10 @@ class About(NamedTuple):
     detail: str | None = None
     evidence: Evidence | None = None
     device: str | None = None
+    resident: str | None = None
+    """Where there is no wearable: whose bed or chair the device is at."""
+    zone: str | None = None
+    """Where the device is; none where the gateway's own zone is the nearest to it."""
 
 
 class Reporter:
@@ -153,9 +157,9 @@ class Reporter:
             at_us=self._time.wall_us(at_ns),
             emitted_at_us=self._time.wall_us(now_ns),
             key=about.key,
-            resident=wearable.config.resident if wearable is not None else None,
+            resident=wearable.config.resident if wearable is not None else about.resident,
             device=wearable.device if wearable is not None else about.device,
-            zone=self.zone,
+            zone=about.zone or self.zone,
             fall_id=about.fall_id,
             incident=about.incident,
             by=about.by,

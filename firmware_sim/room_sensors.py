@@ -1,4 +1,4 @@
-"""Simulated room sensors: BTHome v2 (https://bthome.io/format) as such a sensor's firmware sends it.
+"""Simulated room sensors: BTHome v2 (https://bthome.io/format), as such firmware sends it.
 
 The objects are encoded here by the format's own tables, and encrypted with AES-CCM as it says;
 nothing is shared with who reads them.
@@ -100,7 +100,7 @@ def encrypted(objects: bytes, key: bytes, address: str, counter: int) -> bytes:
     """
     information, count = bytes((_ENCRYPTED,)), counter.to_bytes(4, "little")
     nonce = bytes.fromhex(address.replace(":", "")) + _SHORT_UUID + information + count
-    sealed = _cipher(key).encrypt(nonce, objects, None)
+    sealed: bytes = _cipher(key).encrypt(nonce, objects, None)
     return information + sealed[:-4] + count + sealed[-4:]
 
 

@@ -7,8 +7,8 @@ advert is a repetition, whether it had to be encrypted, and whether its counter 
 
 from __future__ import annotations
 
+import hashlib
 import logging
-import zlib
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
@@ -118,7 +118,7 @@ class BTHomeKind:
         encrypted = " (encrypted)" if data[_INFORMATION] & _ENCRYPTED else ""
         return f"{heard.local_name or 'BTHome sensor'}{encrypted}"
 
-    def wearable(self, config: WearableConfig) -> WearableDecoder | None:  # noqa: ARG002
+    def wearable(self, config: WearableConfig) -> WearableDecoder | None:
         return None
 
     def sensor(self, config: SensorConfig) -> SensorDecoder:
@@ -152,13 +152,13 @@ class _Parser(BTHomeBluetoothDeviceData):
             raise MalformedPacketError("an advert in which nothing is known")
         return self.found
 
-    def update_sensor(self, key: str, *_: Any, **given: Any) -> None:  # noqa: ARG002
+    def update_sensor(self, key: str, *_: Any, **given: Any) -> None:
         quantity = _MEASURES.get(given["device_class"])
         if quantity is not None:
             # Of two thermometers in one device the first is its own.
             self.found.setdefault(quantity, given["native_value"])
 
-    def update_binary_sensor(self, key: str, *_: Any, **given: Any) -> None:  # noqa: ARG002
+    def update_binary_sensor(self, key: str, *_: Any, **given: Any) -> None:
         quantity = _STATES.get(given["device_class"])
         if quantity is not None:
             value = float(given["native_value"])
@@ -174,7 +174,8 @@ class _Parser(BTHomeBluetoothDeviceData):
 class _Memory(msgspec.Struct, frozen=True):
     """What outlives a restart."""
 
-    epoch: int
+    enrolment: str
+    """Tells that key and enrolment are the same as then."""
     highest: int
     doubted: int
 
@@ -199,7 +200,7 @@ class BTHomeDecoder:
         self._address = config.address
         self._has_key = key is not None
         self._parser = _Parser(key)
-        self._epoch = zlib.crc32((key or b"") + b"%d" % config.enrolled_us) >> 1
+        self._enrolment = _fingerprint(key or b"", config.enrolled_us)
         self._highest = -1
         """Counter; of a sensor without a key the number of its latest packet."""
         self._highest_ns = _NEVER
@@ -233,14 +234,14 @@ class BTHomeDecoder:
     def memory(self) -> bytes:
         if not self._has_key:
             return b""
-        return msgspec.json.encode(_Memory(self._epoch, self._highest, self._doubted))
+        return msgspec.json.encode(_Memory(self._enrolment, self._highest, self._doubted))
 
     def recall(self, memory: bytes) -> None:
         try:
             kept = msgspec.json.decode(memory, type=_Memory)
         except (msgspec.DecodeError, UnicodeDecodeError):
             return
-        if kept.epoch == self._epoch:
+        if kept.enrolment == self._enrolment:
             self._highest = max(self._highest, kept.highest)
             self._doubted = max(self._doubted, kept.doubted)
 
@@ -354,6 +355,11 @@ def parse_key(text: str | None) -> bytes | None:
     return key
 
 
+def _fingerprint(key: bytes, enrolled_us: int) -> str:
+    """Nothing can be learnt of the key by it."""
+    return hashlib.blake2s(b"%d" % enrolled_us, key=key, digest_size=8).hexdigest()
+
+
 def _service_info(heard: HeardAdvert, data: bytes) -> BluetoothServiceInfoBleak:
     return BluetoothServiceInfoBleak(
         name=heard.local_name or heard.address,
@@ -379,8 +385,8 @@ def _believable(readings: list[Reading]) -> list[Reading]:
     RefusedAdvertError
         If one is not; the others come with it.
     """
-    possible = []
-    impossible = []
+    possible: list[Reading] = []
+    impossible: list[Reading] = []
     for reading in readings:
         low, high = _POSSIBLE.get(reading.quantity, (0.0, 4.0))
         (possible if low <= reading.value <= high else impossible).append(reading)

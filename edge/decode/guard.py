@@ -15,6 +15,7 @@ from contract.clock import Clock
 from contract.devices import (
     Quantity,
     Reading,
+    RefusedAdvertError,
     SensorDecoder,
     WearableDecoder,
     WearableSink,
@@ -46,16 +47,44 @@ class GuardedSensor(_Guard):
 
     def __init__(self, kind: str, decoder: SensorDecoder) -> None:
         super().__init__(kind)
+        self._decoder = decoder
         self._decode = decoder.decode
 
     def decode(self, heard: HeardAdvert) -> Sequence[Reading]:
         try:
             readings = self._decode(heard)
-            return [Reading(Quantity(quantity), float(value)) for quantity, value in readings]
+            return _checked(readings) if readings else ()
+        except RefusedAdvertError as error:
+            error.readings = self._checked_of(error)
+            raise
         except MalformedPacketError:
             raise
         except Exception as error:
             raise MalformedPacketError(self._failed(error)) from error
+
+    def memory(self) -> bytes:
+        try:
+            return bytes(self._decoder.memory())
+        except Exception as error:  # noqa: BLE001 - told by what it calls
+            self._failed(error)
+            return b""
+
+    def recall(self, memory: bytes) -> None:
+        try:
+            self._decoder.recall(memory)
+        except Exception as error:  # noqa: BLE001 - told by what it calls
+            self._failed(error)
+
+    def _checked_of(self, refused: RefusedAdvertError) -> Sequence[Reading]:
+        try:
+            return _checked(refused.readings)
+        except Exception as error:  # noqa: BLE001 - told by what it calls
+            self._failed(error)
+            return ()
+
+
+def _checked(readings: Sequence[Reading]) -> list[Reading]:
+    return [Reading(Quantity(quantity), float(value), mark) for quantity, value, mark in readings]
 
 
 class GuardedWearable(_Guard):

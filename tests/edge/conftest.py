@@ -242,6 +242,11 @@ class ScriptedRadio:
         self._waiting.append([heard])
         self._changed.set()
 
+    def hear_service(self, address: str, uuid: str, data: bytes, rssi: int = -60) -> None:
+        heard = HeardAdvert(address, rssi, {}, {uuid: data}, self.clock.monotonic_ns())
+        self._waiting.append([heard])
+        self._changed.set()
+
     async def adverts(self) -> AsyncIterator[Sequence[HeardAdvert]]:
         while True:
             while self._waiting:

@@ -8,38 +8,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
 
+from alerts.devices import DeviceEntries
 from alerts.errors import UnknownHomeError
+from alerts.gateway_config import gateway_configs
 from alerts.records.database import Database
-from alerts.records.models import (
-    Assignment,
-    Base,
-    Gateway,
-    Home,
-    Resident,
-    Staff,
-    Wearable,
-)
+from alerts.records.models import Assignment, Gateway, Home, Resident, Staff, VitalPolicy
 from alerts.sheet import Contact
 from alerts.views import StaffRole
 from contract.clock import Clock, now_us
-from contract.ids import check_gateway, check_identifier
-from contract.messages import MESSAGE_SCHEMA, GatewayConfig, VolumeHours, WearableConfig
-from contract.units import US_PER_S
+from contract.ids import check_identifier
+from contract.messages import GatewayConfig, VolumeHours
 
-M = TypeVar("M", bound=Base)
+LOWEST_BPM: Final = 20
+HIGHEST_BPM: Final = 250
+"""Limits outside of these are slips of a finger: no heart of a resting person beats so."""
 
-MAX_IDENTITY = 0xFFFF_FFFF
-"""The advert has four bytes for it."""
+LONGEST_PERSISTENCE_S: Final = 3_600
 
 
-class Directory:
+class Directory(DeviceEntries):
     """The entries of one home.
 
     Parameters
@@ -58,9 +51,7 @@ class Directory:
     """
 
     def __init__(self, database: Database, home: str, clock: Clock) -> None:
-        self._database = database
-        self._home = check_identifier(home, "home")
-        self._clock = clock
+        super().__init__(database, home, clock)
         enter_home(database, home)
 
     def set_home(
@@ -98,42 +89,6 @@ class Directory:
             "contacts": [msgspec.to_builtins(contact) for contact in contacts],
         }
         self._upsert(Resident, {"id": resident}, values, config=True)
-
-    def add_wearable(
-        self,
-        device: str,
-        *,
-        address: str,
-        identity: int,
-        resident: str | None = None,
-        placement: str = "wrist",
-        streaming: bool = False,
-    ) -> None:
-        """Enter a wearable, and who wears it.
-
-        Raises
-        ------
-        ValueError
-            Also if the resident is unknown, or the identity no uint32.
-        """
-        check_identifier(device, "device")
-        if not 0 <= identity <= MAX_IDENTITY:
-            raise ValueError(f"identity {identity} of {device!r} is no 32-bit number")
-        values = {
-            "address": address.upper(),
-            "identity": identity,
-            "resident": resident,
-            "placement": placement,
-            "streaming": streaming,
-        }
-        self._upsert(Wearable, {"device": device}, values, config=True)
-
-    def add_gateway(self, gateway: str, *, zone: str | None = None, resting: bool = True) -> None:
-        """Enter a gateway, where it stands, and whether people sit or lie there for long."""
-        check_gateway(gateway)
-        if zone is not None:
-            check_identifier(zone, "zone")
-        self._upsert(Gateway, {"name": gateway}, {"zone": zone, "resting": resting}, config=True)
 
     def add_staff(
         self,
@@ -182,6 +137,56 @@ class Directory:
         """
         self._upsert(Assignment, {"staff": staff, "resident": resident}, {}, config=False)
 
+    def set_vitals(
+        self,
+        resident: str,
+        *,
+        pages: bool = False,
+        clinician: str | None = None,
+        high_bpm: int | None = None,
+        low_bpm: int | None = None,
+        persistence_s: int | None = None,
+    ) -> None:
+        """What is unusual for a resident, and whether somebody is called for it.
+
+        Parameters
+        ----------
+        pages
+            Whether an unusual heart rate calls people; otherwise it is only written down.
+        clinician
+            Who has decided that, by name; needed where it pages.
+        high_bpm, low_bpm, persistence_s
+            As in `contract.messages.VitalLimits`.
+
+        Raises
+        ------
+        ValueError
+            If it pages and no clinician is named, a limit cannot be one, or nobody has that id.
+        """
+        if pages and not (clinician or "").strip():
+            raise ValueError(
+                f"vitals of {resident!r}: name the clinician who wants people to be called"
+            )
+        for name, bpm in (("high_bpm", high_bpm), ("low_bpm", low_bpm)):
+            if bpm is not None and not LOWEST_BPM <= bpm <= HIGHEST_BPM:
+                raise ValueError(
+                    f"vitals of {resident!r}: {name} is {LOWEST_BPM} to {HIGHEST_BPM}, not {bpm}"
+                )
+        if high_bpm is not None and low_bpm is not None and high_bpm <= low_bpm:
+            raise ValueError(f"vitals of {resident!r}: high_bpm must be above low_bpm")
+        if persistence_s is not None and not 1 <= persistence_s <= LONGEST_PERSISTENCE_S:
+            raise ValueError(
+                f"vitals of {resident!r}: persistence_s is 1 to {LONGEST_PERSISTENCE_S}"
+            )
+        values: dict[str, Any] = {
+            "pages": pages,
+            "clinician": clinician,
+            "high_bpm": high_bpm,
+            "low_bpm": low_bpm,
+            "persistence_s": persistence_s,
+        }
+        self._upsert_vitals(resident, values)
+
     def gateways(self) -> list[str]:
         """The gateways that were entered."""
         with self._database.session() as session:
@@ -191,46 +196,22 @@ class Directory:
                 )
             )
 
+    def _upsert_vitals(self, resident: str, values: dict[str, Any]) -> None:
+        with self._database.transaction(self._home) as session:
+            if session.get(Resident, (self._home, resident)) is None:
+                raise ValueError(f"resident {resident!r} is unknown")
+            row = session.get(VitalPolicy, (self._home, resident))
+            if row is not None and all(getattr(row, name) == each for name, each in values.items()):
+                return
+            dated = {**values, "since_us": now_us(self._clock)}
+            self._enter(session, VitalPolicy, {"resident": resident}, dated, config=True)
+
     def gateway_config(self, gateway: str) -> GatewayConfig:
         """What `gateway` is told; one that was never entered learns the wearables all the
         same, because it hears them.
         """
         with self._database.session() as session:
             return gateway_configs(session, self._home, [gateway])[0][1]
-
-    def _upsert(
-        self, model: type[M], key: dict[str, str], values: dict[str, Any], *, config: bool
-    ) -> None:
-        try:
-            with self._database.transaction(self._home) as session:
-                row = session.get(model, {"home": self._home, **key})
-                if row is None:
-                    row = model(home=self._home, **key)
-                    for name, value in values.items():
-                        setattr(row, name, value)
-                    session.add(row)
-                    session.flush()
-                    self._touch(session, config=config)
-                else:
-                    self._change(session, row, values, config=config)
-        except IntegrityError as error:
-            raise ValueError(f"{key} {values} names somebody who was not entered") from error
-
-    def _change(self, session: Session, row: Base, values: dict[str, Any], *, config: bool) -> None:
-        changed = {name: value for name, value in values.items() if getattr(row, name) != value}
-        for name, value in changed.items():
-            setattr(row, name, value)
-        if changed:
-            session.flush()
-            self._touch(session, config=config)
-
-    def _touch(self, session: Session, *, config: bool) -> None:
-        """A new configuration revision, never below the present second: gateways keep the
-        highest they have seen, also from before the records were restored from a backup.
-        """
-        if config:
-            home = session.get_one(Home, self._home)
-            home.config_revision = max(home.config_revision + 1, now_us(self._clock) // US_PER_S)
 
 
 def enter_home(database: Database, home: str) -> None:
@@ -253,50 +234,3 @@ def enter_home(database: Database, home: str) -> None:
         ):
             if session.get(Home, home) is None:
                 session.add(Home(name=home))
-
-
-def gateway_configs(
-    session: Session, home: str, gateways: Sequence[str]
-) -> list[tuple[str, GatewayConfig]]:
-    """The configuration of each of `gateways`; all share the list of wearables."""
-    record = session.get_one(Home, home)
-    records = {
-        each.name: each for each in session.scalars(select(Gateway).where(Gateway.home == home))
-    }
-    wearables = [
-        WearableConfig(
-            device=wearable.device,
-            address=wearable.address,
-            identity=wearable.identity,
-            resident=wearable.resident,
-            bed=None if resident is None else resident.bed,
-            zone=None if resident is None else resident.zone,
-            placement=wearable.placement,
-            streaming=wearable.streaming,
-        )
-        for wearable, resident in session.execute(
-            select(Wearable, Resident)
-            .outerjoin(
-                Resident, (Resident.home == Wearable.home) & (Resident.id == Wearable.resident)
-            )
-            .where(Wearable.home == home)
-            .order_by(Wearable.device)
-        )
-    ]
-    volume = [VolumeHours(**hours) for hours in record.siren_volume]
-    return [
-        (
-            gateway,
-            GatewayConfig(
-                schema=MESSAGE_SCHEMA,
-                home=home,
-                revision=record.config_revision,
-                time_zone=record.time_zone,
-                wearables=wearables,
-                siren_volume=volume,
-                zone=None if entry is None else entry.zone,
-                resting=entry is None or entry.resting,
-            ),
-        )
-        for gateway, entry in ((name, records.get(name)) for name in gateways)
-    ]

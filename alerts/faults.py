@@ -132,6 +132,17 @@ def clear(
     return was_open
 
 
+def end_of_device(session: Session, home: str, device: str, *, now_us: int) -> None:
+    """End every fault of a device that is no longer the home's: nobody else ever would."""
+    for fault in session.scalars(
+        select(Fault).where(
+            Fault.home == home, Fault.device == device, Fault.cleared_at_us.is_(None)
+        )
+    ):
+        fault.cleared_at_us = now_us
+    session.flush()
+
+
 def _ended_later(
     session: Session, home: str, cause: FaultCause, subject: str, origin: Origin
 ) -> bool:

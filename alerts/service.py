@@ -21,9 +21,10 @@ from alerts.auditor import Auditor
 from alerts.channels import Channel
 from alerts.checks import CHECK_EVERY_S
 from alerts.clockwatch import ClockWatch
-from alerts.directory import enter_home, gateway_configs
+from alerts.directory import enter_home
 from alerts.escalation import EscalationWorker
 from alerts.floods import FloodWatch
+from alerts.gateway_config import gateway_configs
 from alerts.intake import Intake
 from alerts.liveness import Liveness
 from alerts.publisher import NAME, Publisher

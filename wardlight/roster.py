@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
+import structlog
+
 from alerts import Directory, StaffRole
+from alerts.devices import SETTINGS
 from alerts.sheet import Contact
 from contract.messages import VolumeHours
 from firmware_sim import HomePlan
 from wardlight.settings import GatewayEntry, HomeSettings, ResidentSettings, Settings, StaffSettings
+
+_log = structlog.get_logger(__name__)
 
 
 def enrol(settings: Settings, directory: Directory) -> None:
@@ -21,7 +28,7 @@ def enrol(settings: Settings, directory: Directory) -> None:
         ],
     )
     for entry in settings.gateways:
-        directory.add_gateway(entry.name, zone=entry.zone, resting=entry.resting)
+        directory.add_gateway(entry.name, zone=entry.zone, resting=entry.resting, floor=entry.floor)
     for resident in settings.residents:
         directory.add_resident(
             resident.id,
@@ -35,7 +42,9 @@ def enrol(settings: Settings, directory: Directory) -> None:
                 for each in resident.contacts
             ],
         )
-        _enrol_wearable(resident, directory)
+        if resident.vitals is not None:
+            directory.set_vitals(resident.id, **resident.vitals.model_dump())
+    _enter_devices([partial(_enrol_wearable, each, directory) for each in settings.residents])
     for person in settings.staff:
         directory.add_staff(
             person.id,
@@ -49,16 +58,40 @@ def enrol(settings: Settings, directory: Directory) -> None:
             directory.assign(person.id, resident_id)
 
 
+def _enter_devices(entries: Sequence[Callable[[], None]]) -> None:
+    """Enter each; one that cannot be keeps no other from it, and no service from starting.
+
+    What is refused is tried again after all others: one device's old address may have become
+    another's in the same edit.
+    """
+    again = [enter for enter in entries if _refusal(enter) is not None]
+    for enter in again:
+        reason = _refusal(enter)
+        if reason is not None:
+            _log.error("device_not_entered", reason=reason)
+
+
+def _refusal(enter: Callable[[], None]) -> str | None:
+    try:
+        enter()
+    except ValueError as error:
+        return str(error)
+    return None
+
+
 def _enrol_wearable(resident: ResidentSettings, directory: Directory) -> None:
-    if resident.device is None or resident.address is None or resident.identity is None:
+    if resident.device is None or resident.address is None:
         return
     directory.add_wearable(
         resident.device,
         address=resident.address,
-        identity=resident.identity,
+        identity=resident.identity or 0,
         resident=resident.id,
         placement=resident.placement,
         streaming=resident.streaming,
+        kind=resident.kind,
+        key=resident.key,
+        by=SETTINGS,
     )
 
 

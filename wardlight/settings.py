@@ -240,6 +240,26 @@ class ContactSettings(_Table):
     phone: str = Field("", description="to be dialled")
 
 
+class VitalsSettings(_Table):
+    """One resident's ``vitals``: when her heart rate is unusual, and who wants to be called."""
+
+    pages: bool = Field(False, description="call people for it; otherwise it is written down")
+    clinician: str | None = Field(None, description="who decided so, by name; needed to page")
+    high_bpm: int | None = Field(None, ge=20, le=250, description="above it the rate is high")
+    low_bpm: int | None = Field(None, ge=20, le=250, description="below it the rate is low")
+    persistence_s: int | None = Field(
+        None, ge=1, le=3600, description="how long it must last before it is told"
+    )
+
+    @model_validator(mode="after")
+    def _somebody_answers(self) -> VitalsSettings:
+        if self.pages and not (self.clinician or "").strip():
+            raise ValueError("pages needs the name of the clinician who wants it")
+        if self.high_bpm and self.low_bpm and self.high_bpm <= self.low_bpm:
+            raise ValueError("high_bpm must be above low_bpm")
+        return self
+
+
 class ResidentSettings(_Table):
     """``[[residents]]``: one resident and her wearable."""
 
@@ -254,9 +274,20 @@ class ResidentSettings(_Table):
         pattern=r"^([0-9A-F]{2}:){5}[0-9A-F]{2}$",
         description="its Bluetooth address, upper case with colons",
     )
-    identity: int | None = Field(None, ge=0, lt=2**32, description="the identity it advertises")
+    identity: int | None = Field(
+        None, ge=0, lt=2**32, description="the identity it advertises; none where it has a key"
+    )
+    kind: str = Field(
+        "wardlight", pattern=r"^[a-z0-9][a-z0-9_-]{0,47}$", description="which decoder reads it"
+    )
+    key: str | None = Field(
+        None,
+        pattern=r"^[0-9A-Fa-f]{32}$",
+        description="what its rolling identity is made with; better set by `wardlight devices key`",
+    )
     placement: str = Field("wrist", description="where worn: wrist, waist or pendant")
     streaming: bool = Field(False, description="hold a link with continuous samples")
+    vitals: VitalsSettings | None = Field(None, description="when her heart rate is unusual")
     plan: str = Field("", description="what to mind with her; printed on the downtime sheet")
     contacts: tuple[ContactSettings, ...] = Field(
         (), description="whom to tell; printed on the downtime sheet"
@@ -287,6 +318,7 @@ class GatewayEntry(_Table):
         description="whether people sit or lie there for long; false for corridors, stairs and "
         "showers with gateways of their own, so that a slide to the floor there is told",
     )
+    floor: str = Field("", description="floor of that zone, where no resident's bed tells it")
 
 
 class Settings(BaseSettings):
@@ -363,7 +395,7 @@ def _explain(where: str, error: ValidationError) -> Iterator[str]:
 
 
 _SECRETS: Final = frozenset(
-    {"contact", "contacts", "database", "password", "phone", "plan", "token"}
+    {"contact", "contacts", "database", "key", "password", "phone", "plan", "token"}
 )
 """Settings whose values are, or may hold, what gives access to something or to somebody."""
 
@@ -398,6 +430,7 @@ _TABLES: Mapping[str, type[BaseModel]] = {
     "alerts": AlertsSettings,
     "web": WebSettings,
     "residents": ResidentSettings,
+    "vitals": VitalsSettings,
     "contacts": ContactSettings,
     "staff": StaffSettings,
     "gateways": GatewayEntry,
@@ -424,10 +457,19 @@ def _contradictions(settings: Settings) -> Iterator[str]:
         if name in SERVICE_NAMES:
             yield f"gateway {name!r}: this name belongs to a service"
     yield from _broker_contradictions(settings.broker)
-    for resident in settings.residents:
-        given = (resident.device, resident.address, resident.identity)
-        if any(value is not None for value in given) and None in given:
-            yield f"resident {resident.id!r}: device, address and identity go together"
+    yield from map(_incomplete, filter(_is_incomplete, settings.residents))
+
+
+def _is_incomplete(resident: ResidentSettings) -> bool:
+    """Too little is said of her wearable. One with a key, or of another maker, needs less."""
+    given: list[str | int | None] = [resident.device, resident.address]
+    if resident.kind == "wardlight" and resident.key is None:
+        given.append(resident.identity)
+    return None in given and any(value is not None for value in given)
+
+
+def _incomplete(resident: ResidentSettings) -> str:
+    return f"resident {resident.id!r}: device, address and identity go together"
 
 
 def _broker_contradictions(broker: BrokerSettings) -> Iterator[str]:

@@ -8,7 +8,7 @@ test compares the two.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import (
     JSON,
@@ -18,38 +18,51 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
-    MetaData,
     String,
     Text,
     text,
-    true,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
-NAMING: Final = {
-    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-    "pk": "pk_%(table_name)s",
-}
-"""Every constraint has a name, or a later migration could not change it on SQLite."""
+from alerts.records.base import Base, Identifier, Microseconds, RowNumber, Word
+from alerts.records.device_models import (
+    Absence,
+    AbsenceLog,
+    DeviceLog,
+    Gateway,
+    Receiver,
+    Sensor,
+    VitalPolicy,
+    Wearable,
+)
 
-Identifier = String(64)
-"""Room for an identifier of `contract.ids` (32) or a UUID (36)."""
-
-Word = String(48)
-"""A value of one of our enumerations."""
-
-Microseconds = BigInteger()
-
-RowNumber = BigInteger().with_variant(Integer, "sqlite")
-"""SQLite numbers rows by itself only under the type name INTEGER, which is 64 bits there."""
-
-
-class Base(DeclarativeBase):
-    """The root of the declarative models."""
-
-    metadata = MetaData(naming_convention=NAMING)
+__all__ = [
+    "Absence",
+    "AbsenceLog",
+    "Assignment",
+    "Base",
+    "Case",
+    "DeviceLog",
+    "EscalationStep",
+    "Fault",
+    "Gateway",
+    "Home",
+    "Incident",
+    "IncidentEvent",
+    "IncidentLog",
+    "ManualCheck",
+    "ManualCheckLog",
+    "Notification",
+    "ReceivedEvent",
+    "Receiver",
+    "Resident",
+    "Sensor",
+    "Service",
+    "Staff",
+    "VitalPolicy",
+    "Wearable",
+    "Worker",
+]
 
 
 class Home(Base):
@@ -110,39 +123,6 @@ class Case(Base):
             postgresql_where=text("closed_at_us IS NULL"),
         ),
     )
-
-
-class Wearable(Base):
-    """An enrolled wearable, and who wears it."""
-
-    __tablename__ = "wearables"
-
-    home: Mapped[str] = mapped_column(ForeignKey("homes.name"), primary_key=True)
-    device: Mapped[str] = mapped_column(Identifier, primary_key=True)
-    address: Mapped[str] = mapped_column(String(17))
-    """Bluetooth address, upper case with colons."""
-    identity: Mapped[int] = mapped_column(BigInteger)
-    """uint32 of its adverts."""
-    resident: Mapped[str | None] = mapped_column(Identifier)
-    placement: Mapped[str] = mapped_column(String(32), default="wrist")
-    streaming: Mapped[bool] = mapped_column(Boolean, default=False)
-
-    __table_args__ = (
-        ForeignKeyConstraint(["home", "resident"], ["residents.home", "residents.id"]),
-    )
-
-
-class Gateway(Base):
-    """An enrolled gateway."""
-
-    __tablename__ = "gateways"
-
-    home: Mapped[str] = mapped_column(ForeignKey("homes.name"), primary_key=True)
-    name: Mapped[str] = mapped_column(Identifier, primary_key=True)
-    zone: Mapped[str | None] = mapped_column(Identifier)
-    """Where it stands."""
-    resting: Mapped[bool] = mapped_column(Boolean, default=True, server_default=true())
-    """Whether people sit or lie there for long."""
 
 
 class Staff(Base):

@@ -117,3 +117,44 @@ def test_the_volume_by_the_hour_reaches_the_gateways(load, tmp_path):
     (hours,) = directory.gateway_config("gateway-a").siren_volume
     assert (hours.from_hour, hours.volume_percent) == (22, 40)
     database.close()
+
+
+def test_a_device_that_cannot_be_entered_keeps_nobody_from_being_watched(load, tmp_path):
+    settings = load(
+        "".join(
+            f"[[residents]]\nid='r{n}'\nname='N'\nbed='b{n}'\nzone='z'\ndevice='w{n}'\n"
+            f"address='AA:00:00:00:00:0{n}'\nidentity={n}\n"
+            for n in (1, 2)
+        )
+        + "vitals = {pages=true, clinician='Dr Ng', high_bpm=120}\n"
+    )
+    database = Database(f"sqlite:///{tmp_path / 'records.sqlite'}")
+    database.upgrade()
+    directory = Directory(database, settings.home.id, VirtualClock())
+    directory.add_wearable("by-hand", address="AA:00:00:00:00:01", identity=9)
+    enrol(settings, directory)
+    config = directory.gateway_config("gateway-a")
+    assert [each.device for each in config.wearables] == ["by-hand", "w2"]
+    assert config.wearables[1].vitals.high_bpm == 120
+    database.close()
+
+
+@pytest.mark.parametrize(
+    ("vitals", "said"),
+    [
+        ("{pages=true}", "clinician"),
+        ("{high_bpm=50, low_bpm=60}", "above low_bpm"),
+        ("{high=50}", "did you mean 'high_bpm'?"),
+    ],
+)
+def test_vitals_that_cannot_be_are_named(load, vitals, said):
+    with pytest.raises(SettingsError) as refusal:
+        load(f"[[residents]]\nid='a'\nname='A'\nbed='1'\nzone='z'\nvitals={vitals}")
+    assert said in str(refusal.value)
+
+
+def test_a_key_in_the_settings_is_never_shown(load):
+    with pytest.raises(SettingsError) as refusal:
+        load("[[residents]]\nid='a'\nname='A'\nbed='1'\nzone='z'\nkey='hush'")
+    assert "residents.0.key" in str(refusal.value)
+    assert "hush" not in str(refusal.value)

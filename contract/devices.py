@@ -129,6 +129,10 @@ class WearableSink(Protocol):
         """What is left."""
         ...
 
+    def described(self, model: str) -> None:
+        """What it calls itself, for a person: maker, model, firmware."""
+        ...
+
     def rejected(self, reason: str, arrival_ns: int) -> None:
         """A packet that cannot be; counted, and a fault when there are many."""
         ...

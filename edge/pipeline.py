@@ -12,9 +12,10 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from contract.events import EventKind
-from contract.packets import MotionPacket
+from contract.packets import MAX_RATE_HZ, MIN_RATE_HZ, MotionPacket
 from contract.screen import SCREEN_IMPACT_G
 from contract.units import NS_PER_S, seconds_to_ns
 from detectors.confirmation import FallConfirmation, KeptFall
@@ -43,6 +44,14 @@ nothing."""
 
 STREAM_GAP_NS: Final = seconds_to_ns(1.5)
 """Two packets further apart than this had a loss between them: the longest packet holds 0.76 s."""
+
+LONGEST_PACKET_NS: Final = seconds_to_ns(0.76)
+"""What a packet of our own holds at most. The first sample of a longer one would be older than a
+second stays open for (`detectors.grid.LATENESS_S`): such a stream is laid that much later."""
+
+MOST_DELAYED_NS: Final = seconds_to_ns(1.5)
+"""A Verity Sense fills its packets: 71 samples at 52 Hz are usual, 1.4 s (polar-ble-sdk, issue 317).
+A fall is told later by the same; one that cannot be suspected within 7 s of its impact is refused."""
 
 _LATENESS_NS: Final = seconds_to_ns(LATENESS_S)
 _SUMMARY_LATENESS_NS: Final = seconds_to_ns(SUMMARY_LATENESS_S)
@@ -216,14 +225,64 @@ class Pipeline:
             return "a stream packet of a wearable that is not enrolled for streaming"
         time = wearable.time
         device_ns = time.unwrap_millisecond(packet.device_time_ms, time.device_ns(arrival_ns))
-        offsets_ns = packet.offsets_ns
+        return self._push(wearable, device_ns, packet.offsets_ns, packet.samples_g, arrival_ns)
+
+    def push_samples(
+        self,
+        wearable: Wearable,
+        device_ns: int,
+        rate_hz: float,
+        samples_g: NDArray[np.float32],
+        arrival_ns: int,
+    ) -> str | None:
+        """Take in samples of a held stream that is not in our packets.
+
+        Parameters
+        ----------
+        device_ns
+            When the first was measured, by the device's own clock of any origin.
+        rate_hz
+            As the device says.
+        samples_g
+            (3, n) in g.
+        arrival_ns
+            When they came, monotonic.
+
+        Returns
+        -------
+        str or None
+            Why they were rejected.
+        """
+        if self._grid is None or wearable.stream_row is None:
+            return "samples of a wearable that is not enrolled for streaming"
+        count = samples_g.shape[1]
+        if count == 0 or not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
+            return "samples at a rate that cannot be"
+        offsets_ns = (np.arange(count) * (NS_PER_S / rate_hz)).astype(np.int64)
+        longer_ns = int(offsets_ns[-1]) - LONGEST_PACKET_NS
+        if longer_ns > MOST_DELAYED_NS:
+            return "a packet that spans too long"
+        wearable.delay_ns = max(wearable.delay_ns, longer_ns)
+        return self._push(wearable, device_ns, offsets_ns, samples_g, arrival_ns)
+
+    def _push(
+        self,
+        wearable: Wearable,
+        device_ns: int,
+        offsets_ns: NDArray[np.int64],
+        samples_g: NDArray[np.float32],
+        arrival_ns: int,
+    ) -> str | None:
+        assert self._grid is not None and wearable.stream_row is not None
+        time = wearable.time
         if not time.observe(device_ns + int(offsets_ns[-1]), arrival_ns):
             return "a stream packet of an implausible time"
         if wearable.stream_since_ns is None or arrival_ns - wearable.sampled_ns > STREAM_GAP_NS:
             wearable.stream_since_ns = arrival_ns
         wearable.sampled_ns = arrival_ns
         begin_ns = self._time.grid_ns(device_ns + time.stream_distance_ns(arrival_ns))
-        self._grid.push(wearable.stream_row, begin_ns + offsets_ns, packet.samples_g)
+        begin_ns += wearable.delay_ns
+        self._grid.push(wearable.stream_row, begin_ns + offsets_ns, samples_g)
         self._counts[counters.SAMPLES_DECODED] += len(offsets_ns)
         return None
 

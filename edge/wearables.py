@@ -35,12 +35,16 @@ class Wearable:
         "advert",
         "boot_changes_ns",
         "config",
+        "delay_ns",
         "device",
         "heard_ns",
         "in_conflict",
         "latest_second",
         "left",
+        "model",
         "not_worn_since_ns",
+        "pulse",
+        "pulse_ns",
         "raw",
         "rejections_ns",
         "row",
@@ -79,7 +83,16 @@ class Wearable:
         """When a sample of its stream last arrived."""
         self.stream_since_ns: int | None = None
         """Since when its stream has come to this gateway without a gap."""
+        self.delay_ns = 0
+        """How much later its stream is laid into the grid than it was measured: its packets span
+        longer than a second stays open."""
         self.rssi_dbm: float | None = None
+        self.model: str | None = None
+        """What it calls itself, if it is not ours."""
+        self.pulse: int | None = None
+        """Heart rate that it last told over a link, in beats per minute; 0: it finds none."""
+        self.pulse_ns = NEVER
+        """When."""
         self.rejections_ns: list[int] = []
         self.boot_changes_ns: list[int] = []
         self.not_worn_since_ns: int | None = None
@@ -93,6 +106,10 @@ class Wearable:
             self.rssi_dbm += RSSI_SMOOTHING * (rssi_dbm - self.rssi_dbm)
         self.heard_ns = arrival_ns
 
+    def speak(self, arrival_ns: int) -> None:
+        """Something came over a held link: it is heard, though many do not advertise meanwhile."""
+        self.heard_ns = max(self.heard_ns, arrival_ns)
+
     def heard_within(self, nanoseconds: int, now_ns: int) -> bool:
         """Whether it was heard at most so long ago."""
         return now_ns - self.heard_ns <= nanoseconds
@@ -100,6 +117,7 @@ class Wearable:
     def restart(self) -> None:
         """It booted: its clock and counters began again."""
         self.time = DeviceTime()
+        self.delay_ns = 0
         self.latest_second = NEVER
         self.stream_since_ns = None
 

@@ -1,9 +1,9 @@
 """Wearables of other makers: what they say, in their adverts and over links that are held for it,
 goes the same ways as what our own say.
 
-Most of them say nothing of their wearer in an advert, and do not advertise while they are linked: so
-a link is held to each of them by the nearest gateway, and whatever comes over it shows that they are
-heard.
+Most of them say nothing of their wearer in an advert, and do not advertise while they are linked:
+so a link is held to each of them by the nearest gateway, and whatever comes over it shows that they
+are heard.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from contract.devices import WearableDecoder as BodyDecoder
 from contract.events import FaultCause
 from contract.messages import WearableConfig
 from contract.protocols import HeardAdvert, RadioLink
-from edge.decode import OWN_KIND, Registry, UnusableKindError, WearableDecoder
+from edge.decode import Registry, UnusableKindError, WearableDecoder
 from edge.faults import FaultBook
 from edge.pipeline import Pipeline
-from edge.wearables import Roster, Wearable
+from edge.wearables import OWN_KIND, Roster, Wearable
 
 _log = structlog.get_logger(__name__)
 
@@ -147,7 +147,8 @@ class Bodies:
         self._read: dict[str, _Body] = {}
         """By device."""
         self._by_address: dict[str, _Body] = {}
-        self._problems: list[str] = []
+        self._unusable: dict[str, str] = {}
+        """By device, why it cannot be read."""
 
     @property
     def addresses(self) -> Iterable[str]:
@@ -159,7 +160,7 @@ class Bodies:
         its wearable is enrolled in the same way.
         """
         read: dict[str, _Body] = {}
-        self._problems.clear()
+        self._unusable.clear()
         for wearable in self._roster:
             if wearable.config.kind == OWN_KIND:
                 continue
@@ -168,19 +169,24 @@ class Bodies:
                 try:
                     decoder = self._registry.wearable(wearable.config)
                 except UnusableKindError as error:
-                    self._problems.append(str(error))
+                    self._unusable[wearable.device] = str(error)
                     continue
-                body = _Body(wearable, decoder, BodySink(wearable, self._clock, self._pipeline, self._own))
+                body = _Body(
+                    wearable, decoder, BodySink(wearable, self._clock, self._pipeline, self._own)
+                )
             read[wearable.device] = body
         self._read = read
-        self._by_address = {body.wearable.config.address: body for body in read.values()}
+        self._by_address = {body.wearable.address: body for body in read.values()}
 
-    async def report_problems(self) -> None:
-        """Say which wearables cannot be read, of the configuration in force; others are watched."""
-        if self._problems:
-            problems = "; ".join(self._problems)
-            self._problems.clear()
-            await self._faults.raise_fault(FaultCause.CONFIG_REJECTED, problems)
+    async def check(self) -> None:
+        """Say which of them cannot be read as they are configured; the others are watched."""
+        for wearable in list(self._roster):
+            reason = self._unusable.get(wearable.device)
+            if reason is not None:
+                await self._faults.raise_fault(FaultCause.CONFIG_REJECTED, reason, wearable)
+            elif wearable.device in self._read:
+                detail = f"{wearable.device} can be read"
+                await self._faults.clear(FaultCause.CONFIG_REJECTED, detail, wearable)
 
     async def hear(self, heard: HeardAdvert) -> None:
         """Take in an advert of one of them."""

@@ -18,6 +18,7 @@ from contract.units import NS_PER_S, seconds_to_ns
 from detectors import LATENESS_S
 from detectors.fall_model import FallModel, load_model
 from edge.answers import Answers
+from edge.bodies import Bodies
 from edge.buttons import ButtonKeeper
 from edge.candidates import CandidateKeeper
 from edge.configuration import ConfigKeeper
@@ -213,12 +214,21 @@ class Gateway:
             config=lambda: self.configs.current,
         )
         self.pool = LinkPool(self._radio, self._clock)
+        self.bodies = Bodies(
+            clock=self._clock,
+            roster=self.roster,
+            registry=self.registry,
+            pipeline=self.pipeline,
+            own=self.decoder,
+            faults=self.faults,
+        )
         self.streams = StreamKeeper(
             pool=self.pool,
             clock=self._clock,
             pipeline=self.pipeline,
             decoder=self.decoder,
             neighbours=self.neighbours,
+            bodies=self.bodies,
             counts=self.counts,
         )
         fetcher = WindowFetcher(
@@ -260,7 +270,7 @@ class Gateway:
             faults=self.faults,
             counts=self.counts,
             discovery=self.discovery,
-            ears=(self.sensors,),
+            ears=(self.sensors, self.bodies),
         )
 
     def _make_talkers(self) -> None:
@@ -423,7 +433,9 @@ class Gateway:
         await self.listener.report_anomalies()
         await self.health.check(now_ns)
         await self.sensors.check(now_ns)
-        self.streams.tend([each for each in self.roster if each.config.streaming], self._tasks)
+        await self.bodies.check()
+        linked = [each for each in self.roster if each.config.streaming or self.bodies.reads(each)]
+        self.streams.tend(linked, self._tasks)
         self.siren.update(self._tasks)
 
     async def _connected(self) -> None:
@@ -433,6 +445,7 @@ class Gateway:
     def _apply_config(self, config: GatewayConfig) -> None:
         added = self.roster.apply(config)
         self.pipeline.resize(added)
+        self.bodies.follow()
         self.lying.enrolled()
         self.sensors.apply(config)
         self.reporter.zone = self.telemetry.zone = self.neighbours.zone = config.zone

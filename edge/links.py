@@ -16,6 +16,7 @@ from contract.packets import decode_packet
 from contract.protocols import LinkLostError, Radio, RadioLink
 from contract.units import seconds_to_ns
 from edge import counters
+from edge.bodies import Bodies
 from edge.counters import Counts
 from edge.decode import WearableDecoder
 from edge.pipeline import Pipeline
@@ -43,6 +44,10 @@ seconds is lost, whatever it says (supervision time-outs are 4 to 6 s)."""
 
 STREAM_SILENT_NS: Final = seconds_to_ns(5)
 """A held link that brings no packet for so long is dead: packets come each 0.5 to 0.76 s."""
+
+BODY_SILENT_NS: Final = seconds_to_ns(30)
+"""The same for another maker's wearable whose motion is not asked for: a strap tells its heart rate
+once a second, a watch is read every 5 s."""
 
 FIRST_RETRY_S: Final = 1.0
 LONGEST_RETRY_S: Final = 30.0
@@ -214,6 +219,7 @@ class StreamKeeper:
         pipeline: Pipeline,
         decoder: WearableDecoder,
         neighbours: Neighbours,
+        bodies: Bodies,
         counts: Counts,
     ) -> None:
         self._pool = pool
@@ -221,6 +227,7 @@ class StreamKeeper:
         self._pipeline = pipeline
         self._decoder = decoder
         self._neighbours = neighbours
+        self._bodies = bodies
         self._counts = counts
         self._held: dict[str, asyncio.Task[None]] = {}
         self._retry_ns: dict[str, int] = {}
@@ -260,7 +267,8 @@ class StreamKeeper:
         since_ns = max(
             wearable.sampled_ns, self._started_ns[wearable.device] + seconds_to_ns(CONNECT_LIMIT_S)
         )
-        if now_ns - since_ns > STREAM_SILENT_NS:
+        silent_ns = STREAM_SILENT_NS if wearable.config.streaming else BODY_SILENT_NS
+        if now_ns - since_ns > silent_ns:
             self._counts["streams_silent"] += 1
             return True
         elsewhere = self._neighbours.best_elsewhere_dbm(wearable)
@@ -283,6 +291,8 @@ class StreamKeeper:
     async def _stream(self, wearable: Wearable, backoff: Backoff) -> None:
         async with self._pool.link(wearable.address) as link:
             _log.info("stream_held", device=wearable.device, rssi_dbm=wearable.rssi_dbm)
+            if self._bodies.reads(wearable):
+                await self._bodies.hold(wearable, link, backoff.reset)
             packets = asked(
                 self._clock,
                 link,

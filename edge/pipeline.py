@@ -50,8 +50,9 @@ LONGEST_PACKET_NS: Final = seconds_to_ns(0.76)
 second stays open for (`detectors.grid.LATENESS_S`): such a stream is laid that much later."""
 
 MOST_DELAYED_NS: Final = seconds_to_ns(1.5)
-"""A Verity Sense fills its packets: 71 samples at 52 Hz are usual, 1.4 s (polar-ble-sdk, issue 317).
-A fall is told later by the same; one that cannot be suspected within 7 s of its impact is refused."""
+"""A Verity Sense fills its packets: 71 samples at 52 Hz are usual, 1.4 s (polar-ble-sdk, issue
+317). A fall is told that much later: so no stream may make one wait for more than 7 s after its
+impact."""
 
 _LATENESS_NS: Final = seconds_to_ns(LATENESS_S)
 _SUMMARY_LATENESS_NS: Final = seconds_to_ns(SUMMARY_LATENESS_S)
@@ -273,7 +274,8 @@ class Pipeline:
         samples_g: NDArray[np.float32],
         arrival_ns: int,
     ) -> str | None:
-        assert self._grid is not None and wearable.stream_row is not None
+        assert self._grid is not None
+        assert wearable.stream_row is not None
         time = wearable.time
         if not time.observe(device_ns + int(offsets_ns[-1]), arrival_ns):
             return "a stream packet of an implausible time"

@@ -59,7 +59,7 @@ def decode_motion(data: bytes) -> NDArray[np.float32]:
     """
     if len(data) != _VALUES.size:
         raise MalformedPacketError(f"motion values of {len(data)} bytes")
-    return np.array(_VALUES.unpack(data), np.float32) / COUNTS_PER_G
+    return np.array(_VALUES.unpack(data), np.float32) / np.float32(COUNTS_PER_G)
 
 
 class InfiniTimeDecoder:

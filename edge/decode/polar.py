@@ -81,8 +81,8 @@ _ERRORS: Final[Mapping[int, str]] = {
 
 ANSWER_LIMIT_S: Final = 3.0
 ASKED_AT_MOST: Final = 3
-"""The answer is an indication, which is lost if it comes before the radio has subscribed: it is asked
-again. An answer takes two connection events, at most a tenth of a second."""
+"""The answer is an indication, which is lost if it comes before the radio has subscribed: it is
+asked again. An answer takes two connection events, at most a tenth of a second."""
 
 WANTED_RANGE_G: Final = 8
 """Impacts after the low-pass reach 8 g in one of a hundred recorded falls; a greater range would

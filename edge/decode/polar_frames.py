@@ -14,10 +14,10 @@ offset bytes field of a data frame (little-endian)
 ====== ===== ======================================================================
 
 Raw samples are x y z in thousandths of g: int8 (type 0), int16 (type 1) or int24 (type 2).
-Compressed ones begin with one sample of int16, then blocks: the width of a delta in bits, the number
-of samples, and their deltas from the sample before, x y z, two's complement, packed from the lowest
-bit of each byte on. Times a *factor* that the sensor tells as a stream starts they are g (type 0) or
-thousandths of g (type 1).
+Compressed ones begin with one sample of int16, then blocks: the width of a delta in bits, the
+number of samples, and their deltas from the sample before, x y z, two's complement, packed from the
+lowest bit of each byte on. Times a *factor* that the sensor tells as a stream starts they are g
+(type 0) or thousandths of g (type 1).
 """
 
 from __future__ import annotations
@@ -90,8 +90,9 @@ def decode_frame(data: bytes, factor: float = 1.0) -> PolarFrame:
         raise MalformedPacketError(f"a frame of type {number}")
     if len(body) % (3 * size):
         raise MalformedPacketError("a frame that is cut short")
-    counts = _raw(body, size)
-    return PolarFrame(last_ns, counts.T.astype(np.float32, order="C") * _MILLI_G)
+    samples_g = _raw(body, size).T.astype(np.float32, order="C")
+    samples_g *= _MILLI_G
+    return PolarFrame(last_ns, samples_g)
 
 
 def _raw(body: bytes, size: int) -> NDArray[np.int32]:
@@ -127,7 +128,7 @@ def _unpacked(packed: bytes, width: int, samples: int) -> NDArray[np.int64]:
     """Numbers of `width` bits, two's complement, shape (samples, 3)."""
     if width == 0:
         return np.zeros((samples, 3), np.int64)
-    bits = np.unpackbits(np.frombuffer(packed, np.uint8), bitorder="little")
+    bits = np.unpackbits(np.frombuffer(packed, np.uint8), bitorder="little").astype(np.int64)
     weights = np.left_shift(1, np.arange(width, dtype=np.int64))
     weights[-1] = -weights[-1]
     numbers: NDArray[np.int64] = bits[: samples * 3 * width].reshape(-1, width) @ weights

@@ -59,7 +59,7 @@ async def read_if_there(link: RadioLink, clock: Clock, characteristic: str) -> b
     """
     try:
         return await within(clock, CALL_LIMIT_S, link.read(characteristic), "a read")
-    except Exception as error:
+    except (LinkLostError, WaitedTooLongError) as error:
         _log.debug("not_read", characteristic=characteristic, reason=repr(error))
         return None
 
@@ -159,5 +159,5 @@ async def _pump_if_there(
 ) -> None:
     try:
         await _pump(link, sink, characteristic, handler)
-    except Exception as error:
+    except LinkLostError as error:
         _log.debug("not_subscribed", characteristic=characteristic, reason=repr(error))

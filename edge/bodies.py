@@ -67,7 +67,7 @@ class BodySink:
         self._pipeline = pipeline
         self._own = own
         self.on_alive: Callable[[], None] | None = None
-        """Called when something usable came."""
+        """Called when what the link is held for came."""
 
     def motion(
         self, samples_g: NDArray[np.float32], rate_hz: float, device_ns: int, arrival_ns: int
@@ -75,10 +75,11 @@ class BodySink:
         reason = self._pipeline.push_samples(
             self._wearable, device_ns, rate_hz, samples_g, arrival_ns
         )
-        if reason is None:
-            self._alive(arrival_ns)
-        else:
+        if reason is not None:
             self.rejected(reason, arrival_ns)
+            return
+        self._wearable.speak(arrival_ns)
+        self._is_of_use()
 
     def heart_rate(
         self, beats_per_minute: int | None, is_in_contact: bool | None, arrival_ns: int
@@ -89,11 +90,14 @@ class BodySink:
         self._wearable.pulse = 0 if rate is None else rate
         self._wearable.pulse_ns = arrival_ns
         self._say(heart_rate_bpm=rate, worn=is_in_contact)
-        self._alive_without_motion(arrival_ns)
+        self._speak(arrival_ns)
+        if self._wearable.stream_row is None:
+            self._is_of_use()
 
     def battery(self, percent: int) -> None:
+        # Read as a link begins: it shows that the link lives, not yet that it is of use.
         self._say(battery_percent=percent)
-        self._alive_without_motion(self._clock.monotonic_ns())
+        self._speak(self._clock.monotonic_ns())
 
     def described(self, model: str) -> None:
         if self._wearable.model != model:
@@ -107,16 +111,15 @@ class BodySink:
         before = self._wearable.advert or NOTHING_SAID
         self._wearable.advert = msgspec.structs.replace(before, **changes)
 
-    def _alive(self, arrival_ns: int) -> None:
+    def _speak(self, arrival_ns: int) -> None:
+        """Something but motion came. Where motion is wanted, its want is not hidden by it."""
         self._wearable.speak(arrival_ns)
-        if self.on_alive is not None:
-            self.on_alive()
-
-    def _alive_without_motion(self, arrival_ns: int) -> None:
-        """Of one whose motion is wanted, nothing but motion shows that its link is of use."""
         if self._wearable.stream_row is None:
             self._wearable.sampled_ns = arrival_ns
-        self._alive(arrival_ns)
+
+    def _is_of_use(self) -> None:
+        if self.on_alive is not None:
+            self.on_alive()
 
 
 class Bodies:
@@ -209,7 +212,7 @@ class Bodies:
         Parameters
         ----------
         on_alive
-            Called when something usable comes.
+            Called when what the link is held for comes.
 
         Raises
         ------

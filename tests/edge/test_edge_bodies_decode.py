@@ -19,7 +19,7 @@ from edge.decode.polar import choose_settings, decode_settings, encode_settings
 from edge.decode.polar_frames import decode_frame
 from edge.decode.standard import battery_percent
 from edge.decode.uuids import assigned, full, offers
-from firmware_sim.straps import packed_deltas
+from firmware_sim.polar import packed_deltas
 
 HEADER = struct.Struct("<BQB")
 

@@ -48,6 +48,7 @@ from edge.telemetry import Telemetry
 from edge.telemetry_outbox import MAX_BYTES, TelemetryOutbox
 from edge.timebase import SessionTime
 from edge.uplink import Uplink
+from edge.vitals import Vitals
 from edge.waiting import within_or_not
 from edge.wearables import Roster
 
@@ -273,6 +274,15 @@ class Gateway:
             ears=(self.sensors, self.bodies),
         )
 
+        self.vitals = Vitals(
+            clock=self._clock,
+            time=self.time,
+            roster=self.roster,
+            pipeline=self.pipeline,
+            neighbours=self.neighbours,
+            reporter=self.reporter,
+        )
+
     def _make_talkers(self) -> None:
         """Those who speak with the broker, beside the uplink."""
         self.heartbeat = Heartbeat(
@@ -426,6 +436,8 @@ class Gateway:
         await self.lying.keep(self._clock.monotonic_ns())
         for block in second.summaries:
             self.telemetry.collect(block)
+        self.telemetry.collect_pulses()
+        await self.vitals.tick(second.summaries)
         now_ns = self._clock.monotonic_ns()
         reason = await self.telemetry.flush(now_ns)
         if reason is not None:
@@ -446,6 +458,7 @@ class Gateway:
         added = self.roster.apply(config)
         self.pipeline.resize(added)
         self.bodies.follow()
+        self.vitals.follow()
         self.lying.enrolled()
         self.sensors.apply(config)
         self.reporter.zone = self.telemetry.zone = self.neighbours.zone = config.zone

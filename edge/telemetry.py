@@ -10,7 +10,7 @@ import numpy as np
 
 from contract.clock import Clock, now_us
 from contract.telemetry import TELEMETRY_SCHEMA, SummaryPoint, TelemetryBatch
-from contract.units import NS_PER_S, seconds_to_ns
+from contract.units import NS_PER_S, US_PER_S, seconds_to_ns
 from detectors.summary import SummaryBlock
 from edge.presence import Neighbours
 from edge.reporter import SYNCED, UNSYNCED, Sender
@@ -57,6 +57,8 @@ class Telemetry:
         self._wake = wake
         self.zone: str | None = None
         self._points: list[SummaryPoint] = []
+        self._pulses_ns = clock.monotonic_ns()
+        """Until when heart rates without motion have been collected."""
         self._batched_ns = clock.monotonic_ns()
 
     def collect(self, block: SummaryBlock) -> None:
@@ -90,6 +92,30 @@ class Telemetry:
             heart_rate_bpm=advert.heart_rate_bpm if advert is not None else None,
             zone=self.zone,
         )
+
+    def collect_pulses(self) -> None:
+        """Make points of those who tell a heart rate and no motion, so that no second of the grid
+        holds anything of them.
+        """
+        for wearable in self._roster:
+            if wearable.pulse_ns <= self._pulses_ns or wearable.stream_row is not None:
+                continue
+            if self._neighbours.reports(wearable):
+                at_us = self._time.wall_us(wearable.pulse_ns)
+                self._points.append(
+                    SummaryPoint(
+                        at_us=at_us - at_us % US_PER_S,
+                        device=wearable.device,
+                        resident=wearable.config.resident,
+                        worn=wearable.advert.worn if wearable.advert is not None else None,
+                        battery_percent=(
+                            wearable.advert.battery_percent if wearable.advert is not None else None
+                        ),
+                        heart_rate_bpm=wearable.pulse or None,
+                        zone=self.zone,
+                    )
+                )
+        self._pulses_ns = self._clock.monotonic_ns()
 
     async def flush(self, now_ns: int, *, everything: bool = False) -> str | None:
         """Put a batch into the outbox if it is time; returns why it could not be written."""

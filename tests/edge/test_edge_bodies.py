@@ -309,3 +309,32 @@ def test_a_gateway_that_stops_lets_go_of_its_straps(bench, make_config):
         await asyncio.sleep(0)
 
     VirtualClock.run(bench.clock, main())
+
+
+def test_a_strap_without_motion_gives_vitals_and_telemetry(watch, bench):
+    async def story(gateway, strap):
+        await bench.clock.sleep(60)
+        strap.heart_rate_bpm = 35
+        await bench.clock.sleep(150)
+        (event,) = bench.far_end.of(EventKind.HEART_RATE_LOW)
+        assert event.device == "body-1"
+        strap.heart_rate_bpm = None
+        await bench.clock.sleep(320)
+        (event,) = bench.far_end.of(EventKind.HEART_RATE_ABSENT)
+        points = [each for batch in bench.far_end.batches for each in batch.points]
+        assert {each.heart_rate_bpm for each in points} == {70, 35, None}
+        assert len(points) > 400
+        assert len({each.at_us for each in points}) == len(points)
+        assert points[0].mean_x_g is None
+
+    watch([body("heart_rate", streaming=False)], lambda clock: [Strap(ADDRESS, clock)], story)
+
+
+def test_a_strap_that_is_taken_off_is_not_a_heart_that_stopped(watch, bench):
+    async def story(gateway, strap):
+        await bench.clock.sleep(60)
+        strap.heart_rate_bpm, strap.in_contact = None, False
+        await bench.clock.sleep(400)
+        assert bench.far_end.of(EventKind.HEART_RATE_ABSENT) == []
+
+    watch([body("heart_rate", streaming=False)], lambda clock: [Strap(ADDRESS, clock)], story)

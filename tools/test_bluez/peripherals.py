@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Literal
 
 import structlog
 from bumble import gatt, hci, ll
@@ -21,7 +21,7 @@ from bumble.link import LocalLink
 from bumble.transport import open_transport
 from bumble.transport.common import AsyncPipeSink
 
-from contract.advert import COMPANY_ID
+from contract.advert import COMPANY_ID, decode_manufacturer_data
 from contract.gatt import CONTROL_UUID, SERVICE_UUID, STREAM_UUID, WINDOW_UUID
 from contract.protocols import HeardAdvert, LinkLostError, Radio, RadioLink
 
@@ -117,6 +117,8 @@ class Peripheral:
         How often somebody has connected.
     break_after
         When so many more notifications have gone, the link is dropped, once; None: never.
+    bond
+        How it is paired with the adapter, in words, once it is.
     """
 
     def __init__(self, air: Air, radio: Radio, address: str) -> None:
@@ -124,8 +126,10 @@ class Peripheral:
         self.connections = 0
         self.notified = 0
         self.break_after: int | None = None
+        self.bond: str | None = None
         self._radio = radio
         self._air = air
+        self._said: bytes | None = None
         self._controller = WearableController(address, air, address)
         self._connection: Connection | None = None
         self._link: asyncio.Task[RadioLink] | None = None
@@ -156,9 +160,16 @@ class Peripheral:
     def say(self, heard: HeardAdvert) -> None:
         """The firmware has advertised; the strength is what the adapter hears it with."""
         self._air.rssi_dbm[self.address] = heard.rssi_dbm
-        data = heard.manufacturer_data[COMPANY_ID]
+        data = self._said = heard.manufacturer_data[COMPANY_ID]
         head = bytes((len(data) + 3, _MANUFACTURER)) + COMPANY_ID.to_bytes(2, "little")
         self._controller.advertise(_FLAGS + head + data)
+
+    def pending(self, what: Literal["button", "candidate"]) -> bool:
+        """Whether its advert still asks about that."""
+        if self._said is None:
+            return False
+        advert = decode_manufacturer_data(self._said)
+        return advert.button_pending if what == "button" else advert.candidate_pending
 
     async def drop(self) -> None:
         """Break the link from the wearable's side."""
@@ -175,6 +186,12 @@ class Peripheral:
         self._connection = connection
         self._link = asyncio.create_task(self._radio.connect(self.address))
         connection.on("disconnection", self._disconnected)
+        connection.on("pairing", lambda _keys: self._paired(connection))
+
+    def _paired(self, connection: Connection) -> None:
+        how = "LE Secure Connections" if connection.sc else "LE legacy pairing"
+        is_encrypted = "encrypted" if connection.is_encrypted else "not encrypted"
+        self.bond = f"bonded by {how}, {is_encrypted}"
 
     def _disconnected(self, _reason: int) -> None:
         self._connection = None

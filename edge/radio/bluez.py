@@ -17,7 +17,7 @@ from contract.events import FaultCause
 from contract.protocols import AdapterTrouble, HeardAdvert, LinkLostError
 from contract.units import seconds_to_ns
 from edge.radio.backlog import Backlog
-from edge.radio.bluez_adapter import Adapter
+from edge.radio.bluez_adapter import MAX_LINKS, Adapter
 from edge.radio.bluez_connect import connect
 from edge.radio.bluez_library import forget_bluez
 from edge.radio.bluez_link import BluezLink
@@ -106,6 +106,11 @@ class BluezRadio:
     def links(self) -> dict[str, int]:
         """Links that stand, by adapter."""
         return {name: len(each.links) for name, each in self._adapters.items()}
+
+    @property
+    def slots(self) -> int:
+        """Links that its adapters hold together; changes as they come and go."""
+        return MAX_LINKS * len(self._adapters)
 
     # -- contract.protocols.Radio ---------------------------------------------------------------
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Final
 
 from bleak import BleakClient
+from bleak.backends.device import BLEDevice
 from bleak_retry_connector import establish_connection
 
 from contract.clock import Clock
 from contract.protocols import LinkLostError
 from edge.radio.bluez_adapter import Adapter
 from edge.radio.bluez_library import BLEAK_ERRORS, reason_of
-from edge.radio.bluez_link import BluezLink
+from edge.radio.bluez_link import BluezLink, disconnect
 from edge.radio.bluez_scan import SIGHTING_NS, Sighting
 from edge.radio.calls import Calls
 from edge.waiting import WaitedTooLongError
@@ -38,42 +40,72 @@ async def connect(
         If nobody hears it, all places are taken, or it does not come up.
     """
     adapter, sighting = _choose(address, adapters, clock.monotonic_ns())
-    made: list[BluezLink] = []
-
-    def lost(_client: BleakClient) -> None:
-        # Attempts that fail call it too, before there is a link.
-        for link in made:
-            link.end(f"the link to {address} was lost")
-
+    attempt = _Attempt(address, clock, calls)
     adapter.connecting += 1
     try:
-        client = await calls.within(
-            CONNECT_LIMIT_S,
-            establish_connection(
-                BleakClient,
-                sighting.device,
-                address,
-                disconnected_callback=lost,
-                max_attempts=ATTEMPTS,
-                # BlueZ has one of its own; bleak's answers before BlueZ is ready to read.
-                use_services_cache=False,
-            ),
-            f"connecting {address}",
-            adapter.gone,
+        await calls.within(
+            CONNECT_LIMIT_S, attempt.run(sighting.device), f"connecting {address}", adapter.gone
         )
+        return attempt.link(adapter)
     except LinkLostError:
         raise
     except (WaitedTooLongError, *BLEAK_ERRORS) as error:
         raise LinkLostError(reason_of(error)) from error
     finally:
         adapter.connecting -= 1
-    link = BluezLink(client, clock, calls, adapter.links.discard)
-    made.append(link)
-    if not client.is_connected:
-        link.end(f"the link to {address} was lost")
-        raise LinkLostError(f"the link to {address} was lost as soon as it stood")
-    adapter.links.add(link)
-    return link
+        attempt.let_go()
+
+
+class _Attempt:
+    """The making of one link; what was connected and not taken is let go."""
+
+    def __init__(self, address: str, clock: Clock, calls: Calls) -> None:
+        self._address = address
+        self._clock = clock
+        self._calls = calls
+        self._client: BleakClient | None = None
+        self._link: BluezLink | None = None
+        self._is_over = False
+
+    async def run(self, device: BLEDevice) -> None:
+        """Connect; raises one of `BLEAK_ERRORS`."""
+        self._client = await establish_connection(
+            BleakClient,
+            device,
+            self._address,
+            disconnected_callback=self._lost,
+            max_attempts=ATTEMPTS,
+            # BlueZ has one of its own; bleak's answers before BlueZ is ready to read.
+            use_services_cache=False,
+        )
+        if self._is_over:
+            self._drop(self._client)
+
+    def link(self, adapter: Adapter) -> BluezLink:
+        """What has been made; raises `LinkLostError` if it is gone already."""
+        client, self._client = self._client, None
+        assert client is not None, "`run` has ended"
+        if not client.is_connected:
+            self._drop(client)
+            raise LinkLostError(f"the link to {self._address} was lost as soon as it stood")
+        self._link = BluezLink(client, self._clock, self._calls, adapter.links.discard)
+        adapter.links.add(self._link)
+        return self._link
+
+    def let_go(self) -> None:
+        """Nobody waits for it any more: who asked may have been cancelled as it came about."""
+        self._is_over = True
+        client, self._client = self._client, None
+        if client is not None:
+            self._drop(client)
+
+    def _drop(self, client: BleakClient) -> None:
+        self._calls.keep(asyncio.ensure_future(disconnect(client, self._calls)))
+
+    def _lost(self, _client: BleakClient) -> None:
+        # Attempts that fail call it too, before there is a link.
+        if self._link is not None:
+            self._link.end(f"the link to {self._address} was lost")
 
 
 def _choose(address: str, adapters: Mapping[str, Adapter], now_ns: int) -> tuple[Adapter, Sighting]:

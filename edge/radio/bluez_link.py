@@ -107,7 +107,7 @@ class BluezLink:
         for reader in self._readers.values():
             reader.wake()
         # Also after a loss: bleak keeps a connection to D-Bus for each client until then.
-        self._leaving = asyncio.ensure_future(self._leave())
+        self._leaving = asyncio.ensure_future(disconnect(self._client, self._calls))
         self._calls.keep(self._leaving)
         self._on_end(self)
 
@@ -121,14 +121,6 @@ class BluezLink:
                 self._subscribed.add(characteristic)
 
         await self._call(start, "a subscription")
-
-    async def _leave(self) -> None:
-        try:
-            await self._calls.within(
-                DISCONNECT_LIMIT_S, self._client.disconnect(), "a disconnection"
-            )
-        except (WaitedTooLongError, *BLEAK_ERRORS) as error:
-            _log.info("not_disconnected", address=self._client.address, reason=reason_of(error))
 
     async def _call(self, make: Callable[[], Coroutine[Any, Any, T]], what: str) -> T:
         self._check()
@@ -153,6 +145,14 @@ class BluezLink:
     ) -> None:
         """Called by bleak for each notification."""
         self._readers[characteristic].put((bytes(data), self._clock.monotonic_ns()))
+
+
+async def disconnect(client: BleakClient, calls: Calls) -> None:
+    """Let go of a wearable; never raises, and takes no longer than `DISCONNECT_LIMIT_S`."""
+    try:
+        await calls.within(DISCONNECT_LIMIT_S, client.disconnect(), "a disconnection")
+    except (WaitedTooLongError, *BLEAK_ERRORS) as error:
+        _log.info("not_disconnected", address=client.address, reason=reason_of(error))
 
 
 class _Notifications:

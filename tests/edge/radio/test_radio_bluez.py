@@ -331,3 +331,24 @@ def test_a_second_reader_takes_the_place_of_the_first(play, make_echo):
         assert [data[0] for data, _ in (await first, await anext(packets))] == [0, 1]
 
     play(scene, [echo])
+
+
+def test_who_stops_waiting_for_a_link_leaves_none_behind(play, make_echo):
+    echo = make_echo()
+
+    async def scene(bench):
+        await bench.hears_who(echo)
+        for wait_s in (0.0, 0.02, 0.05, 0.1, 0.2, 0.3):
+            connecting = asyncio.ensure_future(bench.radio.connect(echo.address))
+            await bench.clock.sleep(wait_s)
+            connecting.cancel()
+            (ended,) = await asyncio.gather(connecting, return_exceptions=True)
+            if isinstance(ended, BaseException):
+                await bench.until(lambda: echo.links == [])
+            else:
+                await ended.disconnect()
+            assert bench.radio.links == {"hci0": 0}
+        link = await bench.radio.connect(echo.address)
+        assert await link.read(echo.BATTERY) == b"\x57"
+
+    play(scene, [echo])

@@ -139,10 +139,16 @@ class BluezRadio:
         await self._system.close()
 
     def troubles(self) -> Sequence[AdapterTrouble]:
+        told_ns = self._clock.monotonic_ns() - TOLD_AFTER_NS
         details = {
             name: self._why_missing(name)
             for name, since_ns in self._missing_ns.items()
-            if self._clock.monotonic_ns() - since_ns >= TOLD_AFTER_NS
+            if since_ns <= told_ns
+        }
+        details |= {
+            name: f"{name} cannot scan: {adapter.trouble}"
+            for name, adapter in self._adapters.items()
+            if adapter.trouble is not None and adapter.trouble_ns <= told_ns
         }
         # What was tried comes before what is wrong.
         details |= {each.adapter: each.detail for each in self._watchdog.deaf()}

@@ -54,7 +54,9 @@ class Adapter:
         self.connecting = 0
         """Links that are being made."""
         self.trouble: str | None = None
-        """Why it cannot be used, if it cannot."""
+        """Why it cannot scan, if it cannot."""
+        self.trouble_ns = 0
+        """Since when."""
 
     @property
     def free_links(self) -> int:
@@ -124,6 +126,8 @@ class Adapter:
                 await self._switch_on()
             await self.scan.begin()
         except (RemedyFailedError, ScanFailedError) as error:
+            if self.trouble is None:
+                self.trouble_ns = self._clock.monotonic_ns()
             if self.trouble != str(error):
                 _log.warning("scan_not_begun", adapter=self.name, reason=str(error))
             return str(error)

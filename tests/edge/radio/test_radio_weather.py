@@ -30,6 +30,7 @@ def short_times(monkeypatch):
     monkeypatch.setattr("edge.radio.bluez.TOLD_AFTER_NS", int(0.2 * S))
     monkeypatch.setattr("edge.radio.bluez.FIRST_RETRY_S", 0.1)
     monkeypatch.setattr("edge.radio.bluez_adapter.FIRST_RETRY_S", 0.1)
+    monkeypatch.setattr("edge.radio.bluez_adapter.LONGEST_RETRY_S", 0.2)
     monkeypatch.setattr("edge.radio.bluez_adapter.OFF_S", 0.05)
 
 
@@ -210,10 +211,17 @@ def test_a_scan_that_does_not_begin_is_tried_until_it_does(play, make_echo, monk
 
     async def scene(bench):
         await bench.hears(3)
-        bench.bluez.mishaps.let("StartDiscovery", mishap, times=3)
+        bench.bluez.mishaps.let("StartDiscovery", mishap, times=5)
         bench.bluez.controllers["hci0"].heals = "scan"
         bench.bluez.controllers["hci0"].deaf = True
-        await bench.until(lambda: bench.bluez.mishaps.met.get(mishap) == 3, 15.0)
+        seen = set()
+
+        def is_tried_again() -> bool:
+            seen.update(told(bench).values())
+            return bench.bluez.mishaps.met.get(mishap) == 5
+
+        await bench.until(is_tried_again, 15.0)
+        assert any("could not be restarted" in each or "cannot scan" in each for each in seen)
         await bench.until(lambda: not bench.bluez.controllers["hci0"].deaf)
         await bench.hears(3)
 

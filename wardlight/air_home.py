@@ -16,10 +16,13 @@ from contract.protocols import RecordedStream
 from firmware_sim import GatewayPlan, HomePlan, SimulatedHome, WearablePlan, ZonePlan
 from firmware_sim.bluez import FakeBluez, Gadget, Gadgets, HomeOnAir, OnAir, Repeating
 from firmware_sim.bluez.control import Control, ControlServer
+from wardlight.running import background
 from wardlight.settings import ResidentSettings, Settings
 
 SPACING_M: Final = 6.0
 """Between the zones of a home whose plan is not known: about a room."""
+
+TRUTH_EVERY_S: Final = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,21 +168,12 @@ async def run_air(options: AirOptions, clock: Clock, out: TextIO) -> None:
         await control.start()
         out.write(_greeting(options, bluez))
         out.flush()
-        work = [
-            asyncio.create_task(home.run()),
-            asyncio.create_task(_play(options, home, clock)),
-            asyncio.create_task(stop.wait()),
-        ]
         try:
-            # The play is over soon; the home, and the wait for Ctrl-C, are not.
-            await asyncio.wait((work[0], work[2]), return_when=asyncio.FIRST_COMPLETED)
-            for task in work:
-                if task.done():
-                    task.result()
+            async with background(
+                home.run(), _play(options, home, clock), _tell_truth(options, home, clock, out)
+            ):
+                await stop.wait()
         finally:
-            for task in work:
-                task.cancel()
-            await asyncio.gather(*work, return_exceptions=True)
             await control.stop()
 
 
@@ -187,6 +181,18 @@ async def _play(options: AirOptions, home: SimulatedHome, clock: Clock) -> None:
     if options.recording is not None and options.resident is not None:
         await clock.sleep(options.at_s)
         home.play(options.resident, options.recording)
+
+
+async def _tell_truth(options: AirOptions, home: SimulatedHome, clock: Clock, out: TextIO) -> None:
+    """For a program: what truly happens, a line each."""
+    told = 0
+    while options.as_json:
+        for entry in home.truth[told:]:
+            out.write(json.dumps({"truth": entry._asdict()}) + "\n")
+        if told != len(home.truth):
+            told = len(home.truth)
+            out.flush()
+        await clock.sleep(TRUTH_EVERY_S)
 
 
 def _greeting(options: AirOptions, bluez: FakeBluez) -> str:

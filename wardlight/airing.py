@@ -54,7 +54,9 @@ def air(
         Path | None, typer.Option(help="Write the settings of this home here, for the services.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="The addresses as a JSON line.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="The addresses, then what truly happens, a line each.")
+    ] = False,
     log: LogOption = "warning",
 ) -> None:
     """Put a home on the air until Ctrl-C.

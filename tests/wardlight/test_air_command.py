@@ -5,10 +5,25 @@ from __future__ import annotations
 import pytest
 from typer.testing import CliRunner
 
+from firmware_sim import demo_home
 from firmware_sim.homes import MOST_WEARABLES, many
-from wardlight.air_home import NoSuchHomeError, plan_of
+from wardlight.air_home import NoSuchHomeError, plan_of, settings_file
 from wardlight.cli import app
-from wardlight.settings import Settings
+from wardlight.settings import Settings, load_settings
+
+
+def test_a_home_that_is_written_is_the_home_that_is_read(tmp_path):
+    for plan in (demo_home(), many(60)):
+        path = tmp_path / "home.toml"
+        path.write_text(settings_file(plan, plan.gateways[0].name), "utf-8")
+        settings = load_settings(path)
+        assert settings.gateway.radio == "bluez"
+        again = plan_of(settings)
+        assert again.wearables == plan.wearables
+        assert [(g.name, g.zone) for g in again.gateways] == [
+            (g.name, g.zone) for g in plan.gateways
+        ]
+        assert again.route(plan.wearables[0].zone, plan.wearables[-1].zone)
 
 
 def test_a_home_in_which_nobody_wears_anything_is_refused():

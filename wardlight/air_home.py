@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Final, TextIO
 
 from contract.clock import Clock
+from contract.messages import SensorConfig
 from contract.protocols import RecordedStream
 from firmware_sim import GatewayPlan, HomePlan, SimulatedHome, WearablePlan, ZonePlan
-from firmware_sim.bluez import FakeBluez, Gadget, Gadgets, HomeOnAir, OnAir, Repeating
+from firmware_sim.bluez import FakeBluez, Gadgets, HomeOnAir, OnAir, Repeating
 from firmware_sim.bluez.control import Control, ControlServer
+from firmware_sim.bluez.sensors import SensorOnAir, sensors_on_air
 from wardlight.running import background
 from wardlight.settings import ResidentSettings, Settings
 
@@ -36,7 +38,7 @@ class AirOptions:
     socket: Path
     seed: int
     passive: bool
-    sensors: Sequence[Gadget] = ()
+    sensors: Sequence[SensorConfig] = ()
     recording: RecordedStream | None = None
     resident: str | None = None
     """Who plays the recording."""
@@ -142,12 +144,14 @@ def settings_file(plan: HomePlan, gateway: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def on_air(options: AirOptions, home: SimulatedHome, clock: Clock) -> dict[str, list[OnAir]]:
+def on_air(
+    options: AirOptions, home: SimulatedHome, sensors: Sequence[SensorOnAir], clock: Clock
+) -> dict[str, list[OnAir]]:
     """What each adapter hears: the same home, each with a fading of its own."""
     return {
         f"hci{number}": [
             Repeating(HomeOnAir(home.radio(options.gateway)), clock, seed=options.seed + number),
-            Gadgets(clock, options.sensors, seed=options.seed + number),
+            Gadgets(clock, sensors, seed=options.seed + number),
         ]
         for number in range(options.adapters)
     }
@@ -161,10 +165,14 @@ async def run_air(options: AirOptions, clock: Clock, out: TextIO) -> None:
         loop.add_signal_handler(number, stop.set)
     home = SimulatedHome(options.plan, clock, options.seed)
     options.socket.parent.mkdir(parents=True, exist_ok=True)
+    sensors = sensors_on_air(options.sensors, options.seed)
     async with FakeBluez(
-        clock, on_air(options, home, clock), socket=options.socket, passive=options.passive
+        clock,
+        on_air(options, home, sensors, clock),
+        socket=options.socket,
+        passive=options.passive,
     ) as bluez:
-        control = ControlServer(Control(bluez, home), control_of(options.socket))
+        control = ControlServer(Control(bluez, home, sensors), control_of(options.socket))
         await control.start()
         out.write(_greeting(options, bluez))
         out.flush()

@@ -34,6 +34,7 @@ def air(
     wearables: Annotated[
         int | None, typer.Option(min=1, help="A home of so many residents instead.")
     ] = None,
+    sensors: Annotated[int, typer.Option(min=0, help="So many room sensors beside them.")] = 0,
     gateway: Annotated[
         str | None, typer.Option(help="Which gateway this machine is; default the first.")
     ] = None,
@@ -55,7 +56,7 @@ def air(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")] = 0,
     as_json: Annotated[
-        bool, typer.Option("--json", help="The addresses, then what truly happens, a line each.")
+        bool, typer.Option("--json", help="The addresses, then what truly happens: JSON lines.")
     ] = False,
     log: LogOption = "warning",
 ) -> None:
@@ -73,6 +74,7 @@ def air(
         refuse(f"--resident {resident}: nobody here is called so")
     from contract.clock import SystemClock
     from firmware_sim.bluez import NoBusError
+    from firmware_sim.bluez.sensors import sensor_configs
     from wardlight.air_home import AirOptions, run_air, settings_file
 
     if write_home is not None:
@@ -84,6 +86,7 @@ def air(
         socket=socket,
         seed=seed,
         passive=passive,
+        sensors=sensor_configs(plan, sensors, seed),
         recording=recording,
         resident=resident or _first_without_link(plan),
         at_s=at,

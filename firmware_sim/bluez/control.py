@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from firmware_sim.bluez.fake import FakeBluez
 from firmware_sim.bluez.mishaps import Mishap
+from firmware_sim.bluez.sensors import SensorOnAir
 from firmware_sim.home import SimulatedHome
 
 LONGEST_LINE: Final = 4_096
@@ -37,12 +38,17 @@ class Control:
     bluez
         The fake.
     home
-        Who lives there; none where a recording is played.
+        Who lives there.
+    sensors
+        Its room sensors.
     """
 
-    def __init__(self, bluez: FakeBluez, home: SimulatedHome | None = None) -> None:
+    def __init__(
+        self, bluez: FakeBluez, home: SimulatedHome, sensors: Sequence[SensorOnAir] = ()
+    ) -> None:
         self._bluez = bluez
         self._home = home
+        self._sensors = {one.sensor.config.device: one for one in sensors}
         self._requests: Mapping[str, _Request] = {
             "help": _Request("", "say what can be asked for", self._help),
             "status": _Request("", "count adverts, devices, links and mishaps", self._status),
@@ -71,7 +77,12 @@ class Control:
                 "[yes|no]", "let polkit refuse to restart services", self._refuse_systemd
             ),
             "fall": _Request("RESIDENT [lies|struggles|gets_up]", "let her fall", self._fall),
-            "press": _Request("RESIDENT", "let her press the button", self._press),
+            "press": _Request(
+                "RESIDENT|SENSOR", "let her press her button, or somebody a call point", self._press
+            ),
+            "sense": _Request(
+                "SENSOR [yes|no]", "let somebody move there, a door open, a bed fill", self._sense
+            ),
             "hide": _Request("RESIDENT", "let no radio hear her wearable", self._hide),
             "show": _Request("RESIDENT", "let it be heard again", self._show),
         }
@@ -182,25 +193,29 @@ class Control:
 
     # -- who lives there --------------------------------------------------------------------
 
-    def _people(self) -> SimulatedHome:
-        if self._home is None:
-            raise ValueError("nobody lives here")
-        return self._home
-
     async def _fall(self, words: list[str]) -> Found:
-        self._people().fall(words[0], then=words[1] if len(words) > 1 else "lies")
+        self._home.fall(words[0], then=words[1] if len(words) > 1 else "lies")
         return {}
 
     async def _press(self, words: list[str]) -> Found:
-        self._people().press_button(words[0])
+        if words[0] in self._sensors:
+            self._sensors[words[0]].press()
+        else:
+            self._home.press_button(words[0])
+        return {}
+
+    async def _sense(self, words: list[str]) -> Found:
+        if words[0] not in self._sensors:
+            raise ValueError(f"there are {', '.join(self._sensors) or 'no sensors'}")
+        self._sensors[words[0]].sense(words[1:2] != ["no"])
         return {}
 
     async def _hide(self, words: list[str]) -> Found:
-        self._people().set_heard(words[0], False)
+        self._home.set_heard(words[0], False)
         return {}
 
     async def _show(self, words: list[str]) -> Found:
-        self._people().set_heard(words[0], True)
+        self._home.set_heard(words[0], True)
         return {}
 
 

@@ -18,6 +18,7 @@ from evaluation.bench_detectors import bench_detectors
 from wardlight.bench_day import bench_day
 from wardlight.bench_ingest import bench_ingest
 from wardlight.bench_latency import bench_latency
+from wardlight.bench_radio import bench_radio
 from wardlight.logs import set_up_logs
 
 Row = dict[str, Any]
@@ -29,8 +30,9 @@ BENCHES: Final[dict[str, Callable[[], list[Row]]]] = {
     "latency": bench_latency,
     "ingest": bench_ingest,
     "day": bench_day,
+    "radio": bench_radio,
 }
-LONG: Final = frozenset({"day"})
+LONG: Final = frozenset({"day", "radio"})
 """Those that take minutes: only when they are asked for by name."""
 
 

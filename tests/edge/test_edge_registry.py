@@ -24,7 +24,7 @@ HEARD = HeardAdvert("AA:AA:AA:AA:AA:AA", -60, {}, {}, 0)
 
 PACKAGE = """
 from contract.advert import MalformedPacketError
-from contract.devices import RefusedAdvertError
+from contract.devices import Reading, RefusedAdvertError
 from contract.events import FaultCause
 from contract.protocols import LinkLostError
 
@@ -60,10 +60,10 @@ class Kind:
 
 ODD = Kind(
     "odd",
-    [("motion", 1)],
+    [Reading("motion", 1)],
     KeyError("x"),
-    None,
-    [("warmth", 1)],
+    3,
+    [Reading("warmth", 1)],
     MalformedPacketError("cut short"),
     RefusedAdvertError(FaultCause.ADVERT_REPLAYED, "again"),
 )

@@ -53,7 +53,7 @@ class GuardedSensor(_Guard):
     def decode(self, heard: HeardAdvert) -> Sequence[Reading]:
         try:
             readings = self._decode(heard)
-            return _checked(readings) if readings else ()
+            return readings if readings == () else _checked(readings)
         except RefusedAdvertError as error:
             error.readings = self._checked_of(error)
             raise
@@ -84,7 +84,7 @@ class GuardedSensor(_Guard):
 
 
 def _checked(readings: Sequence[Reading]) -> list[Reading]:
-    return [Reading(Quantity(quantity), float(value), mark) for quantity, value, mark in readings]
+    return [Reading(Quantity(quantity), float(value), *mark) for quantity, value, *mark in readings]
 
 
 class GuardedWearable(_Guard):

@@ -33,8 +33,8 @@ class SummaryPoint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 
 class SensorPoint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What one room sensor said: at once what has changed, and once a minute everything that it has
-    said so far, while it is heard. Units and meanings as in `contract.devices.Quantity`.
+    """All that one room sensor has said so far: at each change of a state, and once a minute while
+    it is heard. Units and meanings as in `contract.devices.Quantity`.
     """
 
     at_us: int
@@ -42,13 +42,14 @@ class SensorPoint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     device: str
     zone: str
     resident: str | None = None
-    changed: bool = False
-    """Whether this tells a change; of motion only its beginning is one. Otherwise it is the
+    changed: str | None = None
+    """Which of the fields below tells a change; of motion only its beginning is one. None for the
     minute's."""
     motion: bool | None = None
     opening: bool | None = None
     """Whether it is open."""
     press: int | None = None
+    """Only where it is what changed."""
     occupied: bool | None = None
     temperature_c: float | None = None
     humidity_percent: float | None = None

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contract.events import Event, EventKind
-from contract.telemetry import SummaryPoint
+from contract.telemetry import SensorPoint, SummaryPoint
 
 METRICS: Final = (
     "mean_x_g",
@@ -31,11 +31,24 @@ that says 2038 must not hide every later point."""
 
 MAX_EVENTS: Final = 1_000
 
+MAX_READINGS: Final = 10_000
+"""A week of one sensor that is heard each minute."""
+
 
 class LatestPoint(NamedTuple):
     """The latest second of one wearable."""
 
     point: SummaryPoint
+    gateway: str
+    late: bool
+    synced: bool
+    """Whether the gateway's clock could be believed."""
+
+
+class StoredReading(NamedTuple):
+    """What a room sensor said."""
+
+    point: SensorPoint
     gateway: str
     late: bool
     synced: bool
@@ -129,6 +142,19 @@ class ReadSide(Protocol):
         ------
         ValueError
             If `metric` is none of `METRICS`.
+        """
+        ...
+
+    def latest_readings(self, now_us: int) -> list[StoredReading]:
+        """What each room sensor said last, ordered by device; `now_us` as for `latest`."""
+        ...
+
+    def readings(
+        self, device: str, start_us: int, end_us: int, *, limit: int = MAX_READINGS
+    ) -> list[StoredReading]:
+        """What a room sensor said from `start_us` to before `end_us`, oldest first.
+
+        Two gateways that heard the same give two entries.
         """
         ...
 

@@ -84,6 +84,11 @@ def _read_batch(message: Message, topic: topics.Topic) -> TelemetryBatch | DeadL
         (not _is_age(batch.age_ms), f"an age of {batch.age_ms} ms"),
         (not all(0 <= point.at_us < LATEST_US for point in batch.points), "an absurd time"),
         (not all(point.device for point in batch.points), "a point without its device"),
+        (not all(0 <= point.at_us < LATEST_US for point in batch.sensors), "an absurd time"),
+        (
+            not all(point.device and point.zone for point in batch.sensors),
+            "a sensor's point without its device or zone",
+        ),
     )
     reason = _first(broken)
     if reason is None:

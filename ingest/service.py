@@ -199,6 +199,7 @@ class IngestService:
             if outcome is Outcome.STORED:
                 counts["batches_stored"] += 1
                 counts["points_stored"] += len(batch.points)
+                counts["readings_stored"] += len(batch.sensors)
             else:
                 counts["batches_repeated"] += 1
             book.settle_batches(batch.gateway, batch.session, outcome)

@@ -220,13 +220,20 @@ def _partial_letters(placed: Placed, reasons: Mapping[int, str]) -> Iterator[Dea
         return
     session = f"{batch.session}-refused-{batch.sequence}"
     for number, reason in enumerate(dict.fromkeys(reasons.values()), 1):
-        points = [batch.points[at] for at, given in reasons.items() if given == reason]
+        places = [at for at, given in reasons.items() if given == reason]
+        whole = len(batch.points)
+        refused = msgspec.structs.replace(
+            batch,
+            session=session,
+            sequence=number,
+            points=[batch.points[at] for at in places if at < whole],
+            sensors=[batch.sensors[at - whole] for at in places if at >= whole],
+        )
+        of = whole + len(batch.sensors)
         yield DeadLetter(
             topics.build(batch.home, batch.gateway, topics.TELEMETRY),
-            wire.encode(
-                msgspec.structs.replace(batch, session=session, sequence=number, points=points)
-            ),
-            f"refused by the store, {len(points)} of {len(batch.points)} points: {reason}",
+            wire.encode(refused),
+            f"refused by the store, {len(places)} of {of} points: {reason}",
             batch.home,
             batch.gateway,
         )

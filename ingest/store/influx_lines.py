@@ -15,11 +15,13 @@ import msgspec
 
 from contract import wire
 from contract.events import Event
-from contract.telemetry import SummaryPoint
+from contract.telemetry import SensorPoint, SummaryPoint
 from contract.units import US_PER_S
 from ingest.store.lanes import time_ns
 
 SUMMARY: Final = "summary"
+READING: Final = "reading"
+LATEST_READING: Final = "latest_reading"
 EVENT: Final = "event"
 LATEST: Final = "latest"
 WRITTEN: Final = "written"
@@ -93,8 +95,56 @@ def point_line(origin: Origin, point: SummaryPoint, lane: int) -> bytes:
     return f"{SUMMARY},home={home},part={part} {fields} {time_ns(point.at_us, lane)}".encode()
 
 
-def latest_line(origin: Origin, point: SummaryPoint, lane: int) -> bytes:
-    """The latest second of a wearable: one row for each wearable and day, written over.
+def reading_line(origin: Origin, point: SensorPoint, lane: int) -> bytes:
+    """What one room sensor said.
+
+    Raises
+    ------
+    ValueError
+        If a text is no Unicode, or a number too large.
+    """
+    fields = [
+        f"at_us={point.at_us}i,device={_name(point.device)},gateway={_name(origin.gateway)},"
+        f"late={origin.late},synced={origin.synced},zone={_name(point.zone)}"
+    ]
+    fields += [
+        f"{name}={_name(text_)}"
+        for name, text_ in (("resident", point.resident), ("changed", point.changed))
+        if text_ is not None
+    ]
+    fields += [
+        f"{name}={state}"
+        for name, state in (
+            ("motion", point.motion),
+            ("opening", point.opening),
+            ("occupied", point.occupied),
+        )
+        if state is not None
+    ]
+    fields += [
+        f"{name}={number!r}"
+        for name, number in (
+            ("temperature_c", point.temperature_c),
+            ("humidity_percent", point.humidity_percent),
+        )
+        if number is not None
+    ]
+    fields += [
+        f"{name}={_whole(name, whole)}i"
+        for name, whole in (
+            ("press", point.press),
+            ("battery_percent", point.battery_percent),
+            ("rssi_dbm", point.rssi_dbm),
+        )
+        if whole is not None
+    ]
+    part = part_of(None, point.device)
+    head = f"{READING},home={tag(origin.home)},part={part}"
+    return f"{head} {','.join(fields)} {time_ns(point.at_us, lane)}".encode()
+
+
+def latest_line(origin: Origin, point: SummaryPoint | SensorPoint, lane: int) -> bytes:
+    """The latest point of a device: one row for each and day, written over.
 
     In one field: a row that is written over keeps the fields that its new version lacks.
 
@@ -105,8 +155,9 @@ def latest_line(origin: Origin, point: SummaryPoint, lane: int) -> bytes:
     """
     day_us = point.at_us // US_PER_DAY * US_PER_DAY
     body = text(msgspec.json.encode(point).decode())
+    measurement = LATEST if isinstance(point, SummaryPoint) else LATEST_READING
     return (
-        f"{LATEST},home={tag(origin.home)} at_us={point.at_us}i,body={body},"
+        f"{measurement},home={tag(origin.home)} at_us={point.at_us}i,body={body},"
         f"gateway={text(origin.gateway)},late={origin.late},synced={origin.synced} "
         f"{time_ns(day_us, lane)}"
     ).encode()

@@ -8,18 +8,26 @@ from typing import NamedTuple
 from contract.events import Event
 from contract.messages import Outcome
 from contract.protocols import WriteOutcome
-from contract.telemetry import SummaryPoint, TelemetryBatch
+from contract.telemetry import SensorPoint, SummaryPoint, TelemetryBatch
 from contract.units import US_PER_S
 from ingest.read import FUTURE_TOLERANCE_S
 from ingest.store import rows
-from ingest.store.influx_lines import Origin, event_line, latest_line, point_line
+from ingest.store.influx_lines import (
+    Origin,
+    event_line,
+    latest_line,
+    point_line,
+    reading_line,
+)
 from ingest.store.lanes import Lanes
 from ingest.store.ledger import Entry
 from ingest.store.rows import SessionKey
 
 
 class Placed(NamedTuple):
-    """A new message and its lines: one of an event, one for each point of a batch."""
+    """A new message and its lines: one of an event; of a batch one for each point, then one for
+    each of a sensor.
+    """
 
     message: Event | TelemetryBatch
     lines: list[bytes]
@@ -32,12 +40,12 @@ class Plan(NamedTuple):
     """A message that came twice at once has the same `Placed` twice."""
     placed: list[Placed]
     latest: list[bytes]
-    """Rows of the latest point of each wearable."""
+    """Rows of the latest point of each device."""
 
 
 class _Newest(NamedTuple):
     batch: TelemetryBatch
-    point: SummaryPoint
+    point: SummaryPoint | SensorPoint
 
 
 def make_plan(
@@ -65,7 +73,8 @@ def make_plan(
     outcomes.extend(_take_batch(entry, lanes, batch, placed) for batch in batches)
     plan = Plan(outcomes, list(placed.values()), [])
     for batch, point in _newest(plan.placed, received_at_us).values():
-        lane = lanes.of_latest(entry.connection, f"wearable {point.device}", point.at_us)
+        what = "wearable" if isinstance(point, SummaryPoint) else "sensor"
+        lane = lanes.of_latest(entry.connection, f"{what} {point.device}", point.at_us)
         if lane is not None:
             plan.latest.append(latest_line(origin_of(batch), point, lane))
     lanes.save(entry.connection)
@@ -84,7 +93,7 @@ def owner_of_event(event_id: str) -> str:
 
 
 def owner_of_points(session_row: int, device: str) -> str:
-    """Whose lane is that of a wearable's points, heard in one run of one gateway."""
+    """Whose lane is that of a device's points, heard in one run of one gateway."""
     return f"points {session_row} {device}"
 
 
@@ -126,22 +135,31 @@ def _place_batch(
             position = (batch.sequence, place)
             lane = lanes.of_point(entry.connection, owner, position, point.at_us)
             lines.append(point_line(origin, point, lane))
+        for place, reading in enumerate(batch.sensors, len(batch.points)):
+            owner = owner_of_points(session_row, reading.device)
+            position = (batch.sequence, place)
+            lane = lanes.of_point(entry.connection, owner, position, reading.at_us)
+            lines.append(reading_line(origin, reading, lane))
     except ValueError as error:
         return WriteOutcome(Outcome.REJECTED, f"cannot be stored: {error}")
     return Placed(batch, lines)
 
 
-def _newest(placed: Sequence[Placed], received_at_us: int) -> dict[str, _Newest]:
-    """The newest point of each wearable that is not of a time to come."""
+def _newest(
+    placed: Sequence[Placed], received_at_us: int
+) -> dict[tuple[type[object], str], _Newest]:
+    """The newest point of each device that is not of a time to come."""
     limit_us = received_at_us + FUTURE_TOLERANCE_S * US_PER_S
-    newest: dict[str, _Newest] = {}
+    newest: dict[tuple[type[object], str], _Newest] = {}
     for message, _ in placed:
         if isinstance(message, Event):
             continue
-        for point in message.points:
-            known = newest.get(point.device)
+        points: list[SummaryPoint | SensorPoint] = [*message.points, *message.sensors]
+        for point in points:
+            key = (type(point), point.device)
+            known = newest.get(key)
             if point.at_us <= limit_us and (known is None or known.point.at_us <= point.at_us):
-                newest[point.device] = _Newest(message, point)
+                newest[key] = _Newest(message, point)
     return newest
 
 

@@ -9,18 +9,28 @@ import msgspec
 import numpy as np
 
 from contract.events import Event, EventKind
-from contract.telemetry import SummaryPoint
+from contract.telemetry import SensorPoint, SummaryPoint
 from contract.units import NS_PER_MS, US_PER_S
 from ingest.read import (
     FUTURE_TOLERANCE_S,
     MAX_EVENTS,
+    MAX_READINGS,
     LatestPoint,
     Series,
     StoredEvent,
+    StoredReading,
     check_metric,
     newest_of_residents,
 )
-from ingest.store.influx_lines import EVENT, LATEST, SUMMARY, WRITTEN, part_of
+from ingest.store.influx_lines import (
+    EVENT,
+    LATEST,
+    LATEST_READING,
+    READING,
+    SUMMARY,
+    WRITTEN,
+    part_of,
+)
 from ingest.store.influx_server import InfluxServer, Table, named, quoted
 from ingest.store.lanes import US_PER_MS
 
@@ -113,6 +123,44 @@ class InfluxReader:
             np.array([at_us for at_us, _ in found], dtype=np.int64),
             np.array([value for _, value in found], dtype=np.float64),
         )
+
+    def latest_readings(self, now_us: int) -> list[StoredReading]:
+        limit_us = now_us + FUTURE_TOLERANCE_S * US_PER_S
+        newest: dict[str, StoredReading] = {}
+        columns = ("body", "gateway", "late", "synced")
+        for row in self._rows(columns, LATEST_READING, f"at_us <= {limit_us}"):
+            point = msgspec.json.decode(row["body"], type=SensorPoint)
+            known = newest.get(point.device)
+            if known is None or known.point.at_us < point.at_us:
+                newest[point.device] = StoredReading(
+                    point, row["gateway"], row["late"], row["synced"]
+                )
+        return [newest[device] for device in sorted(newest)]
+
+    def readings(
+        self, device: str, start_us: int, end_us: int, *, limit: int = MAX_READINGS
+    ) -> list[StoredReading]:
+        names = SensorPoint.__struct_fields__
+        condition = (
+            f"part = '{part_of(None, device)}' AND device = {quoted(device)} "
+            f"AND {_between(start_us, end_us)}"
+        )
+        found = [
+            StoredReading(
+                SensorPoint(**{name: row[name] for name in names}),
+                row["gateway"],
+                row["late"],
+                row["synced"],
+            )
+            for row in self._rows(
+                (*names, "gateway", "late", "synced"),
+                READING,
+                condition,
+                f"ORDER BY time LIMIT {limit}",
+            )
+        ]
+        # Rows are in the order of milliseconds.
+        return sorted(found, key=lambda each: each.point.at_us)
 
     def close(self) -> None:
         self._server.close()

@@ -19,7 +19,7 @@ import msgspec
 
 from contract.clock import Clock, now_us
 from contract.events import Event
-from contract.telemetry import SummaryPoint
+from contract.telemetry import SensorPoint, SummaryPoint
 from ingest.read import METRICS
 from ingest.store.influx_lines import (
     HOUR,
@@ -31,6 +31,7 @@ from ingest.store.influx_lines import (
     part_of,
     plain_line,
     point_line,
+    reading_line,
     written_line,
 )
 from ingest.store.influx_plan import owner_of_event, owner_of_points
@@ -44,6 +45,9 @@ from ingest.store.sqlite_reader import StoreReader
 
 ROWS_AT_ONCE: Final = 5_000
 """One request to InfluxDB, and for so long ingest waits for the file: some 0.1 s."""
+
+_READING: Final = SensorPoint.__struct_fields__
+_STATES: Final = ("motion", "opening", "occupied")
 
 _POINT: Final = ("at_us", "device", "resident", "zone", *METRICS)
 
@@ -116,6 +120,7 @@ class Move:
         steps: tuple[tuple[str, LineSink, Callable[[Entry, int], list[_Row]], Any], ...] = (
             ("event", self._raw, _event_rows, self._event_lines),
             ("point", self._raw, _point_rows, self._point_lines),
+            ("reading", self._raw, _reading_rows, self._reading_lines),
             ("minute", self._minutes, _minute_rows, self._minute_lines),
             ("hour", self._hours, _hour_rows, self._hour_lines),
         )
@@ -179,6 +184,19 @@ class Move:
             lines.append(point_line(Origin(home, gateway, bool(late), bool(synced)), point, lane))
         return lines
 
+    def _reading_lines(self, entry: Entry, rows: Sequence[_Row]) -> list[bytes]:
+        lines = []
+        for number, (session, home, gateway, late, synced, *values) in rows:
+            fields = dict(zip(_READING, values, strict=True))
+            for name in _STATES:
+                if fields[name] is not None:
+                    fields[name] = bool(fields[name])
+            point = SensorPoint(**fields)
+            owner = owner_of_points(session, point.device)
+            lane = self._lanes.of_point(entry.connection, owner, (0, number), point.at_us)
+            lines.append(reading_line(Origin(home, gateway, bool(late), bool(synced)), point, lane))
+        return lines
+
     def _minute_lines(self, entry: Entry, rows: Sequence[_Row]) -> list[bytes]:
         lines = []
         for number, (home, *values) in rows:
@@ -203,14 +221,17 @@ class Move:
         moment_us = now_us(self._clock)
         reader = StoreReader(self._ledger.path)
         try:
-            latest = reader.latest(moment_us)
+            latest: list[tuple[str, SummaryPoint | SensorPoint, str, bool, bool]] = [
+                *(("wearable", *each) for each in reader.latest(moment_us)),
+                *(("sensor", *each) for each in reader.latest_readings(moment_us)),
+            ]
         finally:
             reader.close()
 
         def lines(entry: Entry) -> list[bytes]:
             found = []
-            for point, gateway, late, synced in latest:
-                owner = f"wearable {point.device}"
+            for what, point, gateway, late, synced in latest:
+                owner = f"{what} {point.device}"
                 lane = self._lanes.of_latest(entry.connection, owner, point.at_us)
                 if lane is not None:  # otherwise ingest has written a newer one already
                     origin = Origin(self._home, gateway, late, synced)
@@ -285,6 +306,17 @@ def _point_rows(entry: Entry, after: int) -> list[_Row]:
         entry,
         f"SELECT point.rowid, session_id, home, gateway, late, synced, {columns} FROM point "  # noqa: S608
         "JOIN session ON session.id = session_id WHERE point.rowid > ? ORDER BY point.rowid",
+        after,
+    )
+
+
+def _reading_rows(entry: Entry, after: int) -> list[_Row]:
+    columns = ", ".join(_READING)
+    return _rows(
+        entry,
+        "SELECT reading.rowid, session_id, home, gateway, late, synced, "  # noqa: S608
+        f"{columns} FROM reading JOIN session ON session.id = session_id "
+        "WHERE reading.rowid > ? ORDER BY reading.rowid",
         after,
     )
 

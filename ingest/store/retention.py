@@ -46,6 +46,9 @@ SLACK_DAYS: Final = 7
 be made after an outage of ingest."""
 
 
+READINGS_AT_ONCE: Final = 10_000
+"""Deleted in one transaction: some hundredths of a second."""
+
 TIMED_FROM_US: Final = 1_577_836_800 * US_PER_S
 """1 January 2020. What was measured before is of a machine that did not know the time: how old it
 is, what came after it says."""
@@ -81,6 +84,8 @@ def thin_sqlite(entry: Entry, keeping: Keeping, now_us: int) -> bool:
     drop_old_lanes(entry.connection, keeping.raw_before_us(now_us))
     return (
         _seconds_to_minutes(entry, keeping.raw_before_us(now_us))
+        or _thin_readings(entry, keeping.raw_before_us(now_us))
+        or _drop_readings(entry, keeping.minutes_before_us(now_us))
         or _minutes_to_hours(entry, keeping.minutes_before_us(now_us))
         or _drop_events(entry, keeping.minutes_before_us(now_us))
     )
@@ -280,6 +285,51 @@ def _minutes_to_hours(entry: Entry, before_us: int) -> bool:
         [(home, *each[:-1], *each.values) for each in hours_of(rows)],
     )
     connection.execute("DELETE FROM minute WHERE at_us < ?", (end_us,))
+    return True
+
+
+def _thin_readings(entry: Entry, before_us: int) -> bool:
+    """Of what sensors said by the minute, leave the first of each hour; changes stay. What comes
+    late, behind where this has come, stays until all of its time goes.
+    """
+    connection, name = entry.connection, "thinned reading"
+    found = connection.execute("SELECT up_to FROM progress WHERE name = ?", (name,)).fetchone()
+    (start_us,) = connection.execute(
+        "SELECT min(at_us) FROM reading WHERE at_us BETWEEN ? AND ?",
+        (found[0] if found is not None else TIMED_FROM_US, before_us - 1),
+    ).fetchone()
+    if start_us is None:
+        return False
+    start_us = start_us // US_PER_HOUR * US_PER_HOUR
+    end_us = min(start_us + US_PER_DAY, before_us)
+    connection.execute(
+        "DELETE FROM reading WHERE changed IS NULL AND at_us >= ? AND at_us < ? AND rowid NOT IN ("
+        "SELECT min(rowid) FROM reading WHERE changed IS NULL AND at_us >= ? AND at_us < ? "
+        "GROUP BY device, at_us / ?)",
+        (start_us, end_us, start_us, end_us, US_PER_HOUR),
+    )
+    save_progress(entry, name, end_us)
+    return True
+
+
+def _drop_readings(entry: Entry, before_us: int) -> bool:
+    """Those without a time are old when one came after them that is."""
+    connection = entry.connection
+    newest_old, count = connection.execute(
+        "SELECT max(rowid), count(*) FROM (SELECT rowid FROM reading "
+        "WHERE at_us BETWEEN ? AND ? ORDER BY at_us LIMIT ?)",
+        (TIMED_FROM_US, before_us - 1, READINGS_AT_ONCE),
+    ).fetchone()
+    if not count:
+        return False
+    connection.execute(
+        "DELETE FROM reading WHERE at_us < ? AND rowid < ?", (TIMED_FROM_US, newest_old)
+    )
+    connection.execute(
+        "DELETE FROM reading WHERE rowid IN (SELECT rowid FROM reading "
+        "WHERE at_us BETWEEN ? AND ? ORDER BY at_us LIMIT ?)",
+        (TIMED_FROM_US, before_us - 1, READINGS_AT_ONCE),
+    )
     return True
 
 

@@ -44,6 +44,7 @@ DUPLICATE: Final = WriteOutcome(Outcome.DUPLICATE)
 _INSERT_EVENT: Final = (
     "INSERT INTO event VALUES (?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING"
 )
+_INSERT_READING: Final = "INSERT INTO reading VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 _INSERT_POINT: Final = "INSERT INTO point VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 
 
@@ -98,7 +99,7 @@ def known_event(connection: sqlite3.Connection, event: Event) -> WriteOutcome | 
 def insert_points(
     connection: sqlite3.Connection, placed: Sequence[tuple[TelemetryBatch, int]]
 ) -> str | None:
-    """Keep the points of batches, all or none; returns why they cannot be, None if they were.
+    """Keep what batches hold, all or none; returns why they cannot be, None if they were.
 
     One statement for all: between two, this thread waits for the interpreter, which the one that
     reads from the broker holds.
@@ -113,6 +114,11 @@ def insert_points(
     connection.execute("SAVEPOINT points")
     try:
         connection.executemany(_INSERT_POINT, list(_point_rows(placed)))
+        readings = list(_reading_rows(placed))
+        if readings:
+            connection.executemany(_INSERT_READING, readings)
+            devices = {(point.device,) for batch, _ in placed for point in batch.sensors}
+            connection.executemany("INSERT OR IGNORE INTO sensor VALUES (?)", sorted(devices))
     except UNSTORABLE as error:
         connection.execute("ROLLBACK TO points")
         connection.execute("RELEASE points")
@@ -126,6 +132,30 @@ def _point_rows(placed: Sequence[tuple[TelemetryBatch, int]]) -> Iterator[tuple[
         late, synced = is_late(batch.age_ms), batch.clock == "synced"
         for point in batch.points:
             yield _point_row(point, session_row, late, synced)
+
+
+def _reading_rows(placed: Sequence[tuple[TelemetryBatch, int]]) -> Iterator[tuple[object, ...]]:
+    for batch, session_row in placed:
+        late, synced = is_late(batch.age_ms), batch.clock == "synced"
+        for point in batch.sensors:
+            yield (
+                session_row,
+                point.at_us,
+                point.device,
+                point.zone,
+                point.resident,
+                late,
+                synced,
+                point.changed,
+                point.motion,
+                point.opening,
+                point.press,
+                point.occupied,
+                point.temperature_c,
+                point.humidity_percent,
+                point.battery_percent,
+                point.rssi_dbm,
+            )
 
 
 def insert_wearer(connection: sqlite3.Connection, device: str, resident: str | None) -> None:

@@ -160,7 +160,35 @@ _SECOND: Final = (
     "CREATE TABLE progress (name TEXT PRIMARY KEY, up_to INTEGER NOT NULL) STRICT, WITHOUT ROWID",
 )
 
-MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST, _SECOND)
+_THIRD: Final = (
+    # What a room sensor said; no uniqueness, as of `point`.
+    """
+    CREATE TABLE reading (
+        session_id INTEGER NOT NULL REFERENCES session (id),
+        at_us INTEGER NOT NULL,
+        device TEXT NOT NULL,
+        zone TEXT NOT NULL,
+        resident TEXT,
+        late INTEGER NOT NULL,
+        synced INTEGER NOT NULL,
+        changed TEXT,
+        motion INTEGER,
+        opening INTEGER,
+        press INTEGER,
+        occupied INTEGER,
+        temperature_c REAL,
+        humidity_percent REAL,
+        battery_percent INTEGER,
+        rssi_dbm INTEGER
+    ) STRICT
+    """,
+    "CREATE INDEX reading_by_device ON reading (device, at_us)",
+    "CREATE INDEX reading_by_time ON reading (at_us)",
+    # So that the latest of each sensor is found without reading them all.
+    "CREATE TABLE sensor (device TEXT PRIMARY KEY) STRICT, WITHOUT ROWID",
+)
+
+MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST, _SECOND, _THIRD)
 """Statements that lead from each version to the next; never changed once released."""
 
 SCHEMA_VERSION: Final = len(MIGRATIONS)

@@ -14,15 +14,17 @@ import numpy as np
 
 from contract.events import Event, EventKind
 from contract.protocols import StoreUnavailableError
-from contract.telemetry import SummaryPoint
+from contract.telemetry import SensorPoint, SummaryPoint
 from contract.units import US_PER_S
 from ingest.read import (
     FUTURE_TOLERANCE_S,
     MAX_EVENTS,
+    MAX_READINGS,
     LatestPoint,
     Series,
     StoredEvent,
     StoredLetter,
+    StoredReading,
     check_metric,
     newest_of_residents,
 )
@@ -32,6 +34,12 @@ _POINT_COLUMNS: Final = (
     "at_us, device, resident, mean_x_g, mean_y_g, mean_z_g, min_g, max_g, deviation_g, worn, "
     "battery_percent, rssi_dbm, heart_rate_bpm, zone"
 )
+
+_READING_COLUMNS: Final = (
+    "at_us, device, zone, resident, changed, motion, opening, press, occupied, temperature_c, "
+    "humidity_percent, battery_percent, rssi_dbm"
+)
+_STATES: Final = ("motion", "opening", "occupied")
 
 
 class StoreReader:
@@ -111,6 +119,36 @@ class StoreReader:
             np.array([row[1] for row in found], dtype=np.float64),
         )
 
+    def latest_readings(self, now_us: int) -> list[StoredReading]:
+        limit_us = now_us + FUTURE_TOLERANCE_S * US_PER_S
+        found: list[StoredReading] = []
+        with self._reading() as connection:
+            devices = connection.execute("SELECT device FROM sensor ORDER BY device").fetchall()
+            for (device,) in devices:
+                row = connection.execute(
+                    f"SELECT {_READING_COLUMNS}, gateway, late, synced "  # noqa: S608 - a constant
+                    "FROM reading JOIN session ON session.id = session_id "
+                    "WHERE device = ? AND at_us <= ? "
+                    "ORDER BY at_us DESC, reading.rowid DESC LIMIT 1",
+                    (device, limit_us),
+                ).fetchone()
+                if row is not None:
+                    found.append(_stored_reading(row))
+        return found
+
+    def readings(
+        self, device: str, start_us: int, end_us: int, *, limit: int = MAX_READINGS
+    ) -> list[StoredReading]:
+        with self._reading() as connection:
+            found = connection.execute(
+                f"SELECT {_READING_COLUMNS}, gateway, late, synced "  # noqa: S608 - a constant
+                "FROM reading JOIN session ON session.id = session_id "
+                "WHERE device = ? AND at_us >= ? AND at_us < ? "
+                "ORDER BY at_us, reading.rowid LIMIT ?",
+                (device, start_us, end_us, limit),
+            ).fetchall()
+        return [_stored_reading(row) for row in found]
+
     def dead_letters(self, limit: int = 100) -> list[StoredLetter]:
         """What was refused, latest first."""
         with self._reading() as connection:
@@ -160,6 +198,16 @@ def _check_version(connection: sqlite3.Connection, path: Path) -> None:
         raise StoreUnavailableError(
             f"{path} has version {version}, this program reads {SCHEMA_VERSION}"
         )
+
+
+def _stored_reading(row: tuple[object, ...]) -> StoredReading:
+    *_, gateway, late, synced = row
+    values = dict(zip(_READING_COLUMNS.split(", "), row, strict=False))
+    for name in _STATES:
+        if values[name] is not None:
+            values[name] = bool(values[name])
+    point = SensorPoint(**values)  # type: ignore[arg-type]
+    return StoredReading(point, str(gateway), bool(late), bool(synced))
 
 
 def _point(row: tuple[object, ...]) -> SummaryPoint:

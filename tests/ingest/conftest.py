@@ -16,7 +16,7 @@ from contract.events import EVENT_SCHEMA, Event, EventKind
 from contract.flood import Allowance
 from contract.messages import Receipt, Status
 from contract.protocols import Message
-from contract.telemetry import TELEMETRY_SCHEMA, SummaryPoint, TelemetryBatch
+from contract.telemetry import TELEMETRY_SCHEMA, SensorPoint, SummaryPoint, TelemetryBatch
 from ingest import IngestService, SqliteStore, StoreReader
 from messaging import LocalBroker, LocalBus
 
@@ -57,6 +57,18 @@ def make_point(second: int = 0, **changes: object) -> SummaryPoint:
         "battery_percent": 80,
     }
     return SummaryPoint(**(values | changes))  # type: ignore[arg-type]
+
+
+def make_reading(second: int = 0, **changes: object) -> SensorPoint:
+    values: dict[str, object] = {
+        "at_us": START_US + second * 1_000_000,
+        "device": "door-1",
+        "zone": "room-211",
+        "opening": True,
+        "battery_percent": 90,
+        "rssi_dbm": -70,
+    }
+    return SensorPoint(**(values | changes))  # type: ignore[arg-type]
 
 
 def make_batch(sequence: int = 1, **changes: object) -> TelemetryBatch:
@@ -192,6 +204,11 @@ def batch() -> Callable[..., TelemetryBatch]:
 @pytest.fixture
 def point() -> Callable[..., SummaryPoint]:
     return make_point
+
+
+@pytest.fixture
+def reading() -> Callable[..., SensorPoint]:
+    return make_reading
 
 
 @pytest.fixture

@@ -212,3 +212,53 @@ def test_what_a_gateway_measured_before_it_knew_the_time_is_not_old(
         await store.close()
 
     clock.run(main())
+
+
+def test_of_what_sensors_said_changes_stay_and_minutes_become_hours(
+    tmp_path: Path, batch: Any, reading: Any
+) -> None:
+    clock = VirtualClock()
+    start_us = now_us(clock) // DAY_US * DAY_US
+    home = SqliteHome(tmp_path)
+
+    def said(minute: int, **changes: Any) -> Any:
+        return reading(at_us=start_us + minute * 60_000_000, **changes)
+
+    minutes = [said(minute, device=f"door-{door}") for door in (1, 2) for minute in range(150)]
+    changes = [said(90, changed="opening"), said(95, changed="opening", opening=False)]
+    untimed = [reading(at_us=5), reading(at_us=7, changed="motion")]
+    batches = [
+        batch(1, points=[], sensors=untimed[:1]),
+        batch(2, points=[], sensors=[*minutes, *changes]),
+        batch(3, points=[], sensors=untimed[1:]),
+    ]
+
+    async def scenario() -> None:
+        store = home.open()
+        await store.write([], batches, start_us)
+        await until_done(store, start_us + 86_400_000_000 // 2)
+        assert len(home.rows("reading", "at_us")) == 304
+        await until_done(store, start_us + 2 * DAY_US)
+        minute = f"(at_us - {start_us}) / 60000000"
+        left = home.rows("reading", f"device, {minute}, coalesce(changed, '')")
+        assert [each for each in left if each[1] >= 0] == [
+            ("door-1", 0, ""),
+            ("door-1", 60, ""),
+            ("door-1", 90, "opening"),
+            ("door-1", 95, "opening"),
+            ("door-1", 120, ""),
+            ("door-2", 0, ""),
+            ("door-2", 60, ""),
+            ("door-2", 120, ""),
+        ]
+        await until_done(store, start_us + 4 * DAY_US)
+        # That it is of 1970 does not make old what came after all others.
+        assert home.rows("reading", "at_us") == [(7,)]
+        await store.close()
+
+    async def until_done(store: Any, moment_us: int) -> None:
+        store._next_look_us = 0
+        while await store.upkeep(moment_us):
+            pass
+
+    clock.run(scenario())

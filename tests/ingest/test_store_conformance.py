@@ -18,6 +18,7 @@ from contract.events import EventKind
 from contract.messages import Outcome
 from contract.protocols import StoreUnavailableError, WriteOutcome
 from ingest import DeadLetter
+from ingest.read import StoredReading
 from tests.ingest.places import InfluxdPlace, SqlitePlace, VictoriaPlace, started
 from tools.time_series import Influxd, ServerMissingError, VictoriaMetrics
 
@@ -222,6 +223,70 @@ def test_names_with_every_character_come_through(
         (found,) = reader.events(0, NOW_US, resident=name)
         assert found.event.zone == name
     reader.close()
+
+
+def test_what_room_sensors_said_is_there_once(place: Any, batch: Any, reading: Any) -> None:
+    whole = reading(
+        1, changed="press", press=2, motion=False, occupied=True, temperature_c=21.25,
+        humidity_percent=48.5, resident="resident-1",
+    )  # fmt: skip
+    bare = reading(2, device="door-2", opening=None, battery_percent=None, rssi_dbm=None)
+    # Two changes in one advert; and one told by two gateways.
+    both = [reading(3, changed="opening", opening=False), reading(3, changed="occupied")]
+    batches = [
+        batch(1, sensors=[whole, bare], clock="unsynced"),
+        batch(2, points=[], sensors=both, age_ms=70_000),
+        batch(1, points=[], gateway="gateway-b", sensors=[both[0], reading(10**8)]),
+    ]
+
+    async def scenario() -> None:
+        store = place.open()
+        assert await store.write([], batches, NOW_US) == ([], [STORED] * 3)
+        assert await store.write([], batches, NOW_US) == ([], [DUPLICATE] * 3)
+        await store.close()
+
+    run(scenario)
+    if not place.answers:
+        return
+    assert len(place.points()) == 3
+    reader = place.reader()
+    found = reader.readings("door-1", 0, NOW_US)
+    assert sorted(found, key=str) == sorted(
+        [
+            StoredReading(whole, "gateway-a", False, False),
+            *(StoredReading(each, "gateway-a", True, True) for each in both),
+            StoredReading(both[0], "gateway-b", False, True),
+        ],
+        key=str,
+    )
+    assert [each.point.at_us for each in found] == sorted(each.point.at_us for each in found)
+    assert [each.point for each in reader.readings("door-1", 0, whole.at_us + 1)] == [whole]
+    assert len(reader.readings("door-1", 0, NOW_US, limit=2)) == 2
+    assert reader.readings("door-9", 0, NOW_US) == []
+    latest = reader.latest_readings(NOW_US)
+    # The gateway whose clock says 2029 hides nothing.
+    assert [(each.point.device, each.point.at_us) for each in latest] == [
+        ("door-1", both[0].at_us),
+        ("door-2", bare.at_us),
+    ]
+    assert latest[1] == StoredReading(bare, "gateway-a", False, False)
+    assert reader.latest(NOW_US)[0].point.device == "wearable-1"
+    reader.close()
+
+
+def test_a_reading_that_can_never_be_stored_is_refused_with_its_reason(
+    place: Any, batch: Any, reading: Any
+) -> None:
+    bad = batch(2, points=[], sensors=[reading(1), reading(2, battery_percent=2**70)])
+
+    async def scenario() -> None:
+        store = place.open()
+        _, outcomes = await store.write([], [batch(1), bad], NOW_US)
+        assert [each.outcome for each in outcomes] == [Outcome.STORED, Outcome.REJECTED]
+        assert outcomes[1].reason
+        await store.close()
+
+    run(scenario)
 
 
 def test_readers_say_the_same(place: Any, event: Any, batch: Any, point: Any) -> None:

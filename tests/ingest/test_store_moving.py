@@ -70,7 +70,7 @@ def test_a_home_moves_without_a_gap(
             move(place, fail_after=7)
         moved = move(place)
         assert (moved.refused, moved.missing) == ([], [])
-        assert move(place).rows == {"event": 0, "point": 0, "minute": 0, "hour": 0}
+        assert move(place).rows == {"event": 0, "point": 0, "reading": 0, "minute": 0, "hour": 0}
         # Ingest goes on until it is restarted.
         await old.write([event(3)], [batch(5)], NOW_US)
         await old.close()
@@ -79,7 +79,9 @@ def test_a_home_moves_without_a_gap(
         assert again == ([DUPLICATE, DUPLICATE, STORED], [DUPLICATE, STORED])
         assert new.settled_up_to("demo", "gateway-a", "session-1") == 6
         moved = move(place)
-        assert moved == Moved({"event": 1, "point": 3, "minute": 0, "hour": 0}, [], [])
+        assert moved == Moved(
+            {"event": 1, "point": 3, "reading": 0, "minute": 0, "hour": 0}, [], []
+        )
         await new.close()
 
     run(scenario)
@@ -105,6 +107,25 @@ def test_what_did_not_arrive_is_named(tmp_path: Path, influxd: Influxd, batch: A
         await old.close()
 
     run(scenario)
+
+
+def test_what_room_sensors_said_moves_too(
+    tmp_path: Path, influxd: Influxd, batch: Any, reading: Any
+) -> None:
+    place = InfluxdPlace(tmp_path, influxd, "moving-readings")
+    said = [reading(second, changed="opening", opening=bool(second % 2)) for second in range(5)]
+
+    async def scenario() -> None:
+        old = SqliteStore.open(place.path)
+        await old.write([], [batch(1, points=[], sensors=said)], NOW_US)
+        assert move(place).rows["reading"] == 5
+        assert move(place).rows["reading"] == 0
+        await old.close()
+
+    run(scenario)
+    with closing(place.reader()) as reader:
+        assert [each.point for each in reader.readings("door-1", 0, NOW_US)] == said
+        assert [each.point for each in reader.latest_readings(NOW_US)] == said[-1:]
 
 
 def run(scenario: Callable[[], Awaitable[None]]) -> None:

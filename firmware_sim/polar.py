@@ -97,7 +97,11 @@ class PolarSensor(Strap):
             self.deaf_to -= 1
             return
         error, parameters = self._do(data)
-        self.say(CONTROL, bytes((0xF0, data[0], data[1], error, 0)) + parameters)
+        self.begin(self._answer(bytes((0xF0, data[0], data[1], error, 0)) + parameters))
+
+    async def _answer(self, answer: bytes) -> None:
+        await self.clock.sleep(ON_ITS_WAY_NS / NS_PER_S)
+        self.say(CONTROL, answer)
 
     def _do(self, command: bytes) -> tuple[int, bytes]:
         operation, measurement = command[0], command[1]

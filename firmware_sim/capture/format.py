@@ -90,6 +90,8 @@ class CapturedWearable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """Pseudonymous id, never a name."""
     placement: str = "wrist"
     streaming: bool = False
+    kind: str = "wardlight"
+    """Which decoder read it, as in `WearableConfig`."""
 
     @classmethod
     def of(cls, config: WearableConfig) -> CapturedWearable:
@@ -101,6 +103,7 @@ class CapturedWearable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
             resident=config.resident,
             placement=config.placement,
             streaming=config.streaming,
+            kind=config.kind,
         )
 
     def config(self) -> WearableConfig:
@@ -113,6 +116,7 @@ class CapturedWearable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
             bed=self.device,
             placement=self.placement,
             streaming=self.streaming,
+            kind=self.kind,
         )
 
 
@@ -268,6 +272,10 @@ class LinkStep(StrEnum):
     WRITTEN = "written"
     """The wearable took ``data``."""
     WRITE_FAILED = "write_failed"
+    READ = "read"
+    """The gateway read ``data``."""
+    READ_FAILED = "read_failed"
+    """It could not; ``reason`` says why. A link that is gone shows in what comes next."""
     NOTIFIED = "notified"
     """``data`` came; ``arrival_ns`` is when the radio says that it did."""
     LOST = "lost"

@@ -13,12 +13,14 @@ was recorded it gets it, and where not it is told so. The rules, by address:
 * A link that was lost then is lost at that moment. One that the recording gateway let go is
   not: it stays, in silence, until the gateway of now lets go.
 * Writes are accepted.
+* A value that is read is the one that was read at about that time (`READ_WAIT_NS`), at its moment,
+  or else the last one before; what could not be read then cannot be read now.
 """
 
 from __future__ import annotations
 
 import asyncio
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Final, NamedTuple
@@ -32,9 +34,17 @@ from contract.protocols import AdapterTrouble, HeardAdvert, LinkLostError
 from contract.units import NS_PER_S, ns_to_seconds, seconds_to_ns
 from firmware_sim.capture.format import CaptureError, LinkStep
 from firmware_sim.capture.reader import AdvertBatch, Capture, LinkRow
+from firmware_sim.capture.recorded_links import (
+    RecordedAttempt,
+    recorded_attempts,
+    recorded_values,
+)
 
 LINK_WAIT_NS: Final = seconds_to_ns(12)
 """How long connecting may take: a radio listens for 10 s, a gateway gives up after 15 s."""
+
+READ_WAIT_NS: Final = seconds_to_ns(5)
+"""How long a read may take: a gateway gives up after so long."""
 
 WINDOW_KEPT_NS: Final = seconds_to_ns(60)
 """How long a wearable's ring holds a window (contract.screen: it reaches 25 s)."""
@@ -51,16 +61,6 @@ class PlayedCounts(NamedTuple):
     links: int
     links_refused: int
     """That were asked for and not recorded."""
-
-
-class _Attempt(NamedTuple):
-    """One attempt at a link in the recording; recorded monotonic ns."""
-
-    outcome_ns: int
-    failure: str | None
-    until_ns: int
-    """When the link was lost or let go; the outcome, of one that failed."""
-    asked_ns: int
 
 
 class CaptureRadio:
@@ -92,7 +92,8 @@ class CaptureRadio:
         self._capture = capture
         self._clock = clock
         self._on_neighbour = on_neighbour
-        self._attempts = _attempts(capture)
+        self._attempts = recorded_attempts(capture)
+        self._values = recorded_values(capture)
         self._shift_ns: int | None = None
         self._finished = asyncio.Event()
         self._closed = False
@@ -249,7 +250,7 @@ class CaptureRadio:
         if link in self._links:
             self._links.remove(link)
 
-    def _next_attempt(self, address: str) -> _Attempt:
+    def _next_attempt(self, address: str) -> RecordedAttempt:
         """The recorded attempt that stands for one that is made now.
 
         Raises
@@ -268,6 +269,27 @@ class CaptureRadio:
                     return attempt
         self._refused += 1
         raise LinkLostError(f"the recording has no link to {address} at this time")
+
+    async def read(self, address: str, characteristic: str) -> bytes:
+        """The value that stands for one that is read now.
+
+        Raises
+        ------
+        LinkLostError
+            If it could not be read then, or nobody did.
+        """
+        values = self._values.get((address, characteristic), [])
+        now_ns = self._clock.monotonic_ns() - (self._shift_ns or 0)
+        place = bisect_left(values, now_ns, key=lambda each: each.at_ns)
+        if place == len(values) or values[place].at_ns > now_ns + READ_WAIT_NS:
+            place -= 1
+        if place < 0:
+            raise LinkLostError(f"the recording has no value of {characteristic} at this time")
+        value = values[place]
+        await self._until(value.at_ns)
+        if value.data is None:
+            raise LinkLostError(value.reason)
+        return value.data
 
     def _wake(self) -> None:
         if self._reader is not None and not self._reader.done():
@@ -310,7 +332,10 @@ class CapturedLink:
                 self.notify(WINDOW_UUID, payload, self._clock.monotonic_ns())
 
     async def read(self, characteristic: str) -> bytes:
-        raise LinkLostError(f"a wearable of this kind has no {characteristic} to read")
+        self._check()
+        data = await self._radio.read(self.address, characteristic)
+        self._check()
+        return data
 
     def notifications(self, characteristic: str) -> AsyncIterator[tuple[bytes, int]]:
         self._check()
@@ -371,31 +396,3 @@ class _Notifications:
             self._reader = asyncio.get_running_loop().create_future()
             await self._reader
         return self._waiting.popleft()
-
-
-def _attempts(capture: Capture) -> dict[str, list[_Attempt]]:
-    """Every recorded attempt at a link by address, in order."""
-    asked: dict[int, int] = {}
-    found: dict[int, tuple[str, _Attempt]] = {}
-    end_ns = capture.end_ns()
-    for row in capture.links(notifications=False):
-        if row.step is LinkStep.ASKED:
-            asked[row.link] = row.at_ns
-            unknown = _Attempt(end_ns, "the recording ends here", end_ns, row.at_ns)
-            found[row.link] = (row.address, unknown)
-        elif row.step is LinkStep.FAILED:
-            reason = row.reason or "the link did not come up in the recording"
-            attempt = _Attempt(row.at_ns, reason, row.at_ns, asked.get(row.link, row.at_ns))
-            found[row.link] = (row.address, attempt)
-        elif row.step is LinkStep.CONNECTED:
-            attempt = _Attempt(row.at_ns, None, end_ns, asked.get(row.link, row.at_ns))
-            found[row.link] = (row.address, attempt)
-        elif row.step in (LinkStep.LOST, LinkStep.LET_GO) and row.link in found:
-            address, attempt = found[row.link]
-            found[row.link] = (address, attempt._replace(until_ns=row.at_ns))
-    attempts: dict[str, list[_Attempt]] = {}
-    for address, attempt in found.values():
-        attempts.setdefault(address, []).append(attempt)
-    for of_address in attempts.values():
-        of_address.sort(key=lambda each: each.until_ns)
-    return attempts

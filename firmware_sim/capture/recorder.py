@@ -101,7 +101,13 @@ class RecordingLink:
         self._note(LinkStep.WRITTEN, characteristic=characteristic, data=data)
 
     async def read(self, characteristic: str) -> bytes:
-        return await self._inner.read(characteristic)
+        try:
+            data = await self._inner.read(characteristic)
+        except Exception as error:
+            self._note(LinkStep.READ_FAILED, characteristic=characteristic, reason=str(error))
+            raise
+        self._note(LinkStep.READ, characteristic=characteristic, data=data)
+        return data
 
     def notifications(self, characteristic: str) -> AsyncIterator[tuple[bytes, int]]:
         try:

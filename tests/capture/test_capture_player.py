@@ -366,3 +366,38 @@ def test_captured_once_more_the_traffic_is_the_same_to_the_byte(three_falls, tmp
         return [(row.address, row.characteristic, row.data, row.arrival_ns) for row in rows]
 
     assert set(notified(again)) == set(notified(first))
+
+
+BATTERY = "00002a19-0000-1000-8000-00805f9b34fb"
+
+
+def test_a_value_is_read_again_at_its_moment_and_later_as_it_was_last(air):
+    number = air.attempt(1, up_s=2)
+    air.step(3, LinkStep.READ, number, characteristic=BATTERY, data=b"\x50")
+    air.step(4, LinkStep.READ_FAILED, number, characteristic="none", reason="there is none")
+    air.step(20, LinkStep.READ, number, characteristic=BATTERY, data=b"\x4f")
+    capture = air.end(60)
+    read = []
+
+    async def story(radio, clock, at):
+        await at(1)
+        link = await radio.connect(ADDRESS)
+        read.append((await link.read(BATTERY), seconds(clock)))
+        with pytest.raises(LinkLostError, match="there is none"):
+            await link.read("none")
+        await at(10)
+        read.append((await link.read(BATTERY), seconds(clock)))
+        await at(18)
+        read.append((await link.read(BATTERY), seconds(clock)))
+        await at(40)
+        read.append((await link.read(BATTERY), seconds(clock)))
+        with pytest.raises(LinkLostError, match="no value"):
+            await link.read("never read")
+        await link.disconnect()
+        with pytest.raises(LinkLostError):
+            await link.read(BATTERY)
+
+    play(capture, story)
+    assert [value for value, _ in read] == [b"\x50", b"\x50", b"\x4f", b"\x4f"]
+    begin = read[0][1] - 3
+    assert [at - begin for _, at in read] == pytest.approx([3, 10, 20, 40], abs=0.01)

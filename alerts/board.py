@@ -9,9 +9,10 @@ from typing import Final
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from alerts import checks, cover
+from alerts import absences, checks, cover
 from alerts.policy import PRIORITY_ORDER, SILENT_AFTER_S, LogKind
 from alerts.records.models import (
+    Absence,
     EscalationStep,
     Fault,
     Home,
@@ -25,6 +26,7 @@ from alerts.records.models import (
     Wearable,
 )
 from alerts.views import (
+    AbsenceView,
     Board,
     CheckView,
     EventLine,
@@ -38,7 +40,7 @@ from alerts.views import (
     StaffRole,
     StaffView,
 )
-from contract.messages import IncidentState, Priority, Role
+from contract.messages import AbsenceKind, IncidentState, Priority, Role
 from contract.units import US_PER_S
 
 RECENT_S: Final = 12 * 3_600
@@ -73,10 +75,13 @@ def read_board(session: Session, home: str, moment_us: int) -> Board:
         view for view in views if view.state not in (IncidentState.UNPAGED, IncidentState.RESOLVED)
     ]
     resolved = [view for view in views if view.state is IncidentState.RESOLVED]
-    faults = _read_faults(session, home)
+    away = {row.resident: row for row in absences.open_absences(session, home)}
+    excused = frozenset(who for who, row in away.items() if row.until_us > moment_us)
+    faults = _read_faults(session, home, excused)
     out = cover.uncovered(session, home)
     services = _read_services(session, home, moment_us, out)
     names = staff_names(session, home)
+    absence_views = {who: absence_view(row, names, moment_us) for who, row in away.items()}
     return Board(
         home=home,
         revision=0 if record is None else record.revision,
@@ -88,7 +93,7 @@ def read_board(session: Session, home: str, moment_us: int) -> Board:
         ),
         recent=sorted(resolved, key=lambda view: -(view.resolved_at_us or 0)),
         faults=faults,
-        residents=_read_residents(session, home, incidents, services, out),
+        residents=_read_residents(session, home, incidents, services, out, away=absence_views),
         services=services,
         checks=sorted(
             (check_view(row, names, moment_us) for row in checks.open_checks(session, home)),
@@ -112,6 +117,21 @@ def check_view(row: ManualCheck, names: Mapping[str, str], moment_us: int) -> Ch
         checked_at_us=row.checked_at_us,
         checked_by=None if row.checked_by is None else names.get(row.checked_by, row.checked_by),
         ended_at_us=row.ended_at_us,
+    )
+
+
+def absence_view(row: Absence, names: Mapping[str, str], moment_us: int) -> AbsenceView:
+    """One absence; `names` are those of the staff, by id."""
+    return AbsenceView(
+        id=row.id,
+        resident_id=row.resident,
+        kind=AbsenceKind(row.kind),
+        since_us=row.since_us,
+        until_us=row.until_us,
+        over=row.ended_at_us is None and row.until_us <= moment_us,
+        by=names.get(row.by, row.by),
+        ended_at_us=row.ended_at_us,
+        ended_by=None if row.ended_by is None else names.get(row.ended_by, row.ended_by),
     )
 
 
@@ -230,7 +250,8 @@ def _urgency(view: IncidentView) -> tuple[int, int, int]:
     )
 
 
-def _read_faults(session: Session, home: str) -> list[FaultView]:
+def _read_faults(session: Session, home: str, excused: frozenset[str]) -> list[FaultView]:
+    """Open faults; of those who are excused, not what is to be expected."""
     rows = session.execute(
         select(Fault, Resident)
         .outerjoin(Resident, (Resident.home == Fault.home) & (Resident.id == Fault.resident))
@@ -249,6 +270,7 @@ def _read_faults(session: Session, home: str) -> list[FaultView]:
             since_us=fault.opened_at_us,
         )
         for fault, resident in rows
+        if not (fault.resident in excused and fault.cause in absences.HELD_CAUSES)
     ]
 
 
@@ -281,15 +303,22 @@ def _read_residents(
     incidents: Iterable[Incident],
     services: list[ServiceView],
     out: Mapping[str, str],
+    *,
+    away: Mapping[str, AbsenceView],
 ) -> list[ResidentView]:
     alarmed = {
         incident.resident for incident in incidents if incident.state != IncidentState.RESOLVED
     }
-    faulty = set(
-        session.scalars(
-            select(Fault.resident).where(Fault.home == home, Fault.cleared_at_us.is_(None))
+    excused = {who for who, absence in away.items() if not absence.over}
+    faulty = {
+        who
+        for who, cause in session.execute(
+            select(Fault.resident, Fault.cause).where(
+                Fault.home == home, Fault.cleared_at_us.is_(None)
+            )
         )
-    )
+        if not (who in excused and cause in absences.HELD_CAUSES)
+    }
     worn = set(session.scalars(select(Wearable.resident).where(Wearable.home == home)))
     watched = any(each.online for each in services if each.role == Role.ALERTS)
     gateways = [each for each in services if each.role == Role.GATEWAY]
@@ -299,6 +328,8 @@ def _read_residents(
             return ResidentState.ALERT
         if resident.id in faulty:
             return ResidentState.FAULT
+        if resident.id in excused:
+            return ResidentState.ABSENT
         if watched and gateways and resident.id in worn and resident.bed not in out:
             return ResidentState.OK
         return ResidentState.UNKNOWN
@@ -312,6 +343,8 @@ def _read_residents(
             floor=row.floor,
             state=state(row),
             last_heard_us=row.last_heard_us,
+            wears=row.id in worn,
+            absence=away.get(row.id),
         )
         for row in session.scalars(
             select(Resident).where(Resident.home == home).order_by(Resident.bed, Resident.id)

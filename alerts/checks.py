@@ -69,7 +69,9 @@ def differs(session: Session, home: str, losses: Sequence[Loss], every_s: int) -
     stand = {
         (row.floor, row.cause): (tuple(row.beds), row.every_s) for row in open_checks(session, home)
     }
-    return stand != {(loss.floor, loss.cause): (loss.beds, every_s) for loss in losses}
+    return stand != {
+        (loss.floor, loss.cause): (loss.beds, loss.every_s or every_s) for loss in losses
+    }
 
 
 def reconcile(
@@ -97,18 +99,19 @@ def reconcile(
     session.flush()
     for key, loss in wanted.items():
         known = rows.get(key)
+        each_s = loss.every_s or every_s
         before = min((due_of_bed[bed] for bed in loss.beds if bed in due_of_bed), default=None)
         if known is None:
-            _open(session, home, loss, every_s=every_s, now_us=now_us, ids=ids, before_us=before)
-        elif tuple(known.beds) != loss.beds or known.every_s != every_s:
+            _open(session, home, loss, every_s=each_s, now_us=now_us, ids=ids, before_us=before)
+        elif tuple(known.beds) != loss.beds or known.every_s != each_s:
             if tuple(known.beds) != loss.beds:
                 known.beds = list(loss.beds)
                 beds = ", ".join(loss.beds)
                 write_log(
                     session, known, CheckLogKind.BEDS_CHANGED, now_us, by=_AUTHOR, detail=beds
                 )
-            known.every_s = every_s
-            latest_us = now_us + every_s * US_PER_S
+            known.every_s = each_s
+            latest_us = now_us + each_s * US_PER_S
             _set_due(known, min(known.due_at_us, before or latest_us, latest_us), now_us)
     session.flush()
 

@@ -12,7 +12,7 @@ from typing import Final
 
 import structlog
 
-from alerts import checks, faults, schedule
+from alerts import absences, checks, faults, schedule
 from alerts.records.database import Database
 from contract.clock import Clock, now_us
 from contract.events import FaultCause
@@ -50,6 +50,7 @@ class ClockWatch:
         with self._database.transaction(self._home) as session:
             schedule.move(session, self._home, 0, moment_us)
             checks.move(session, self._home, 0, moment_us)
+            absences.move(session, self._home, 0, moment_us)
             faults.clear(session, self._home, FaultCause.CLOCK_JUMPED, faults.OWN, now_us=moment_us)
 
     def check(self) -> float:
@@ -85,6 +86,7 @@ class ClockWatch:
         with self._database.transaction(self._home) as session:
             pending = schedule.move(session, self._home, ns_to_us(jump_ns), moment_us)
             pending += checks.move(session, self._home, ns_to_us(jump_ns), moment_us)
+            pending += absences.move(session, self._home, ns_to_us(jump_ns), moment_us)
             faults.report(
                 session,
                 self._home,

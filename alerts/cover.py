@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from alerts import absences
 from alerts.records.models import Fault, Gateway, Resident, Service, Wearable
 from contract.events import FaultCause
 from contract.messages import Role
@@ -30,6 +31,13 @@ WEARABLE_CAUSES: Final = (
 )
 """One resident is not monitored. One of whom it is only not known whether she wears it is for
 the next round (SAFETY)."""
+
+ABSENCE_OVER: Final = "absence_over"
+"""The cause of a task that is no fault: somebody should be back from bathing, charging or leave."""
+
+REMIND_S: Final = 600
+"""Within how many seconds somebody is to see to it; then the person in charge is told. A bath that
+takes longer than was said is the likeliest reason, and a fall in it the worst."""
 
 LOSS_CAUSES: Final = (*GATEWAY_CAUSES, *WEARABLE_CAUSES)
 """In this order: a bed without cover for several reasons is looked after once, for the first."""
@@ -50,6 +58,8 @@ class Loss(NamedTuple):
     beds: tuple[str, ...]
     """Labels; a device where no bed is known."""
     since_us: int
+    every_s: int | None = None
+    """Seconds between two looks, where it is not as the home says."""
 
 
 class _Bed(NamedTuple):
@@ -102,15 +112,19 @@ def beds_of(uncovered_beds: Mapping[str, str], gateway: str) -> list[str]:
     return sorted(bed for bed, name in uncovered_beds.items() if name == gateway)
 
 
-def losses(session: Session, home: str) -> list[Loss]:
-    """Every loss of cover that stands, from the faults that are open."""
+def losses(session: Session, home: str, now_us: int) -> list[Loss]:
+    """Every loss of cover that stands, from the faults that are open, and whoever should be back;
+    what is to be expected of an absent wearable is none (`alerts.absences`).
+    """
     faults = session.scalars(
         select(Fault)
         .where(Fault.home == home, Fault.cause.in_(LOSS_CAUSES), Fault.cleared_at_us.is_(None))
         .order_by(Fault.opened_at_us, Fault.id)
     ).all()
-    if not faults:
+    overdue = absences.over(session, home, now_us)
+    if not faults and not overdue:
         return []
+    excused = absences.excused(session, home, now_us)
     out = uncovered(session, home)
     beds = _beds(session, home, {})
     residents = {
@@ -118,7 +132,17 @@ def losses(session: Session, home: str) -> list[Loss]:
     }
     seen: set[str] = set()
     groups: dict[tuple[str, str], tuple[list[str], int]] = {}
+    for absence in overdue:
+        who = residents[absence.resident]
+        seen.add(who.bed)
+        labels, since_us = groups.get((who.floor, ABSENCE_OVER), ([], absence.until_us))
+        groups[who.floor, ABSENCE_OVER] = [*labels, who.bed], min(since_us, absence.until_us)
+    idle = _idle(session, home)
     for fault in sorted(faults, key=lambda each: LOSS_CAUSES.index(FaultCause(each.cause))):
+        if fault.device in idle or (
+            fault.resident in excused and fault.cause in absences.HELD_CAUSES
+        ):
+            continue
         for label, floor in _of_fault(fault, out, beds, residents):
             if label in seen:
                 continue
@@ -126,9 +150,24 @@ def losses(session: Session, home: str) -> list[Loss]:
             labels, since_us = groups.get((floor, fault.cause), ([], fault.opened_at_us))
             groups[floor, fault.cause] = [*labels, label], min(since_us, fault.opened_at_us)
     return [
-        Loss(floor, cause, tuple(sorted(labels)), since_us)
+        Loss(
+            floor,
+            cause,
+            tuple(sorted(labels)),
+            since_us,
+            REMIND_S if cause == ABSENCE_OVER else None,
+        )
         for (floor, cause), (labels, since_us) in sorted(groups.items())
     ]
+
+
+def _idle(session: Session, home: str) -> set[str]:
+    """Wearables that nobody wears: nobody is without cover because of them."""
+    return set(
+        session.scalars(
+            select(Wearable.device).where(Wearable.home == home, Wearable.resident.is_(None))
+        )
+    )
 
 
 def _of_fault(

@@ -9,29 +9,51 @@ from __future__ import annotations
 import structlog
 from sqlalchemy.orm import Session
 
-from alerts import checks, transitions
-from alerts.board import check_view, read_board, read_incidents, read_staff, staff_names
+from alerts import absences, checks, transitions
+from alerts.board import (
+    absence_view,
+    check_view,
+    read_board,
+    read_incidents,
+    read_staff,
+    staff_names,
+)
 from alerts.errors import (
+    BadEndError,
     DeskError,
+    UnknownAbsenceError,
     UnknownCheckError,
+    UnknownFaultError,
     UnknownHomeError,
     UnknownIncidentError,
+    UnknownResidentError,
     UnknownStaffError,
     WrongStateError,
 )
 from alerts.records.database import Database
-from alerts.records.models import Incident, ManualCheck, Staff
-from alerts.views import Board, CheckView, IncidentView, ResolutionOutcome, StaffView
+from alerts.records.models import Absence, Incident, ManualCheck, Resident, Staff
+from alerts.views import (
+    AbsenceView,
+    Board,
+    CheckView,
+    IncidentView,
+    ResolutionOutcome,
+    StaffView,
+)
 from contract.clock import Clock, now_us
 from contract.ids import IdSource
-from contract.messages import IncidentState
+from contract.messages import AbsenceKind, IncidentState
 
 __all__ = [
+    "BadEndError",
     "Desk",
     "DeskError",
+    "UnknownAbsenceError",
     "UnknownCheckError",
+    "UnknownFaultError",
     "UnknownHomeError",
     "UnknownIncidentError",
+    "UnknownResidentError",
     "UnknownStaffError",
     "WrongStateError",
 ]
@@ -175,6 +197,82 @@ class Desk:
             session.flush()
             return check_view(row, staff_names(session, self._home), moment_us)
 
+    def absence(self, absence_id: str) -> AbsenceView:
+        """One absence, also one that has ended.
+
+        Raises
+        ------
+        UnknownAbsenceError
+            If there is none with this id.
+        """
+        with self._database.session() as session:
+            return self._absence_view(session, self._find_absence(session, absence_id))
+
+    def absent(
+        self, resident_id: str, kind: AbsenceKind, staff_id: str, until_us: int | None = None
+    ) -> AbsenceView:
+        """A resident's wearable is off or away: bathing, charging, leave.
+
+        If somebody said the same before, nothing changes and the view says who.
+
+        Parameters
+        ----------
+        until_us
+            Expected end; default what is usual for this kind (`alerts.absences.DEFAULT_S`).
+
+        Raises
+        ------
+        UnknownResidentError, UnknownStaffError
+            If there is no such resident or person.
+        BadEndError
+            If the end cannot be.
+        """
+        with self._database.transaction(self._home) as session:
+            resident = session.get(Resident, (self._home, resident_id))
+            if resident is None:
+                raise UnknownResidentError(f"there is no resident {resident_id!r}")
+            self._check_staff(session, staff_id)
+            row = absences.begin(
+                session,
+                resident,
+                AbsenceKind(kind),
+                by=staff_id,
+                until_us=until_us,
+                now_us=now_us(self._clock),
+                ids=self._ids,
+            )
+            return self._absence_view(session, row)
+
+    def back_at(self, absence_id: str, staff_id: str, until_us: int) -> AbsenceView:
+        """Another expected end; saying it twice is saying it once.
+
+        Raises
+        ------
+        UnknownAbsenceError, UnknownStaffError
+            If there is no such absence or person.
+        BadEndError
+            If the end cannot be.
+        """
+        with self._database.transaction(self._home) as session:
+            row = self._find_absence(session, absence_id)
+            self._check_staff(session, staff_id)
+            absences.move_end(session, row, until_us, by=staff_id, now_us=now_us(self._clock))
+            return self._absence_view(session, row)
+
+    def back(self, absence_id: str, staff_id: str) -> AbsenceView:
+        """She is back, or wears it again. If somebody was quicker, the view says who.
+
+        Raises
+        ------
+        UnknownAbsenceError, UnknownStaffError
+            If there is no such absence or person.
+        """
+        with self._database.transaction(self._home) as session:
+            row = self._find_absence(session, absence_id)
+            self._check_staff(session, staff_id)
+            absences.end(session, row, staff_id, now_us(self._clock))
+            return self._absence_view(session, row)
+
     def revision(self) -> int:
         """Grows with every change that the board would show; cheap enough to ask often."""
         return self._database.revision(self._home)
@@ -204,6 +302,16 @@ class Desk:
         if row is None or row.home != self._home:
             raise UnknownCheckError(f"there is no manual check {check_id!r}")
         return row
+
+    def _find_absence(self, session: Session, absence_id: str) -> Absence:
+        row = session.get(Absence, absence_id)
+        if row is None or row.home != self._home:
+            raise UnknownAbsenceError(f"there is no absence {absence_id!r}")
+        return row
+
+    def _absence_view(self, session: Session, row: Absence) -> AbsenceView:
+        session.flush()
+        return absence_view(row, staff_names(session, self._home), now_us(self._clock))
 
     def _find_unresolved(self, session: Session, incident_id: str, staff_id: str) -> Incident:
         incident = self._find(session, incident_id)

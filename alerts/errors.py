@@ -19,6 +19,22 @@ class UnknownCheckError(DeskError):
     """There is no manual check with this id."""
 
 
+class UnknownResidentError(DeskError):
+    """There is no resident with this id."""
+
+
+class UnknownAbsenceError(DeskError):
+    """There is no absence with this id."""
+
+
+class UnknownFaultError(DeskError):
+    """There is no such fault, or it is no longer open."""
+
+
+class BadEndError(DeskError):
+    """An expected end that cannot be; the message says what can."""
+
+
 class UnknownStaffError(DeskError):
     """There is nobody with this id; nothing is done in nobody's name."""
 

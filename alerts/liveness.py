@@ -15,13 +15,13 @@ import structlog
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
-from alerts import cover, faults
+from alerts import absences, cover, faults
 from alerts.policy import SILENT_AFTER_S
 from alerts.records.database import Database
-from alerts.records.models import Gateway, Resident, Service, Wearable
+from alerts.records.models import Absence, Gateway, Resident, Service, Wearable
 from contract.clock import Clock, now_us
 from contract.events import FaultCause
-from contract.messages import LAST_SEQUENCE, Presence, Role, Status
+from contract.messages import LAST_SEQUENCE, AbsenceKind, Presence, Role, Status
 from contract.units import NS_PER_S
 
 OLD_SESSIONS: Final = 32
@@ -286,6 +286,29 @@ class Liveness:
                 row = Service(home=self._home, name=name, role=Role.ALERTS, beds=[])
                 session.add(row)
             row.session, row.online, row.heard_at_us = run, online, now_us(self._clock)
+
+    def end_leaves(self, ages: tuple[dict[str, int], dict[str, int]]) -> None:
+        """End the leave of whoever is heard again; before `write_ages`, whose times are compared.
+
+        Parameters
+        ----------
+        ages
+            From `take_ages`.
+        """
+        _, devices = ages
+        with self._database.session() as session:
+            on_leave = session.scalars(
+                select(Absence.id)
+                .where(
+                    Absence.home == self._home,
+                    Absence.kind == AbsenceKind.LEAVE,
+                    Absence.ended_at_us.is_(None),
+                )
+                .limit(1)
+            ).first()
+        if on_leave is not None and devices:
+            with self._database.transaction(self._home) as session:
+                absences.end_heard(session, self._home, devices)
 
     def write_ages(self, own: str, ages: tuple[dict[str, int], dict[str, int]]) -> None:
         """Write when everyone was heard last, and that we are alive: statements prepared once,

@@ -104,11 +104,11 @@ class Rounds:
         with self._database.session() as session:
             due_us = checks.next_at_us(session, self._home)
             is_due = due_us is not None and due_us <= moment_us
-            losses = cover.losses(session, self._home)
+            losses = cover.losses(session, self._home, moment_us)
             if not is_due and not checks.differs(session, self._home, losses, self._every_s):
                 return []
         with self._database.transaction(self._home) as session:
-            losses = cover.losses(session, self._home)
+            losses = cover.losses(session, self._home, moment_us)
             if checks.differs(session, self._home, losses, self._every_s):
                 checks.reconcile(
                     session,

@@ -255,6 +255,7 @@ class AlertService:
                     written_ns = moment_ns
                     ages = self._liveness.take_ages()
                     if self._publisher.speaks:
+                        await self._database.run(self._liveness.end_leaves, ages)
                         await self._database.run(self._liveness.write_ages, NAME, ages)
             except DATABASE_ERRORS as error:
                 self._publisher.counts["pulses_failed"] += 1

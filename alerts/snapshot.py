@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from alerts import checks
+from alerts import absences, checks
 from alerts.cover import LOSS_CAUSES
 from alerts.faults import OWN
 from alerts.records.models import (
@@ -47,7 +47,7 @@ class Snapshot(NamedTuple):
     own_faults: tuple[str, ...]
     """Causes that stand about the alert service itself."""
     checks_due_us: int | None = None
-    """When a manual check is to be raised."""
+    """When a manual check is to be raised, or somebody should be back."""
     cover: tuple[object, ...] = ()
     """What decides which beds are without cover: as long as it is the same, they are the same."""
 
@@ -75,6 +75,7 @@ def read(session: Session, home: str, moment_us: int) -> Snapshot:
         .where(Service.home == home, Service.role == Role.GATEWAY)
         .order_by(Service.name)
     ).all()
+    overdue = [row.id for row in absences.over(session, home, moment_us)]
     lost = session.scalars(
         select(Fault.id)
         .where(Fault.home == home, Fault.cause.in_(LOSS_CAUSES), Fault.cleared_at_us.is_(None))
@@ -97,9 +98,19 @@ def read(session: Session, home: str, moment_us: int) -> Snapshot:
                 .order_by(Fault.cause)
             )
         ),
-        checks.next_at_us(session, home),
-        (record.config_revision, *lost, *((row.name, row.online, *row.beds) for row in seen)),
+        _checks_due_us(session, home, moment_us),
+        (
+            record.config_revision,
+            *overdue,
+            *lost,
+            *((row.name, row.online, *row.beds) for row in seen),
+        ),
     )
+
+
+def _checks_due_us(session: Session, home: str, moment_us: int) -> int | None:
+    moments = (checks.next_at_us(session, home), absences.next_at_us(session, home, moment_us))
+    return min((at_us for at_us in moments if at_us is not None), default=None)
 
 
 def _shown(session: Session, home: str, moment_us: int) -> tuple[Shown, ...]:

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 import msgspec
 
-from contract.messages import IncidentState, Priority
+from contract.messages import AbsenceKind, IncidentState, Priority
 
 
 class ResolutionOutcome(StrEnum):
@@ -42,7 +42,16 @@ class ResidentState(StrEnum):
     """Not monitored, or not as it should be; the fault says why."""
     UNKNOWN = "unknown"
     """No gateway that covers this bed is heard."""
+    ABSENT = "absent"
+    """Staff have said that the wearable is off or away, and until when."""
     OK = "ok"
+
+
+class DeviceSort(StrEnum):
+    """What an incident's device is to the home."""
+
+    WEARABLE = "wearable"
+    SENSOR = "sensor"
 
 
 class EventLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,6 +113,8 @@ class IncidentView(msgspec.Struct, frozen=True, kw_only=True):
     events: list[EventLine]
     log: list[LogLine]
     device: str | None = None
+    device_sort: DeviceSort | None = None
+    """What the device is to the home: told where nobody is known to wear it."""
 
 
 class FaultView(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,6 +156,24 @@ class CheckView(msgspec.Struct, frozen=True, kw_only=True):
     """Cover is back."""
 
 
+class AbsenceView(msgspec.Struct, frozen=True, kw_only=True):
+    """A resident's wearable is off or away, as staff have said."""
+
+    id: str
+    resident_id: str
+    kind: AbsenceKind
+    since_us: int
+    until_us: int
+    """Expected end."""
+    over: bool
+    """It has passed, and nobody has said that she is back."""
+    by: str
+    """Who said so: a name."""
+    ended_at_us: int | None = None
+    ended_by: str | None = None
+    """A name, or ``wearable`` where it was heard again."""
+
+
 class ResidentView(msgspec.Struct, frozen=True, kw_only=True):
     """One resident on the board."""
 
@@ -156,6 +185,9 @@ class ResidentView(msgspec.Struct, frozen=True, kw_only=True):
     state: ResidentState
     last_heard_us: int | None
     """When a gateway last said that it hears the wearable; up to a minute behind."""
+    wears: bool = True
+    """A wearable is paired to her."""
+    absence: AbsenceView | None = None
 
 
 class ServiceView(msgspec.Struct, frozen=True, kw_only=True):

@@ -74,9 +74,10 @@ CAUSES: Final[Mapping[str, Label]] = MappingProxyType(
         "wearable_not_heard": Label("收不到配戴裝置訊號", "wearable not heard"),
         "not_worn": Label("未有配戴裝置", "wearable not worn"),
         "sensor_fault": Label("感應器故障", "sensor broken"),
+        "absence_over": Label("登記的離開時間已過", "should be back, nobody has said so"),
     }
 )
-"""By `alerts.cover.LOSS_CAUSES`."""
+"""By `alerts.cover.LOSS_CAUSES`, and `ABSENCE_OVER`."""
 
 ROLES: Final[Mapping[str, Label]] = MappingProxyType(
     {

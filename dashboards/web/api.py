@@ -14,8 +14,9 @@ from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from alerts.desk import Desk
-from alerts.views import Board, CheckView, IncidentView, ResolutionOutcome, StaffView
+from alerts.views import AbsenceView, Board, CheckView, IncidentView, ResolutionOutcome, StaffView
 from contract.clock import Clock
+from contract.messages import AbsenceKind
 from contract.units import NS_PER_MS
 from dashboards.web import examples
 from dashboards.web.board import MAX_NOTE_CHARACTERS
@@ -48,6 +49,27 @@ class Resolution(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     )
 
 
+_UNTIL_US = Annotated[
+    int, msgspec.Meta(description="Expected end, microseconds since 1970 UTC.", ge=0)
+]
+
+
+class Away(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Somebody says that a resident's wearable is off or away."""
+
+    staff_id: _STAFF_ID
+    kind: AbsenceKind
+    until_us: _UNTIL_US | None = None
+    """Expected end; default what is usual for this kind."""
+
+
+class BackAt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Somebody says until when."""
+
+    staff_id: _STAFF_ID
+    until_us: _UNTIL_US
+
+
 class Health(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the board can be believed."""
 
@@ -75,6 +97,9 @@ API_EXAMPLES: Final[tuple[msgspec.Struct, ...]] = (
         outcome=ResolutionOutcome.TRUE_FALL_NO_INJURY,
         note="Slid off the bed.",
     ),
+    examples.ABSENCE,
+    Away(staff_id=examples.STAFF.id, kind=AbsenceKind.BATHING),
+    BackAt(staff_id=examples.STAFF.id, until_us=examples.ABSENCE.until_us),
     Health(status="ok", revision=42, read_ms=3.2, boards_open=2, not_heard=[]),
 )
 """For the published OpenAPI."""
@@ -85,6 +110,10 @@ class BadBodyError(ValueError):
 
 
 _IncidentId = Annotated[str, Path(description="Id of an incident.")]
+
+_ResidentId = Annotated[str, Path(description="Pseudonymous id of a resident.")]
+
+_AbsenceId = Annotated[str, Path(description="Id of an absence.")]
 
 _CheckId = Annotated[str, Path(description="Id of a manual check.")]
 
@@ -106,6 +135,12 @@ _ACT_REFUSALS: Final = {
 _CHECK_REFUSALS: Final = {
     status: reason for status, reason in _ACT_REFUSALS.items() if status != 409
 } | {404: "There is no such manual check (or no such staff member)."}
+
+
+_ABSENCE_REFUSALS: Final = _CHECK_REFUSALS | {
+    404: "There is no such resident, absence or staff member.",
+    422: "The body is not what the schema says, or the end cannot be.",
+}
 
 
 async def read_body(request: Request, kind: type[T]) -> T:
@@ -218,6 +253,23 @@ class ApiRoutes:
             openapi_extra=act,
             responses=answers(reference(CheckView), "The check as it stands now.", _CHECK_REFUSALS),
         )
+        absences = (
+            ("/residents/{resident_id}/absence", self.absent, "A wearable is off or away", Away),
+            ("/absences/{absence_id}/until", self.back_at, "It is so until another time", BackAt),
+            ("/absences/{absence_id}/back", self.back, "She is back, or wears it again", Act),
+        )
+        for path, absence_handler, summary, kind in absences:
+            self.router.add_api_route(
+                path,
+                absence_handler,
+                methods=["POST"],
+                summary=summary,
+                tags=["act"],
+                openapi_extra=body(kind),
+                responses=answers(
+                    reference(AbsenceView), "How it stands now, whoever said so.", _ABSENCE_REFUSALS
+                ),
+            )
 
     async def board(self) -> Response:
         """Alerts that are not resolved, falls in the making, faults, residents, services."""
@@ -271,6 +323,33 @@ class ApiRoutes:
         act = await read_body(request, Act)
         view = await asyncio.to_thread(self._desk.checked, check_id, act.staff_id)
         _log.info("acted", action="checked", check=check_id, staff=act.staff_id, via="api")
+        return reply(view)
+
+    async def absent(self, request: Request, resident_id: _ResidentId) -> Response:
+        """Until its end that it is not worn or not heard is no fault; falls and the button alarm
+        as ever. Look at `by`: somebody may have been quicker.
+        """
+        said = await read_body(request, Away)
+        view = await asyncio.to_thread(
+            self._desk.absent, resident_id, said.kind, said.staff_id, said.until_us
+        )
+        return self._said(view, "absent", said.staff_id)
+
+    async def back_at(self, request: Request, absence_id: _AbsenceId) -> Response:
+        """An absolute time, so that saying it twice is saying it once."""
+        said = await read_body(request, BackAt)
+        view = await asyncio.to_thread(self._desk.back_at, absence_id, said.staff_id, said.until_us)
+        return self._said(view, "back_at", said.staff_id)
+
+    async def back(self, request: Request, absence_id: _AbsenceId) -> Response:
+        """Look at `ended_by`: somebody may have been quicker."""
+        act = await read_body(request, Act)
+        view = await asyncio.to_thread(self._desk.back, absence_id, act.staff_id)
+        return self._said(view, "back", act.staff_id)
+
+    @staticmethod
+    def _said(view: AbsenceView, action: str, staff_id: str) -> Response:
+        _log.info("acted", action=action, absence=view.id, staff=staff_id, via="api")
         return reply(view)
 
     async def _act(

@@ -19,6 +19,8 @@ from dashboards.web.api import (
     API_EXAMPLES,
     Act,
     ApiRoutes,
+    Away,
+    BackAt,
     BadBodyError,
     Health,
     Resolution,
@@ -114,7 +116,7 @@ def create_app(
     refusals.add_to(app)
     app.add_exception_handler(BadBodyError, bad_body)
     app.add_middleware(Guard, api_prefix=f"{PREFIX}/", refuse=refusals.refuse, fail=refusals.fail)
-    structs, examples = (*VIEWS, Act, Resolution, Health), API_EXAMPLES
+    structs, examples = (*VIEWS, Act, Away, BackAt, Resolution, Health), API_EXAMPLES
     if reader is not None:
         app.include_router(ResidentRoutes(desk, reader, clock).router)
         structs, examples = (*structs, *RESIDENT_VIEWS), (*examples, *RESIDENT_EXAMPLES)

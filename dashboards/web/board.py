@@ -17,9 +17,9 @@ from fastapi import APIRouter, Request
 from starlette.datastructures import FormData
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from alerts.desk import Desk, UnknownCheckError, UnknownIncidentError
-from alerts.views import IncidentView, ResolutionOutcome, StaffView
-from contract.messages import IncidentState
+from alerts.desk import Desk, UnknownAbsenceError, UnknownCheckError, UnknownIncidentError
+from alerts.views import AbsenceView, IncidentView, ResolutionOutcome, StaffView
+from contract.messages import AbsenceKind, IncidentState
 from dashboards.web.guard import RefusedError
 from dashboards.web.language import Language, choose_language
 from dashboards.web.live import BoardFeed, TooManyStreamsError
@@ -37,6 +37,10 @@ MAX_NOTE_CHARACTERS: Final = 500
 ACTIONS: Final = ("acknowledge", "arrive", "resolve")
 CHECK: Final = "check"
 """The one action on a manual check; in its form the check stands in the incident's place."""
+
+ABSENT, BACK_AT, BACK = "absent", "back_at", "is_back"
+"""A wearable is off or away, until another time, or no longer. In their forms the resident, or the
+absence, stands in the incident's place, and the kind, or the time, in the outcome's."""
 
 
 def language_of(request: Request) -> Language:
@@ -87,6 +91,9 @@ class BoardRoutes:
         add("/who", self.set_who, methods=["POST"])
         add("/incidents/{incident_id}/{action}", self.act, methods=["POST"])
         add("/checks/{check_id}/done", self.check, methods=["POST"])
+        add("/residents/{resident_id}/absent", self.absent, methods=["POST"])
+        add("/absences/{absence_id}/until", self.back_at, methods=["POST"])
+        add("/absences/{absence_id}/back", self.back, methods=["POST"])
 
     async def show(self, request: Request) -> Response:
         """The board."""
@@ -150,37 +157,47 @@ class BoardRoutes:
             outcome=_text(form, "outcome"),
             note=_text(form, "note"),
         )
-        me = await self._me(request)
-        if me is None:
-            await asyncio.to_thread(self._desk.incident, incident_id)
-            return await self._who(request, asked)
-        await self._do(asked, me.id)
-        return _to_board(asked)
+        return await self._ask_or_do(request, asked, self._desk.incident)
 
     async def check(self, request: Request, check_id: str) -> Response:
         """Somebody has looked after beds that are not being monitored."""
         asked = Asked(action=CHECK, incident=check_id)
+        return await self._ask_or_do(request, asked, self._desk.check)
+
+    async def absent(self, request: Request, resident_id: str) -> Response:
+        """A resident's wearable is off or away, for as long as is usual."""
+        form = await request.form()
+        asked = Asked(action=ABSENT, incident=resident_id, outcome=_text(form, "kind"))
+        return await self._ask_or_do(request, asked)
+
+    async def back_at(self, request: Request, absence_id: str) -> Response:
+        """Until another time."""
+        form = await request.form()
+        asked = Asked(action=BACK_AT, incident=absence_id, outcome=_text(form, "until_us"))
+        return await self._ask_or_do(request, asked, self._desk.absence)
+
+    async def back(self, request: Request, absence_id: str) -> Response:
+        """She is back, or wears it again."""
+        asked = Asked(action=BACK, incident=absence_id)
+        return await self._ask_or_do(request, asked, self._desk.absence)
+
+    async def _ask_or_do(
+        self, request: Request, asked: Asked, find: Callable[[str], object] | None = None
+    ) -> Response:
+        """Do it; ask first who is acting, if that is not known and there is what is acted on."""
         me = await self._me(request)
         if me is None:
-            await asyncio.to_thread(self._desk.check, check_id)
+            if find is not None:
+                await asyncio.to_thread(find, asked.incident)
             return await self._who(request, asked)
         await self._do(asked, me.id)
         return _to_board(asked)
 
     async def _do(self, asked: Asked, staff_id: str) -> None:
-        desk = self._desk
-        if asked.action == "acknowledge":
-            await asyncio.to_thread(desk.acknowledge, asked.incident, staff_id)
-        elif asked.action == "arrive":
-            await asyncio.to_thread(desk.arrive, asked.incident, staff_id)
-        elif asked.action == "resolve":
-            outcome = parse_outcome(asked.outcome)
-            note = asked.note.strip()[:MAX_NOTE_CHARACTERS]
-            await asyncio.to_thread(desk.resolve, asked.incident, staff_id, outcome, note)
-        elif asked.action == CHECK:
-            await asyncio.to_thread(desk.checked, asked.incident, staff_id)
-        else:
+        act = _ACTS.get(asked.action)
+        if act is None:
             raise RefusedError(422, "error_form")
+        await asyncio.to_thread(act, self._desk, asked, staff_id)
         _log.info("acted", action=asked.action, incident=asked.incident, staff=staff_id)
 
     async def _who(self, request: Request, asked: Asked) -> Response:
@@ -200,10 +217,19 @@ class BoardRoutes:
     async def _said(self, request: Request, language: Language, me: StaffView | None) -> str | None:
         """One sentence on what became of the action that led here, as things stand now."""
         did, incident_id = request.query_params.get("did"), request.query_params.get("incident")
-        if did == CHECK and incident_id:
-            return await self._said_of_check(incident_id, language, me)
-        if did not in ACTIONS or not incident_id:
+        if not did or not incident_id:
             return None
+        if did == CHECK:
+            return await self._said_of_check(incident_id, language, me)
+        if did in (ABSENT, BACK_AT, BACK):
+            return await self._said_of_absence(did, incident_id, language, me)
+        if did not in ACTIONS:
+            return None
+        return await self._said_of_incident(did, incident_id, language, me)
+
+    async def _said_of_incident(
+        self, did: str, incident_id: str, language: Language, me: StaffView | None
+    ) -> str | None:
         try:
             view = await asyncio.to_thread(self._desk.incident, incident_id)
         except UnknownIncidentError:
@@ -233,6 +259,32 @@ class BoardRoutes:
         person = self._pages.presenters[language].person(view.checked_by)
         return words("already_check", bed=beds, name=person)
 
+    async def _said_of_absence(
+        self, did: str, about: str, language: Language, me: StaffView | None
+    ) -> str | None:
+        board = await asyncio.to_thread(self._desk.board)
+        view: AbsenceView | None
+        if did == ABSENT:
+            absences = (resident.absence for resident in board.residents if resident.id == about)
+            view = next(absences, None)
+        else:
+            try:
+                view = await asyncio.to_thread(self._desk.absence, about)
+            except UnknownAbsenceError:
+                return None
+        who = next((each for each in board.residents if view and each.id == view.resident_id), None)
+        if view is None or who is None:
+            return None
+        words = WORDS[language]
+        if view.ended_at_us is not None:
+            mine = me is not None and view.ended_by == me.name
+            return words("did_back" if mine else "already_back", bed=who.bed, name=view.ended_by)
+        mine = did == BACK_AT or (me is not None and view.by == me.name)
+        what = self._pages.presenters[language].absence_text(who, board.at_us)
+        return words(
+            "did_absent" if mine else "already_absent", bed=who.bed, what=what, name=view.by
+        )
+
     def _refusal(self, request: Request, status: int, what: str, to_do: str) -> Response:
         page = self._pages.error(language_of(request), what=what, to_do=to_do)
         return HTMLResponse(page, status_code=status)
@@ -243,6 +295,35 @@ _ACTOR: Final[Mapping[str, Callable[[IncidentView], str | None]]] = {
     "arrive": lambda view: view.arrived_by,
     "resolve": lambda view: view.resolved_by,
 }
+
+
+def _resolve(desk: Desk, asked: Asked, staff_id: str) -> None:
+    note = asked.note.strip()[:MAX_NOTE_CHARACTERS]
+    desk.resolve(asked.incident, staff_id, parse_outcome(asked.outcome), note)
+
+
+def _absent(desk: Desk, asked: Asked, staff_id: str) -> None:
+    if asked.outcome not in list(AbsenceKind):
+        raise RefusedError(422, "error_form")
+    desk.absent(asked.incident, AbsenceKind(asked.outcome), staff_id)
+
+
+def _back_at(desk: Desk, asked: Asked, staff_id: str) -> None:
+    if not (asked.outcome.isascii() and asked.outcome.isdecimal() and len(asked.outcome) <= 18):
+        raise RefusedError(422, "error_form")
+    desk.back_at(asked.incident, staff_id, int(asked.outcome))
+
+
+_ACTS: Final[Mapping[str, Callable[[Desk, Asked, str], object]]] = {
+    "acknowledge": lambda desk, asked, staff: desk.acknowledge(asked.incident, staff),
+    "arrive": lambda desk, asked, staff: desk.arrive(asked.incident, staff),
+    "resolve": _resolve,
+    CHECK: lambda desk, asked, staff: desk.checked(asked.incident, staff),
+    ABSENT: _absent,
+    BACK_AT: _back_at,
+    BACK: lambda desk, asked, staff: desk.back(asked.incident, staff),
+}
+"""What each form asks of the desk."""
 
 
 _REACHED: Final[Mapping[IncidentState, str]] = {

@@ -31,10 +31,12 @@ class TimelineLine(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """One outcome button."""
+    """One of several buttons."""
 
     value: str
     text: str
+    more: str = ""
+    """In small letters."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,18 +95,42 @@ class CheckCard:
     """Who looked last."""
     overdue: bool
     due: Countdown
+    absences: tuple[AbsenceLine, ...] = ()
+    """Who should be back: then their buttons stand in the place of the task's own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AbsenceLine:
+    """That a wearable is off or away, on its wearer's tile and in the task when it is over."""
+
+    id: str
+    kind: str
+    bed: str
+    text: str
+    """What, and until when."""
+    ask: str
+    """What is asked when it is over."""
+    over: bool
+    left: Countdown
+    by: str
+    ends: tuple[Choice, ...]
+    """Other ends to choose: microseconds since 1970, and what the button says."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ResidentTile:
     """One resident in the strip."""
 
+    id: str
     bed: str
     name: str
     state: str
     state_text: str
     zone: str | None
     heard: Age | None
+    absence: AbsenceLine | None
+    may_be_absent: bool
+    """There is a wearable that can be off or away."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,6 +166,8 @@ class BoardPage:
     time: str
     at_us: int
     outcomes: tuple[Choice, ...] = field(default=())
+    absences: tuple[Choice, ...] = field(default=())
+    """What a tile's buttons say: kinds, with how long each is."""
 
     @property
     def sounding(self) -> tuple[str, ...]:

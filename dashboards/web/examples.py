@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from alerts.views import (
+    AbsenceView,
     Board,
     CheckView,
     EventLine,
@@ -17,7 +18,7 @@ from alerts.views import (
     StaffRole,
     StaffView,
 )
-from contract.messages import IncidentState, Priority
+from contract.messages import AbsenceKind, IncidentState, Priority
 from contract.units import US_PER_S
 
 _IMPACT_US: Final = 1_767_297_600 * US_PER_S
@@ -74,6 +75,16 @@ CHECK: Final = CheckView(
     raised=0,
     checked_at_us=None,
     checked_by=None,
+)
+
+ABSENCE: Final = AbsenceView(
+    id="019b7a3c-5c00-7000-8000-000000000003",
+    resident_id="resident-2",
+    kind=AbsenceKind.BATHING,
+    since_us=_NOW_US - 300 * US_PER_S,
+    until_us=_NOW_US + 2_400 * US_PER_S,
+    over=False,
+    by=STAFF.name,
 )
 
 BOARD: Final = Board(

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from alerts.cover import ABSENCE_OVER
 from alerts.policy import LogKind
 from alerts.views import (
     Board,
@@ -25,7 +26,9 @@ from alerts.views import (
 from contract.events import SIREN_BUTTON, STAFF_POINT
 from contract.messages import IncidentState, Priority, Role
 from contract.units import US_PER_S, us_to_datetime
+from dashboards.web import absences
 from dashboards.web.cards import (
+    AbsenceLine,
     Age,
     BoardPage,
     Card,
@@ -110,7 +113,7 @@ class Presenter:
             alerts=alerts,
             watching=tuple(self.card(view, now_us) for view in board.watching),
             recent=tuple(self.card(view, now_us) for view in board.recent),
-            checks=tuple(self._check(view, now_us) for view in board.checks),
+            checks=tuple(self._check(view, board.residents, now_us) for view in board.checks),
             faults=faults,
             floors=self._floors(board, now_us),
             services=services,
@@ -123,6 +126,7 @@ class Presenter:
             outcomes=tuple(
                 Choice(outcome.value, self._words.outcome(outcome)) for outcome in ResolutionOutcome
             ),
+            absences=absences.kinds(self._words),
         )
 
     def time(self, at_us: int) -> str:
@@ -163,6 +167,11 @@ class Presenter:
             timeline=tuple(self._timeline(view)),
             closed=None if view.outcome is None else self._closed(view),
         )
+
+    def absence_text(self, resident: ResidentView, now_us: int) -> str:
+        """What stands of a resident, and until when."""
+        line = absences.line(resident, self._words, self._zone, now_us)
+        return "" if line is None else line.text
 
     def person(self, name: str | None) -> str:
         """A name as it is shown; the siren's button and a gateway's page are no person."""
@@ -253,10 +262,11 @@ class Presenter:
             what=what, to_do=to_do, person=person, thing=thing, detail=view.detail, since=since
         )
 
-    def _check(self, view: CheckView, now_us: int) -> CheckCard:
+    def _check(self, view: CheckView, residents: Iterable[ResidentView], now_us: int) -> CheckCard:
         """A task, with the time that is left for it or by which it is late."""
         words = self._words
-        cause, _ = words.fault(view.cause)
+        is_over = view.cause == ABSENCE_OVER
+        cause = words("check_absence") if is_over else words.fault(view.cause)[0]
         last = None
         if view.checked_at_us is not None:
             name, at = self.person(view.checked_by), self.short_time(view.checked_at_us)
@@ -266,11 +276,25 @@ class Presenter:
         return CheckCard(
             id=view.id,
             beds=", ".join(view.beds),
-            why=words("check_why", time=self.short_time(view.since_us), cause=cause),
+            why=cause
+            if is_over
+            else words("check_why", time=self.short_time(view.since_us), cause=cause),
             last=last,
             overdue=view.overdue,
             due=Countdown(view.due_at_us, words(key, time=left), words(key, time="{time}")),
+            absences=self._absences(view, residents, now_us) if is_over else (),
         )
+
+    def _absences(
+        self, check: CheckView, residents: Iterable[ResidentView], now_us: int
+    ) -> tuple[AbsenceLine, ...]:
+        """Who of the floor should be back."""
+        lines = (
+            absences.line(view, self._words, self._zone, now_us)
+            for view in residents
+            if view.bed in check.beds and view.absence is not None and view.absence.over
+        )
+        return tuple(line for line in lines if line is not None)
 
     def _floors(
         self, board: Board, now_us: int
@@ -287,6 +311,7 @@ class Presenter:
         """A fall in the making is told apart from an alert: nobody has been called."""
         state = _state(view, now_us)
         return ResidentTile(
+            id=view.id,
             bed=view.bed,
             name=view.name,
             state=state if watched_kind is None else IncidentState.UNPAGED,
@@ -295,6 +320,8 @@ class Presenter:
             else self._words.kind(watched_kind),
             zone=_place(view.zone),
             heard=None if view.last_heard_us is None else self._age(view.last_heard_us, now_us),
+            absence=absences.line(view, self._words, self._zone, now_us),
+            may_be_absent=view.wears,
         )
 
     def _service(self, view: ServiceView, now_us: int) -> ServiceLine:

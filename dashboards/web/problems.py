@@ -14,9 +14,12 @@ from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, Response
 
 from alerts.desk import (
+    BadEndError,
     DeskError,
+    UnknownAbsenceError,
     UnknownCheckError,
     UnknownIncidentError,
+    UnknownResidentError,
     UnknownStaffError,
     WrongStateError,
 )
@@ -55,6 +58,9 @@ _DESK_ANSWERS: Final[Mapping[type[DeskError], _Answer]] = {
     UnknownIncidentError: _Answer(404, "error_unknown_incident", "do_look_again"),
     UnknownCheckError: _Answer(404, "error_unknown_check", "do_look_again"),
     UnknownStaffError: _Answer(404, "error_unknown_staff", "do_choose_again"),
+    UnknownResidentError: _Answer(404, "error_unknown_resident", "do_look_again"),
+    UnknownAbsenceError: _Answer(404, "error_unknown_absence", "do_look_again"),
+    BadEndError: _Answer(422, "error_bad_end", "do_other_end"),
     WrongStateError: _Answer(409, "error_wrong_state", "do_look_again"),
 }
 _UNREADABLE: Final = _Answer(503, "error_unreadable", "do_round")

@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from alerts.views import (
+    AbsenceView,
     Board,
     CheckView,
     EventLine,
@@ -155,6 +156,7 @@ VIEWS: Final[tuple[type, ...]] = (
     LogLine,
     FaultView,
     CheckView,
+    AbsenceView,
     ResidentView,
     ServiceView,
     StaffView,

@@ -144,6 +144,49 @@ TEXTS: Final[Mapping[str, Pair]] = MappingProxyType(
         "did_check": Pair("Noted: you looked after {bed}.", "已記錄：你已查看 {bed}。"),
         "already_check": Pair("{name} has just looked after {bed}.", "{name} 剛剛已查看 {bed}。"),
         "error_unknown_check": Pair("There is no such task.", "沒有此項工作。"),
+        # Off or away
+        "away_bathing": Pair("Bath", "沖涼"),
+        "away_charging": Pair("Charge", "充電"),
+        "away_leave": Pair("Leave", "外出"),
+        "away_is_bathing": Pair("Bathing", "沖涼中"),
+        "away_is_charging": Pair("Charging", "裝置充電中"),
+        "away_is_leave": Pair("On leave", "外出中"),
+        "away_until": Pair("{what} until {time}", "{what}，至 {time}"),
+        "away_left": Pair("{time} left", "尚餘 {time}"),
+        "away_over": Pair("over for {time}", "已過 {time}"),
+        "away_by": Pair("said by {name}", "由 {name} 登記"),
+        "away_to": Pair("to {time}", "至 {time}"),
+        "away_more": Pair("+{n} min", "+{n} 分鐘"),
+        "away_change": Pair("Another time", "更改時間"),
+        "away_back": Pair("Is back", "已返回"),
+        "away_falls": Pair("Falls and the button still alarm.", "跌倒及求助按鈕仍會發出警報。"),
+        "away_ask_bathing": Pair(
+            "{bed} {name}: back from the bath? Put the wearable on.",
+            "{bed} {name}：沖涼完畢了嗎？請戴上裝置。",
+        ),
+        "away_ask_charging": Pair(
+            "{bed} {name}: is the wearable charged? Put it on.",
+            "{bed} {name}：裝置充好電了嗎？請戴上。",
+        ),
+        "away_ask_leave": Pair(
+            "{bed} {name}: back from leave? Put the wearable on.",
+            "{bed} {name}：外出回來了嗎？請戴上裝置。",
+        ),
+        "check_absence": Pair("The time that was said is over", "登記的時間已過"),
+        "tomorrow": Pair("tomorrow {time}", "明天 {time}"),
+        "on_day": Pair("{day}/{month} {time}", "{month} 月 {day} 日 {time}"),
+        "absent": Pair("Off or away", "登記離開"),
+        "back_at": Pair("Another time", "更改時間"),
+        "is_back": Pair("Is back", "已返回"),
+        "did_absent": Pair("Noted: {bed}, {what}.", "已記錄：{bed}，{what}。"),
+        "did_back": Pair("Noted: {bed} is back.", "已記錄：{bed} 已返回。"),
+        "already_absent": Pair(
+            "{name} has noted: {bed}, {what}.", "{name} 已登記：{bed}，{what}。"
+        ),
+        "already_back": Pair("{name} has noted that {bed} is back.", "{name} 已登記 {bed} 返回。"),
+        "error_unknown_absence": Pair("This is not known (any more).", "找不到此項登記。"),
+        "error_bad_end": Pair("That time cannot be.", "不能選擇此時間。"),
+        "do_other_end": Pair("Choose one of the times that are offered.", "請選擇所列的時間。"),
         # Faults
         "faults": Pair("Not being watched as it should be", "監察未能正常進行"),
         # Residents
@@ -154,6 +197,7 @@ TEXTS: Final[Mapping[str, Pair]] = MappingProxyType(
         "resident_alert": Pair("Alert", "警報"),
         "resident_fault": Pair("Fault", "故障"),
         "resident_unknown": Pair("Unknown", "情況不明"),
+        "resident_absent": Pair("Off or away", "已登記離開"),
         "floor": Pair("Floor {floor}", "樓層 {floor}"),
         # Services
         "services": Pair("Services", "系統狀態"),

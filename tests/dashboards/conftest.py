@@ -282,6 +282,7 @@ class SchemaChecker:
             "minLength": lambda value, rule: len(value) >= rule,
             "maxLength": lambda value, rule: len(value) <= rule,
             "pattern": lambda value, rule: re.search(rule, value) is not None,
+            "minimum": lambda value, rule: value >= rule,
             "additionalProperties": lambda _value, rule: rule is False,
         }
 

@@ -14,7 +14,7 @@ import dashboards.web
 from alerts.policy import CALLING_STEPS, LogKind
 from alerts.views import ResidentState, ResolutionOutcome, StaffRole
 from contract.events import EVENT_CLASS, EventKind, FaultCause
-from contract.messages import IncidentState, Priority, Role
+from contract.messages import AbsenceKind, IncidentState, Priority, Role
 from dashboards.web.board import ACTIONS
 from dashboards.web.language import Language, choose_language
 from dashboards.web.strings import TEXTS
@@ -92,6 +92,7 @@ def test_every_key_that_pages_use_is_there_and_every_text_is_used():
     asked |= {f"resident_{state}" for state in ResidentState}
     asked |= {f"{what}_{action}" for action in ACTIONS for what in ("did", "already")}
     asked |= set(ACTIONS)
+    asked |= {f"away_{what}{kind}" for kind in AbsenceKind for what in ("", "is_", "ask_")}
     missing = asked - set(TEXTS)
     assert not missing
     elsewhere = re.sub(r'"\w+": Pair', "", everything)

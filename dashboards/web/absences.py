@@ -28,9 +28,13 @@ _MINUTE_US: Final = 60 * US_PER_S
 def kinds(words: Words) -> tuple[Choice, ...]:
     """The buttons of a tile."""
     return tuple(
-        Choice(kind.value, words(f"away_{kind.value}"), words.age(DEFAULT_S[kind]))
-        for kind in AbsenceKind
+        Choice(kind.value, words(f"away_{kind.value}"), _usual(kind, words)) for kind in AbsenceKind
     )
+
+
+def _usual(kind: AbsenceKind, words: Words) -> str:
+    hours, rest_s = divmod(DEFAULT_S[kind], 3_600)
+    return words.age(rest_s) if hours == 0 else words("hours_whole", n=hours)
 
 
 def line(resident: ResidentView, words: Words, zone: ZoneInfo, now_us: int) -> AbsenceLine | None:

@@ -253,6 +253,7 @@ TEXTS: Final[Mapping[str, Pair]] = MappingProxyType(
         # Ages
         "seconds": Pair("{n} s", "{n} 秒"),
         "minutes": Pair("{n} min", "{n} 分鐘"),
+        "hours_whole": Pair("{n} h", "{n} 小時"),
         "hours": Pair("{n} h {m} min", "{n} 小時 {m} 分鐘"),
         "days": Pair("{n} d {h} h", "{n} 天 {h} 小時"),
     }

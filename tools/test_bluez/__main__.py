@@ -84,7 +84,15 @@ def _run(
 ) -> Report:
     """Boot the guest and listen to it."""
     # Under emulation compiling takes several times as long as running.
-    for each in ("contract", "detectors", "edge", "firmware_sim", "messaging", "tools", "wardlight"):
+    for each in (
+        "contract",
+        "detectors",
+        "edge",
+        "firmware_sim",
+        "messaging",
+        "tools",
+        "wardlight",
+    ):
         compileall.compile_dir(ROOT / each, quiet=2)
     initrd = folder / "initrd.gz"
     initrd.write_bytes(image.build(parts.busybox, parts.modules, _script(parts)))

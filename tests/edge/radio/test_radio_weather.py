@@ -7,11 +7,8 @@ seen to do what it says, over D-Bus.
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
 
 import pytest
-from dbus_fast import Message, MessageType
-from dbus_fast.aio import MessageBus
 
 from contract.clock import SystemClock, within
 from contract.events import FaultCause
@@ -24,8 +21,8 @@ S = 1_000_000_000
 
 @pytest.fixture(autouse=True)
 def short_times(monkeypatch):
-    monkeypatch.setattr("edge.radio.watchdog.SILENT_NS", int(0.6 * S))
-    monkeypatch.setattr("edge.radio.watchdog.EFFECT_NS", int(0.6 * S))
+    monkeypatch.setattr("edge.radio.watchdog.SILENT_NS", int(0.4 * S))
+    monkeypatch.setattr("edge.radio.watchdog.EFFECT_NS", int(0.4 * S))
     monkeypatch.setattr("edge.radio.watchdog.CHECK_S", 0.1)
     monkeypatch.setattr("edge.radio.bluez.TOLD_AFTER_NS", int(0.2 * S))
     monkeypatch.setattr("edge.radio.bluez.FIRST_RETRY_S", 0.1)
@@ -36,42 +33,6 @@ def short_times(monkeypatch):
 
 def told(bench):
     return {each.adapter: each.detail for each in bench.radio.troubles()}
-
-
-class Systemd:
-    """As much of systemd as restarts bluetoothd."""
-
-    def __init__(self, bluez: FakeBluez, *, refuses: bool = False) -> None:
-        self.bluez = bluez
-        self.refuses = refuses
-        self.asked: list[tuple[str, ...]] = []
-        self._restarting: list[asyncio.Task[None]] = []
-
-    def take(self, message: Message) -> bool | Message:
-        if message.message_type is not MessageType.METHOD_CALL or message.member not in {
-            "RestartUnit",
-            "StartUnit",
-        }:
-            return False
-        self.asked.append((message.member, *message.body))
-        if self.refuses:
-            return Message.new_error(
-                message, "org.freedesktop.DBus.Error.AccessDenied", "Permission denied"
-            )
-        if message.member == "RestartUnit":
-            self._restarting.append(asyncio.create_task(self.bluez.restart_bluetoothd(0.05)))
-        return Message.new_method_return(message, "o", ["/org/freedesktop/systemd1/job/1"])
-
-    @asynccontextmanager
-    async def running(self):
-        bus = await MessageBus(bus_address=self.bluez.address).connect()
-        bus.add_message_handler(self.take)
-        await bus.request_name("org.freedesktop.systemd1")
-        try:
-            yield self
-        finally:
-            await asyncio.gather(*self._restarting)
-            bus.disconnect()
 
 
 def test_a_pulled_adapter_is_told_and_comes_back_by_itself(play, make_echo):
@@ -141,13 +102,12 @@ def test_a_bluetoothd_that_is_killed_and_comes_back_costs_its_links_only(play, m
 def test_a_bluetoothd_that_stays_away_is_told_and_systemd_is_asked(play, make_echo):
     async def scene(bench):
         await bench.hears(3)
-        async with Systemd(bench.bluez).running() as systemd:
-            await bench.bluez.stop_bluetoothd()
-            await bench.until(lambda: "hci0" in told(bench))
-            assert told(bench)["hci0"] == ("hci0 is not there: the Bluetooth service does not run")
-            await bench.hears(3)
-            assert systemd.asked == [("RestartUnit", "bluetooth.service", "replace")]
-            assert told(bench) == {}
+        await bench.bluez.stop_bluetoothd()
+        await bench.until(lambda: "hci0" in told(bench))
+        assert told(bench)["hci0"] == "hci0 is not there: the Bluetooth service does not run"
+        await bench.hears(3)
+        assert bench.bluez.systemd.asked == ["bluetooth.service"]
+        assert told(bench) == {}
 
     play(scene, [make_echo()])
 
@@ -163,19 +123,18 @@ def test_a_bluetoothd_that_stays_away_is_told_and_systemd_is_asked(play, make_ec
 def test_a_deaf_adapter_is_helped_by_the_rung_that_helps(play, make_echo, heals, said):
     async def scene(bench):
         await bench.hears(3)
-        async with Systemd(bench.bluez).running():
-            controller = bench.bluez.controllers["hci0"]
-            controller.heals, controller.deaf = heals, True
-            seen = set()
+        controller = bench.bluez.controllers["hci0"]
+        controller.heals, controller.deaf = heals, True
+        seen = set()
 
-            def is_told() -> bool:
-                seen.update(told(bench).values())
-                return any(said in detail for detail in seen)
+        def is_told() -> bool:
+            seen.update(told(bench).values())
+            return any(said in detail for detail in seen)
 
-            await bench.until(is_told, 15.0)
-            assert not controller.deaf
-            await bench.until(lambda: told(bench) == {})
-            await bench.hears(3)
+        await bench.until(is_told, 15.0)
+        assert not controller.deaf
+        await bench.until(lambda: told(bench) == {})
+        await bench.hears(3)
 
     play(scene, [make_echo()])
 
@@ -183,25 +142,40 @@ def test_a_deaf_adapter_is_helped_by_the_rung_that_helps(play, make_echo, heals,
 def test_when_nothing_helps_and_systemd_refuses_a_person_is_asked(play, make_echo):
     async def scene(bench):
         await bench.hears(3)
-        async with Systemd(bench.bluez, refuses=True).running() as systemd:
-            bench.bluez.controllers["hci0"].deaf = True
-            details = []
+        bench.bluez.systemd.allows = False
+        bench.bluez.controllers["hci0"].deaf = True
+        details = []
 
-            def is_asked() -> bool:
-                for detail in told(bench).values():
-                    if detail not in details:
-                        details.append(detail)
-                return any("exchange the adapter" in detail for detail in details)
+        def is_asked() -> bool:
+            for detail in told(bench).values():
+                if detail not in details:
+                    details.append(detail)
+            return any("exchange the adapter" in detail for detail in details)
 
-            await bench.until(is_asked, 15.0)
-            assert systemd.asked == [("RestartUnit", "bluetooth.service", "replace")]
-            assert any(
-                "could not be restarted (org.freedesktop.DBus.Error.AccessDenied: Permission "
-                "denied)" in detail
-                for detail in details
-            )
+        await bench.until(is_asked, 15.0)
+        assert bench.bluez.systemd.asked == []
+        refused = "the Bluetooth service could not be restarted (org.freedesktop.DBus.Error."
+        assert any(f"{refused}InteractiveAuthorizationRequired" in each for each in details)
 
     play(scene, [make_echo()])
+
+
+def test_a_machine_that_may_restart_itself_does_so_and_not_twice_in_a_row(
+    play, make_echo, monkeypatch
+):
+    up_s = [3_600.0]
+    monkeypatch.setattr("edge.radio.bluez_system.uptime_s", lambda: up_s[0])
+
+    async def scene(bench):
+        await bench.hears(3)
+        bench.bluez.controllers["hci0"].deaf = True
+        await bench.until(lambda: "it was restarted 60 min ago" in str(told(bench)), 15.0)
+        assert bench.bluez.systemd.asked == ["bluetooth.service"]
+        up_s[0] = 86_400.0
+        await bench.radio.reboot()
+        assert bench.bluez.systemd.asked == ["bluetooth.service", "reboot.target"]
+
+    play(scene, [make_echo()], reboot_when_deaf=True)
 
 
 @pytest.mark.parametrize("mishap", ["in-progress", "hang", "not-ready"])

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from evaluation.bench_detectors import bench_detectors
+from wardlight.bench_air import bench_air
 from wardlight.bench_day import bench_day
 from wardlight.bench_ingest import bench_ingest
 from wardlight.bench_latency import bench_latency
@@ -29,10 +30,11 @@ BENCHES: Final[dict[str, Callable[[], list[Row]]]] = {
     "detectors": bench_detectors,
     "latency": bench_latency,
     "ingest": bench_ingest,
+    "air": bench_air,
     "day": bench_day,
     "radio": bench_radio,
 }
-LONG: Final = frozenset({"day", "radio"})
+LONG: Final = frozenset({"air", "day", "radio"})
 """Those that take minutes: only when they are asked for by name."""
 
 

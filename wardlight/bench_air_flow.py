@@ -135,6 +135,8 @@ async def _take() -> None:
     async def read(number: int) -> None:
         coming = links[number].notifications(FLOW)
         first = asyncio.ensure_future(anext(coming))
+        # It subscribes when it is first awaited; what is written after that comes after that.
+        await CLOCK.sleep(0)
         await links[number].write(BEGIN, b"\x01")
         is_last = taken[number].take((await first)[0])
         while not is_last:

@@ -44,6 +44,8 @@ class Reader:
             coming = link.notifications(WINDOW_UUID)
             ask = encode_command(Operation.REQUEST_WINDOW, self.candidate, len(self.packets))
             waiting = asyncio.ensure_future(anext(coming))
+            # It subscribes when it is first awaited, and only then may the wearable be asked.
+            await asyncio.sleep(0)
             await link.write(CONTROL_UUID, ask)
             while True:
                 payload, _ = await waiting

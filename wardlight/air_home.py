@@ -15,7 +15,7 @@ from contract.clock import Clock
 from contract.messages import SensorConfig
 from contract.protocols import RecordedStream
 from firmware_sim import GatewayPlan, HomePlan, SimulatedHome, WearablePlan, ZonePlan
-from firmware_sim.bluez import FakeBluez, Gadgets, HomeOnAir, OnAir, Repeating
+from firmware_sim.bluez import SIMULATED_OUI, FakeBluez, Gadgets, HomeOnAir, OnAir, Repeating
 from firmware_sim.bluez.control import Control, ControlServer
 from firmware_sim.bluez.sensors import SensorOnAir, sensors_on_air
 from wardlight.running import background
@@ -171,6 +171,7 @@ async def run_air(options: AirOptions, clock: Clock, out: TextIO) -> None:
         on_air(options, home, sensors, clock),
         socket=options.socket,
         passive=options.passive,
+        oui=SIMULATED_OUI,
     ) as bluez:
         control = ControlServer(Control(bluez, home, sensors), control_of(options.socket))
         await control.start()

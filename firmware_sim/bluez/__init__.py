@@ -3,7 +3,7 @@ no radio and no root. See docs/air.md.
 """
 
 from firmware_sim.bluez.daemon import NoBusError, PrivateBus
-from firmware_sim.bluez.fake import FakeBluez
+from firmware_sim.bluez.fake import SIMULATED_OUI, FakeBluez
 from firmware_sim.bluez.gadgets import Advert, Beacon, Gadget, Gadgets
 from firmware_sim.bluez.mishaps import Mishap, Mishaps
 from firmware_sim.bluez.peripherals import (
@@ -17,6 +17,7 @@ from firmware_sim.bluez.peripherals import (
 from firmware_sim.bluez.repeating import Repeating
 
 __all__ = [
+    "SIMULATED_OUI",
     "WARDLIGHT_SERVICES",
     "Advert",
     "Beacon",

@@ -24,6 +24,12 @@ from firmware_sim.bluez.systemd import FakeSystemd
 
 NAME: Final = "org.bluez"
 
+DONGLES_OUI: Final = "00:1A:7D"
+"""Of a cheap dongle that many a Raspberry Pi has."""
+SIMULATED_OUI: Final = "02:57:4C"
+"""Given by nobody: the bit 0x02 of the first byte says so (IEEE 802). A controller with it is ours,
+and a gateway in a home must not have one."""
+
 FORGETTING_S: Final = 5.0
 """How often devices that are no longer heard are looked for."""
 
@@ -164,6 +170,8 @@ class FakeBluez:
         Where the bus listens; default a file in a temporary folder.
     passive
         Whether the controllers offer passive scanning.
+    oui
+        First half of the controllers' addresses.
 
     Raises
     ------
@@ -187,12 +195,13 @@ class FakeBluez:
         *,
         socket: Path | None = None,
         passive: bool = True,
+        oui: str = DONGLES_OUI,
     ) -> None:
         self._clock = clock
         self._bus = PrivateBus(clock, socket)
         self.mishaps = Mishaps()
         self.controllers = {
-            name: Controller(name, f"00:1A:7D:DA:71:{number:02X}", on_air, passive=passive)
+            name: Controller(name, f"{oui}:DA:71:{number:02X}", on_air, passive=passive)
             for number, (name, on_air) in enumerate(adapters.items())
         }
         self._bluetoothd: _Bluetoothd | None = None

@@ -8,7 +8,7 @@ import shutil
 import pytest
 
 from contract.clock import SystemClock
-from firmware_sim.bluez import FakeBluez, Gadgets
+from firmware_sim.bluez import SIMULATED_OUI, FakeBluez, Gadgets
 from wardlight.doctor import Level
 from wardlight.settings import GatewaySettings, Settings
 
@@ -21,11 +21,13 @@ def asked(looking, found, monkeypatch):
     if shutil.which("dbus-daemon") is None:
         pytest.skip("dbus-daemon is not installed (apt install dbus-daemon)")
 
-    def look(*adapters: str, befalls=None, named: tuple[str, ...] = (), radio: str = "bluez"):
+    def look(
+        *adapters: str, befalls=None, named: tuple[str, ...] = (), radio: str = "bluez", **fake
+    ):
         async def main():
             clock = SystemClock()
             air = {name: [Gadgets(clock)] for name in adapters}
-            async with FakeBluez(clock, air) as bluez:
+            async with FakeBluez(clock, air, **fake) as bluez:
                 monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", bluez.address)
                 if befalls is not None:
                     await befalls(bluez)
@@ -42,6 +44,13 @@ def test_adapters_are_named_with_their_addresses(asked) -> None:
     assert entry.level is Level.OK
     assert entry.found == "2 adapters: hci0 (00:1A:7D:DA:71:00), hci1 (00:1A:7D:DA:71:01)"
     assert entry.figures == {"adapters": 2.0}
+
+
+def test_a_simulated_home_in_the_place_of_the_real_one_is_told(asked) -> None:
+    entry = asked("hci0", oui=SIMULATED_OUI)
+    assert entry.level is Level.WARNING
+    assert "hci0 (02:57:4C:DA:71:00) is of wardlight air" in entry.found
+    assert "DBUS_SYSTEM_BUS_ADDRESS" in entry.advice
 
 
 def test_no_adapter_and_no_bluetoothd_are_faults_with_a_remedy(asked) -> None:

@@ -14,6 +14,10 @@ from wardlight.doctor.words import counted, listed
 if TYPE_CHECKING:
     from edge.radio.bluez_system import AdapterState
 
+SIMULATED_OUI: Final = "02:57:4C"
+"""First half of the addresses of controllers that are not real (`firmware_sim.bluez.fake`); said
+here once more because a gateway may have no simulation installed."""
+
 _RFKILL: Final = Path("/sys/class/rfkill")
 
 _UNHEARD: Final = "until then nobody near this gateway is monitored by it"
@@ -103,6 +107,13 @@ async def _adapters(named: tuple[str, ...], adapters: dict[str, AdapterState]) -
             **figures,
         )
     names = listed(f"{name} ({each.address})" for name, each in sorted(wanted.items()))
+    if any(each.address.startswith(SIMULATED_OUI) for each in wanted.values()):
+        return warning(
+            f"a simulated home is heard in the place of this one: {names} is of wardlight air",
+            "In a home: take DBUS_SYSTEM_BUS_ADDRESS out of the gateway's environment, and start "
+            f"it again; {_UNHEARD}.",
+            **figures,
+        )
     return ok(f"{counted(len(wanted), 'adapter')}: {names}", **figures)
 
 

@@ -48,6 +48,12 @@ _CONFIGURATION: Final = """\
 """
 
 
+def _ends_with_us() -> list[str]:
+    """Words before a command by which it ends with its parent, however that ends."""
+    setpriv = shutil.which("setpriv")  # of util-linux, on every Debian
+    return [setpriv, "--pdeathsig", "TERM"] if setpriv is not None else []
+
+
 class NoBusError(RuntimeError):
     """There is no dbus-daemon, or it does not start; the message says what to do."""
 
@@ -99,6 +105,7 @@ class PrivateBus:
                 )
             )
             self._process = await asyncio.create_subprocess_exec(
+                *_ends_with_us(),
                 program,
                 f"--config-file={configuration}",
                 "--nofork",

@@ -17,7 +17,7 @@ from firmware_sim.bluez.connection import CallRefusedError, Connection
 from firmware_sim.bluez.controller import Controller
 from firmware_sim.bluez.daemon import PrivateBus
 from firmware_sim.bluez.device import Device
-from firmware_sim.bluez.mishaps import Mishap, Mishaps, refusal
+from firmware_sim.bluez.mishaps import FAILED, Mishap, Mishaps, refusal
 from firmware_sim.bluez.objects import Exported, ObjectTree
 from firmware_sim.bluez.peripherals import OnAir
 from firmware_sim.bluez.systemd import FakeSystemd
@@ -116,6 +116,10 @@ class _Bluetoothd:
             self._connection.answer(call, await self._tree.answer(call))
         except CallRefusedError as error:
             self._connection.refuse(call, error)
+        except (LookupError, TypeError, ValueError) as error:
+            # Of a gadget that is written badly, or a call with other arguments.
+            log.warning("call_failed", path=call.path, member=call.member, error=repr(error))
+            self._connection.refuse(call, CallRefusedError(FAILED, repr(error)))
 
     async def _go_wrong(self, call: Message, mishap: Mishap) -> None:
         device = self.device_at(str(call.path))

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from edge.radio.bluez_system import AdapterState
 
 SIMULATED_OUI: Final = "02:57:4C"
-"""First half of the addresses of controllers that are not real (`firmware_sim.bluez.fake`); said
-here once more because a gateway may have no simulation installed."""
+"""First half of the addresses of controllers that are not real (`firmware_sim.bluez.fake`, which
+the doctor does not load for one constant)."""
 
 _RFKILL: Final = Path("/sys/class/rfkill")
 

@@ -267,3 +267,16 @@ def test_systemd_restarts_bluetoothd_for_whoever_may(play, allows):
         assert bluez.systemd.asked == ["bluetooth.service"] * allows
 
     play(scene)
+
+
+def test_a_gadget_that_is_written_badly_fails_its_call_and_no_other(play, scanning, make_echo):
+    echo = make_echo()
+    echo.read = lambda characteristic: {}[characteristic]
+
+    async def scene(bluez: FakeBluez) -> None:
+        async with scanning() as heard, BleakClient(await heard.first()) as client:
+            with pytest.raises(BleakDBusError, match="KeyError"):
+                await client.read_gatt_char(echo.BATTERY)
+            await client.write_gatt_char(echo.VALUE, b"1", response=True)
+
+    play(scene, echo)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -187,6 +190,38 @@ def test_nothing_is_left_running(play):
     process, socket = seen[0]
     assert not Path(f"/proc/{process}").exists()
     assert not socket.parent.exists()
+
+
+def test_the_bus_ends_with_a_process_that_is_killed(fake, until):
+    program = """
+import asyncio, sys
+from contract.clock import SystemClock
+from firmware_sim.bluez.daemon import PrivateBus
+
+async def main():
+    async with PrivateBus(SystemClock()) as bus:
+        print(bus.process_id, flush=True)
+        await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+    if shutil.which("setpriv") is None:
+        pytest.skip("setpriv (util-linux) is not installed")
+    child = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
+    bus = Path("/proc") / child.stdout.readline().decode().strip()
+    assert bus.exists()
+    child.kill()
+    child.wait()
+    child.stdout.close()
+
+    def has_ended() -> bool:
+        # One that nobody waits for any more may stand there as a zombie.
+        try:
+            return "\nState:\tZ" in (bus / "status").read_text()
+        except OSError:
+            return True
+
+    asyncio.run(until(has_ended))
 
 
 def test_a_scan_for_nobody_ends_cleanly(play):

@@ -163,15 +163,6 @@ class Gateway:
         self.slides = SlidePolicy(self.neighbours, self.counts, clock, self.pipeline)
         self.siren = SirenControl(siren, clock, self.outbox, folder)
         self.answers = Answers(self.reporter, self.siren, self.outbox, clock)
-        self.telemetry = Telemetry(
-            sender=self.sender,
-            clock=clock,
-            time=self.time,
-            roster=self.roster,
-            neighbours=self.neighbours,
-            outbox=self.telemetry_outbox,
-            wake=lambda: self.uplink.wake(None),
-        )
         self.sensors = SensorKeeper(
             folder=folder,
             clock=clock,
@@ -184,6 +175,16 @@ class Gateway:
             neighbours=self.neighbours,
             bus=bus,
             counts=self.counts,
+        )
+        self.telemetry = Telemetry(
+            sender=self.sender,
+            clock=clock,
+            time=self.time,
+            roster=self.roster,
+            neighbours=self.neighbours,
+            outbox=self.telemetry_outbox,
+            sensors=self.sensors.telemetry,
+            wake=lambda: self.uplink.wake(None),
         )
         self.neighbours.sensors = self.sensors.board
         self._make_keepers()

@@ -23,6 +23,7 @@ from edge.reporter import Reporter
 from edge.sensor_faults import SensorFaults
 from edge.sensor_habits import Habit
 from edge.sensor_memory import KeptSensor, SensorMemory
+from edge.sensor_telemetry import SensorTelemetry
 from edge.sensors import Sensor, SensorBoard
 from edge.storage import UnwritableError
 from edge.timebase import SessionTime
@@ -70,6 +71,7 @@ class SensorKeeper:
             bus=bus,
             started_ns=clock.monotonic_ns(),
         )
+        self.telemetry = SensorTelemetry(self.board, neighbours, time)
         self._kept: dict[str, KeptSensor] = {}
         """What an earlier session left of whoever has not been enrolled in this one yet."""
         self._said: dict[str, set[Quantity]] = {}
@@ -106,6 +108,7 @@ class SensorKeeper:
                 self._said[sensor.device] = kept.quantities
         self._habits = {each: self._habits[each] for each in self.board.by_device}
         self._said = {each: self._said[each] for each in self.board.by_device}
+        self.telemetry.forget()
         self._faults.also_enrolled = {each.device for each in config.sensors}
         self._is_configured = True
 
@@ -118,6 +121,7 @@ class SensorKeeper:
     async def _tell(self) -> None:
         for press in self.board.take_presses():
             await self._call_points.tell(press)
+            self.telemetry.press(press)
         for refusal in self.board.take_refusals():
             await self._sensor_faults.refuse(refusal)
 

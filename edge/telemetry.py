@@ -1,4 +1,6 @@
-"""Telemetry: closed seconds become points, ten seconds of points become a batch."""
+"""Telemetry: closed seconds become points, ten seconds of points become a batch; what room sensors
+said goes with it.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +11,12 @@ from typing import Final
 import numpy as np
 
 from contract.clock import Clock, now_us
-from contract.telemetry import TELEMETRY_SCHEMA, SummaryPoint, TelemetryBatch
+from contract.telemetry import TELEMETRY_SCHEMA, SensorPoint, SummaryPoint, TelemetryBatch
 from contract.units import NS_PER_S, US_PER_S, seconds_to_ns
 from detectors.summary import SummaryBlock
 from edge.presence import Neighbours
 from edge.reporter import SYNCED, UNSYNCED, Sender
+from edge.sensor_telemetry import SensorTelemetry
 from edge.telemetry_outbox import TelemetryOutbox
 from edge.timebase import SessionTime
 from edge.wearables import Roster, Wearable
@@ -23,6 +26,13 @@ BATCH_NS: Final = seconds_to_ns(10)
 
 MAX_POINTS: Final = 600
 """Sixty residents for ten seconds, about 140 kB: below `contract.wire.MAX_PAYLOAD_BYTES`."""
+
+MAX_SENSOR_POINTS: Final = 300
+"""Beside them, about 70 kB: every sensor of a large home at once."""
+
+CHANGED_NS: Final = seconds_to_ns(2)
+"""So soon after the last batch the next one goes when a sensor tells a change: whoever looks at a
+door sees it as it is, and a busy corridor costs a commit each two seconds at most."""
 
 DECIMALS: Final = 4
 """0.1 mg: finer than any wearable's sensor resolves (1/4096 g in an advert)."""
@@ -46,6 +56,7 @@ class Telemetry:
         roster: Roster,
         neighbours: Neighbours,
         outbox: TelemetryOutbox,
+        sensors: SensorTelemetry,
         wake: Callable[[], None],
     ) -> None:
         self._sender = sender
@@ -54,6 +65,7 @@ class Telemetry:
         self._roster = roster
         self._neighbours = neighbours
         self._outbox = outbox
+        self._sensors = sensors
         self._wake = wake
         self.zone: str | None = None
         self._points: list[SummaryPoint] = []
@@ -119,17 +131,21 @@ class Telemetry:
 
     async def flush(self, now_ns: int, *, everything: bool = False) -> str | None:
         """Put a batch into the outbox if it is time; returns why it could not be written."""
-        if not everything and now_ns - self._batched_ns < BATCH_NS:
+        self._sensors.collect(now_ns)
+        due_ns = CHANGED_NS if self._sensors.is_urgent else BATCH_NS
+        if not everything and now_ns - self._batched_ns < due_ns:
             return None
         self._batched_ns = now_ns
         reason = None
-        while self._points:
+        said = self._sensors.take()
+        while self._points or said:
             points, self._points = self._points[:MAX_POINTS], self._points[MAX_POINTS:]
-            reason = await self._outbox.put(self._batch(points), now_ns)
+            sensors, said = said[:MAX_SENSOR_POINTS], said[MAX_SENSOR_POINTS:]
+            reason = await self._outbox.put(self._batch(points, sensors), now_ns)
             self._wake()
         return reason
 
-    def _batch(self, points: list[SummaryPoint]) -> TelemetryBatch:
+    def _batch(self, points: list[SummaryPoint], sensors: list[SensorPoint]) -> TelemetryBatch:
         return TelemetryBatch(
             schema=TELEMETRY_SCHEMA,
             home=self._sender.home,
@@ -140,4 +156,5 @@ class Telemetry:
             clock=SYNCED if self._clock.synced() else UNSYNCED,
             sent_at_us=max(now_us(self._clock), 0),
             points=points,
+            sensors=sensors,
         )

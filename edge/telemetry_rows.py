@@ -140,7 +140,7 @@ def commit(connection: sqlite3.Connection, changes: Changes) -> list[int]:
 
 
 def thin(connection: sqlite3.Connection, keys: Iterable[BatchKey]) -> dict[BatchKey, int]:
-    """Leave one point of each wearable in these batches; returns the bytes they take then."""
+    """Leave little of these batches (`thinned`); returns the bytes they take then."""
     sizes = {}
     for key in keys:
         batch = read(connection, key)
@@ -156,7 +156,7 @@ def thin(connection: sqlite3.Connection, keys: Iterable[BatchKey]) -> dict[Batch
 
 
 def thinned(batch: TelemetryBatch) -> TelemetryBatch:
-    """The batch with each wearable's first second alone.
+    """The batch with each wearable's first second alone, and of sensors what has changed.
 
     The first, not the liveliest: a chart of what is left must not show more movement than there
     was.
@@ -164,4 +164,5 @@ def thinned(batch: TelemetryBatch) -> TelemetryBatch:
     first: dict[str, SummaryPoint] = {}
     for point in batch.points:
         first.setdefault(point.device, point)
-    return msgspec.structs.replace(batch, points=list(first.values()))
+    changes = [point for point in batch.sensors if point.changed is not None]
+    return msgspec.structs.replace(batch, points=list(first.values()), sensors=changes)

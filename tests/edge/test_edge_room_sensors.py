@@ -9,9 +9,11 @@ from contract import topics, wire
 from contract.devices import Quantity
 from contract.events import EventKind, FaultCause
 from contract.messages import MESSAGE_SCHEMA, Presence, SensorConfig
+from contract.telemetry import SensorPoint, TelemetryBatch
 from edge.configuration import RejectedConfigError, check_config
 from edge.decode.bthome import SERVICE_UUID
 from edge.sensor_habits import Habit
+from edge.telemetry_rows import thinned
 from firmware_sim.room_sensors import RoomSensor, SensorKind, encode_objects, plain
 
 KEY = "231d39c1d7cc1ab1aee224cd096db932"
@@ -460,3 +462,91 @@ def test_a_stranger_is_not_looked_at(bench, make_home):
             assert gateway.counts["adverts_foreign"] == 1
 
     bench.clock.run(main())
+
+
+def points(bench):
+    return [point for batch in bench.far_end.batches for point in batch.sensors]
+
+
+def test_what_sensors_say_is_telemetry_at_each_change_and_once_a_minute(bench, make_home):
+    configs = [sensor_config(1), sensor_config(2, zone="room-211", resident="resident-1")]
+    motion = RoomSensor(SensorKind.MOTION, configs[0])
+    bed = RoomSensor(SensorKind.BED, configs[1])
+
+    async def main():
+        async with bench.running(bench.gateway(config=make_home(*configs))):
+            await bench.clock.sleep(20.0)
+            start_us = bench.clock.now_ns() // 1000
+            for second in range(300):
+                if second == 100:
+                    bed.values[Quantity.OCCUPIED] = 1.0
+                if second in (150, 160, 250):
+                    motion.values[Quantity.MOTION] = 1.0
+                    say(bench, motion, motion.packet())
+                if second == 101:
+                    # It is stored within seconds of the change.
+                    say(bench, bed, bed.packet())
+                    await bench.clock.sleep(4.0)
+                    assert points(bench)[-1].changed == "occupied"
+                elif second % 5 == 0:
+                    say(bench, bed, bed.packet())
+                await bench.clock.sleep(1.0)
+            await bench.clock.sleep(15.0)
+        beds = [each for each in points(bench) if each.device == "sensor-2"]
+        assert {(each.zone, each.resident) for each in beds} == {("room-211", "resident-1")}
+        assert [each.occupied for each in beds if each.changed] == [True]
+        minutes = [each for each in beds if each.changed is None]
+        assert len(minutes) == 6
+        assert [each.occupied for each in minutes] == [False, False, True, True, True, True]
+        assert minutes[0].battery_percent == 90
+        moved = [each for each in points(bench) if each.device == "sensor-1"]
+        # What was unknown before is no change; what goes on is none either.
+        seconds = [(each.at_us - start_us) // 10**6 for each in moved if each.changed]
+        assert len(seconds) == 1
+        assert 250 <= seconds[0] <= 256
+
+    bench.clock.run(main())
+
+
+def test_a_sensor_that_a_neighbour_hears_better_is_reported_there(bench, make_home):
+    config = sensor_config()
+    door = RoomSensor(SensorKind.DOOR, config)
+
+    async def main():
+        async with bench.running(bench.gateway(config=make_home(config))):
+            for second in range(40):
+                if second % 2:
+                    door.values[Quantity.OPENING] = float(second % 4 == 1)
+                    say(bench, door, door.packet())
+                await tell_neighbour(bench, {"sensor-1": -40.0} if second > 20 else {}, second + 1)
+                await bench.clock.sleep(1.0)
+            told = points(bench)
+            await bench.clock.sleep(15.0)
+            assert points(bench) == told
+        assert len([each for each in told if each.changed]) in range(8, 12)
+
+    bench.clock.run(main())
+
+
+def test_a_press_is_telemetry_too(bench, make_home):
+    config = sensor_config()
+    point = RoomSensor(SensorKind.CALL_POINT, config)
+
+    async def main():
+        async with bench.running(bench.gateway(config=make_home(config))):
+            point.press(3)
+            await live(bench, [point], 5)
+        (told,) = [each for each in points(bench) if each.changed]
+        assert (told.changed, told.press) == ("press", 3)
+
+    bench.clock.run(main())
+
+
+def test_of_batches_that_find_no_space_changes_are_kept():
+    changed = SensorPoint(at_us=1, device="a", zone="b", changed="opening", opening=True)
+    minute = SensorPoint(at_us=2, device="a", zone="b", opening=True)
+    batch = TelemetryBatch(
+        schema=1, home="demo", gateway="g", session="s", sequence=1, boot="b", clock="synced",
+        sent_at_us=0, points=[], sensors=[minute, changed, minute],
+    )  # fmt: skip
+    assert thinned(batch).sensors == [changed]

@@ -38,12 +38,12 @@ TIMES_USUAL: Final = 3
 """So many of its usual silences: with half of its bursts lost, three in a row are a chance of one
 in eight, and a burst is several adverts."""
 
-LEARNT_AFTER: Final = 12
-"""Silences, before a habit is believed."""
+LEARNT_AFTER_NS: Final = seconds_to_ns(24 * _HOUR_S)
+"""So long it is watched before its habit is believed: a day has a night, with its doors shut."""
 
-FORGETS: Final = 0.999
-"""With each burst the longest silence counts a thousandth less: a night of a door's is remembered
-for weeks, an outage of a sensor that speaks each minute for some hours."""
+FORGOTTEN_NS: Final = seconds_to_ns(7 * 24 * _HOUR_S)
+"""After so long its longest silence counts half: a week has every day, and an outage is forgotten
+within a month."""
 
 BURST_NS: Final = seconds_to_ns(15)
 """Adverts closer than this are one burst: presence tells them for ten seconds, once a second."""
@@ -54,23 +54,25 @@ class Habit:
 
     Parameters
     ----------
-    usual_ns, silences
-        What was learnt before.
+    usual_ns, watched_ns
+        What was learnt before: its longest silence of late, and for how long it has been watched.
     """
 
-    def __init__(self, usual_ns: float = 0.0, silences: int = 0) -> None:
+    def __init__(self, usual_ns: float = 0.0, watched_ns: int = 0) -> None:
         self.usual_ns = usual_ns
-        self.silences = silences
+        self.watched_ns = watched_ns
         self._heard_ns = NEVER
 
     def hear(self, heard_ns: int) -> None:
         """It was heard last at `heard_ns`, by any gateway; may be said again and again."""
         if heard_ns <= self._heard_ns:
             return
-        silent_ns = heard_ns - self._heard_ns
-        if self._heard_ns != NEVER and silent_ns > BURST_NS:
-            self.usual_ns = max(silent_ns, self.usual_ns * FORGETS)
-            self.silences += 1
+        if self._heard_ns != NEVER:
+            silent_ns = heard_ns - self._heard_ns
+            self.watched_ns += silent_ns
+            self.usual_ns *= 0.5 ** (silent_ns / FORGOTTEN_NS)
+            if silent_ns > BURST_NS:
+                self.usual_ns = max(self.usual_ns, silent_ns)
         self._heard_ns = heard_ns
 
     def limit_ns(self, said: Collection[Quantity]) -> int:
@@ -82,9 +84,9 @@ class Habit:
             What it has ever said.
         """
         learnt = min(max(int(TIMES_USUAL * self.usual_ns), LEAST_NS), LONGEST_NS)
-        if self.silences >= LEARNT_AFTER:
+        if self.watched_ns >= LEARNT_AFTER_NS:
             return learnt
-        if not said and not self.silences:
+        if not said and not self.watched_ns:
             return FIRST_NS
         known = (BY_QUANTITY_NS[each] for each in said if each in BY_QUANTITY_NS)
         return max(learnt, min(known, default=LONGEST_NS))

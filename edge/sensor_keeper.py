@@ -104,7 +104,7 @@ class SensorKeeper:
             if sensor.device in known or self._is_configured:
                 self._renewed.append(sensor)
             if sensor.device not in known:
-                self._habits[sensor.device] = Habit(kept.usual_ns, kept.silences)
+                self._habits[sensor.device] = Habit(kept.usual_ns, kept.watched_ns)
                 self._said[sensor.device] = kept.quantities
         self._habits = {each: self._habits[each] for each in self.board.by_device}
         self._said = {each: self._said[each] for each in self.board.by_device}
@@ -151,7 +151,7 @@ class SensorKeeper:
             sensor.device: KeptSensor(
                 sensor.decoder.memory(),
                 round(self._habits[sensor.device].usual_ns),
-                self._habits[sensor.device].silences,
+                self._habits[sensor.device].watched_ns,
                 sorted(self._said[sensor.device]),
             )
             for sensor in self.board

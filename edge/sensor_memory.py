@@ -37,7 +37,7 @@ class KeptSensor(msgspec.Struct, frozen=True, omit_defaults=True):
     decoder: bytes = b""
     """As its decoder's `memory` gave it."""
     usual_ns: int = 0
-    silences: int = 0
+    watched_ns: int = 0
     said: list[str] = []
     """Quantities."""
 

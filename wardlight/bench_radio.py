@@ -32,7 +32,8 @@ from edge.radio.backlog import Backlog
 from edge.radio.bluez_scan import Scan
 from edge.radio.calls import Calls
 from messaging import LocalBroker, LocalBus
-from wardlight.fuzz import TARGETS, Fuzzed, an_advert, fuzz
+from wardlight.fuzz import Fuzzed, an_advert, fuzz
+from wardlight.fuzz_devices import TARGETS
 
 Row = dict[str, Any]
 
@@ -302,7 +303,7 @@ def _forged() -> list[Row]:
 
 
 def _fuzzed() -> list[Row]:
-    each = THROWS // len(TARGETS)
+    each = -(-THROWS // len(TARGETS))
     begun_s = time.process_time()
     done = {name: fuzz(name, make, each, seed=1) for name, make in TARGETS.items()}
     taken_s = time.process_time() - begun_s

@@ -70,6 +70,9 @@ class Target(Protocol):
         ...
 
 
+Maker = Callable[[Counts, VirtualClock], Target]
+
+
 def mutated(dice: random.Random, seeds: Sequence[bytes]) -> bytes:
     """Garbage, or one of `seeds` with something wrong: bits, length, bytes, or nothing at all."""
     way = dice.randrange(8)
@@ -112,40 +115,28 @@ def an_advert(identity: int, second: int, **changes: object) -> WearableAdvert:
     return WearableAdvert(**{**values, **changes})  # type: ignore[arg-type]
 
 
-class _Watch:
+class Watch:
     """The part of a gateway that adverts and packets go through."""
 
-    def __init__(self, counts: Counts) -> None:
-        self.clock = VirtualClock()
-        self.counts = counts
+    def __init__(
+        self, counts: Counts, clock: VirtualClock, wearables: Sequence[WearableConfig]
+    ) -> None:
+        self.clock = clock
         self.roster = Roster()
-        self.time = SessionTime(self.clock)
+        self.time = SessionTime(clock)
         self.decoder = WearableDecoder(self.roster, counts)
         self.pipeline = Pipeline(self.roster, self.time, counts)
-        self.keys = [bytes((number,)) * 16 for number in range(3)]
-        keyed = [
-            WearableConfig(device=f"keyed-{number}", address="", key=key.hex())
-            for number, key in enumerate(self.keys)
-        ]
-        fixed = [
-            WearableConfig(device=f"fixed-{n}", address=f"C0:00:00:00:00:0{n}", identity=n)
-            for n in range(1, 4)
-        ]
-        fixed[0] = WearableConfig(
-            device="fixed-1", address="C0:00:00:00:00:01", identity=1, streaming=True
-        )
         config = GatewayConfig(
-            schema=MESSAGE_SCHEMA, home=HOME, revision=1, wearables=[*fixed, *keyed]
+            schema=MESSAGE_SCHEMA, home=HOME, revision=1, wearables=list(wearables)
         )
         self.pipeline.resize(self.roster.apply(config))
-        self._ticked_ns = 0
+        self._closed_ns = clock.monotonic_ns()
 
-    def pass_time(self, nanoseconds: int) -> None:
-        """Let time pass, and close what it ends."""
-        self.clock.pass_time(nanoseconds)
-        self._ticked_ns += nanoseconds
-        if self._ticked_ns >= 60 * NS_PER_S:
-            self._ticked_ns = 0
+    def close_seconds(self) -> None:
+        """Close what is over, once a minute."""
+        now_ns = self.clock.monotonic_ns()
+        if now_ns - self._closed_ns >= 60 * NS_PER_S:
+            self._closed_ns = now_ns
             self.pipeline.tick(self.time.grid_now_ns())
 
     def second(self) -> int:
@@ -156,20 +147,30 @@ class _Watch:
 class OwnAdverts:
     """Adverts of our layout: of the enrolled, of those that roll, and of strangers."""
 
-    def __init__(self, counts: Counts) -> None:
-        self._watch = _Watch(counts)
-        self._addresses = [f"C0:00:00:00:00:0{n}" for n in range(1, 4)] + [STRANGER]
+    def __init__(self, counts: Counts, clock: VirtualClock) -> None:
+        self._keys = [bytes((number,)) * 16 for number in range(3)]
+        keyed = [
+            WearableConfig(device=f"keyed-{number}", address="", key=key.hex())
+            for number, key in enumerate(self._keys)
+        ]
+        fixed = [
+            WearableConfig(device=f"fixed-{n}", address=f"C0:00:00:00:00:0{n}", identity=n)
+            for n in range(1, 4)
+        ]
+        self._watch = Watch(counts, clock, [*fixed, *keyed])
+        self._addresses = [each.address for each in fixed] + [STRANGER]
 
     async def throw(self, dice: random.Random, counts: Counts) -> bool:
         watch = self._watch
-        watch.pass_time(dice.randrange(400) * NS_PER_MS)
+        watch.clock.pass_time(dice.randrange(400) * NS_PER_MS)
+        watch.close_seconds()
         address = dice.choice(self._addresses)
         second = watch.second()
         if dice.random() < 0.5:
             identity = dice.randrange(5)
         else:
             address = f"40:00:00:00:00:{dice.randrange(256):02X}"
-            identity = rolling_identity(dice.choice(watch.keys), 7, second)
+            identity = rolling_identity(dice.choice(self._keys), 7, second)
         advert = an_advert(
             identity, second, candidate_pending=dice.random() < 0.1, button_counter=second & 0xFF
         )
@@ -188,7 +189,7 @@ class OwnAdverts:
 class RawAdverts:
     """The structures of an advert as a controller hands them over."""
 
-    def __init__(self, counts: Counts) -> None:
+    def __init__(self, counts: Counts, clock: VirtualClock) -> None:
         self._seeds = [encode_advert(an_advert(1, 100)), b"\x02\x01\x06\x03\x03\x0d\x18"]
 
     async def throw(self, dice: random.Random, counts: Counts) -> bool:
@@ -205,9 +206,12 @@ class MotionPackets:
 
     PACKETS_A_WINDOW: Final = 200
 
-    def __init__(self, counts: Counts) -> None:
-        self._watch = _Watch(counts)
-        self._stream = self._watch.roster.by_device["fixed-1"]
+    def __init__(self, counts: Counts, clock: VirtualClock) -> None:
+        streaming = WearableConfig(
+            device="streaming", address="C0:00:00:00:00:01", identity=1, streaming=True
+        )
+        self._watch = Watch(counts, clock, [streaming])
+        self._stream = self._watch.roster.by_device["streaming"]
         heard = HeardAdvert(
             self._stream.address,
             -60,
@@ -238,7 +242,8 @@ class MotionPackets:
         if self._thrown % self.PACKETS_A_WINDOW == 0:
             self._window.finish()
             self._window = self._new_window()
-            self._watch.pass_time(NS_PER_S)
+            self._watch.clock.pass_time(NS_PER_S)
+            self._watch.close_seconds()
         try:
             packet = decode_packet(data)
             if packet.total:
@@ -257,7 +262,7 @@ class MotionPackets:
 class Commands:
     """What a gateway, or anybody, writes to a wearable's control characteristic."""
 
-    def __init__(self, counts: Counts) -> None:
+    def __init__(self, counts: Counts, clock: VirtualClock) -> None:
         self._seeds = [
             encode_command(Operation.ACKNOWLEDGE_BUTTON, 1),
             encode_command(Operation.REQUEST_WINDOW, 3, 17),
@@ -274,7 +279,7 @@ class Commands:
         return True
 
 
-TARGETS: Final[Mapping[str, Callable[[Counts], Target]]] = MappingProxyType(
+OWN: Final[Mapping[str, Maker]] = MappingProxyType(
     {
         "own adverts": OwnAdverts,
         "raw adverts": RawAdverts,
@@ -284,16 +289,17 @@ TARGETS: Final[Mapping[str, Callable[[Counts], Target]]] = MappingProxyType(
 )
 
 
-def fuzz(name: str, make: Callable[[Counts], Target], throws: int, seed: int) -> Fuzzed:
+def fuzz(name: str, make: Maker, throws: int, seed: int) -> Fuzzed:
     """Throw at one target, the same things for the same seed."""
     dice = random.Random(f"{seed}/{name}")  # noqa: S311
     counts = Counts()
-    target = make(counts)
+    clock = VirtualClock()
     accepted = unsaid = 0
     escaped: list[str] = []
 
     async def all_of_them() -> None:
         nonlocal accepted, unsaid
+        target = make(counts, clock)
         for number in range(throws):
             before = counts.total()
             try:
@@ -305,5 +311,5 @@ def fuzz(name: str, make: Callable[[Counts], Target], throws: int, seed: int) ->
                 if len(escaped) < KEPT_ESCAPES:
                     escaped.append(f"throw {number} of seed {seed}: {error!r}")
 
-    VirtualClock().run(all_of_them())
+    clock.run(all_of_them())
     return Fuzzed(throws, accepted, dict(counts.reasons), unsaid, escaped)

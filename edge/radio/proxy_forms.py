@@ -68,7 +68,7 @@ def adverts_of(payload: bytes) -> Iterator[Mapping[str, Any]]:
         raise MalformedPacketError("a message that is too long")
     try:
         said = msgspec.json.decode(payload)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedPacketError("a message that is no JSON") from error
     if isinstance(said, dict):
         inner = next((said[name] for name in LISTS if isinstance(said.get(name), list)), None)

@@ -24,7 +24,7 @@ def test_each_row_has_its_figure_and_nothing_escapes(small, monkeypatch):
     assert all(row["value"] > 0 for row in rows if row["unit"] == "adverts/CPU-s")
     (thrown,) = [row for row in rows if "random and mutated" in row["name"]]
     assert thrown["ok"]
-    assert thrown["value"] == 400
+    assert thrown["value"] >= 400
 
 
 def test_hours_of_rolls_and_passers_by_leave_every_table_as_it_was(tmp_path):

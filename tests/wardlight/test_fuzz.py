@@ -7,9 +7,12 @@ import random
 import pytest
 
 from contract.advert import MalformedPacketError
-from wardlight.fuzz import TARGETS, fuzz, mutated
+from wardlight.fuzz import fuzz, mutated
+from wardlight.fuzz_devices import TARGETS
 
-THROWS = 2_000
+THROWS = 1_500
+ALL_ACCEPTED = {"recognition"}
+"""It says what an advert is, or that it is nothing it knows."""
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -17,8 +20,9 @@ def test_nothing_escapes_and_each_rejection_has_its_reason(name):
     fuzzed = fuzz(name, TARGETS[name], THROWS, seed=1)
     assert list(fuzzed.escaped) == []
     assert fuzzed.unsaid == 0
-    assert 0 < fuzzed.accepted < THROWS, "some are what they should be, and some are not"
-    assert sum(fuzzed.reasons.values()) > 0
+    if name not in ALL_ACCEPTED:
+        assert 0 < fuzzed.accepted < THROWS, "some are what they should be, and some are not"
+        assert sum(fuzzed.reasons.values()) > 0
     assert len(fuzzed.reasons) <= 60, "as many reasons as the code knows, whatever is thrown"
     assert not any(character.isdigit() for reason in fuzzed.reasons for character in reason)
 
@@ -39,7 +43,7 @@ def test_what_escapes_or_is_counted_nowhere_is_noticed():
                 raise MalformedPacketError("nobody caught it")
             return way == 2
 
-    fuzzed = fuzz("careless", lambda counts: Careless(), 200, seed=1)
+    fuzzed = fuzz("careless", lambda counts, clock: Careless(), 200, seed=1)
     assert {each.split(": ")[1].split("(")[0] for each in fuzzed.escaped} == {
         "IndexError",
         "MalformedPacketError",

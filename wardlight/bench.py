@@ -19,7 +19,7 @@ from wardlight.bench_air import bench_air
 from wardlight.bench_day import bench_day
 from wardlight.bench_ingest import bench_ingest
 from wardlight.bench_latency import bench_latency
-from wardlight.bench_radio import bench_radio
+from wardlight.bench_radio import bench_fuzz, bench_radio, bench_week
 from wardlight.logs import set_up_logs
 
 Row = dict[str, Any]
@@ -33,8 +33,10 @@ BENCHES: Final[dict[str, Callable[[], list[Row]]]] = {
     "air": bench_air,
     "day": bench_day,
     "radio": bench_radio,
+    "week": bench_week,
+    "fuzz": bench_fuzz,
 }
-LONG: Final = frozenset({"air", "day", "radio"})
+LONG: Final = frozenset({"air", "day", "week", "fuzz"})
 """Those that take minutes: only when they are asked for by name."""
 
 

@@ -1,7 +1,7 @@
 """Random and mutated bytes at everything that reads what comes over the air.
 
 Each throw is something that a radio, a link or a receiver might hand over. It must be taken in,
-or refused and counted under a reason; whatever else is raised has escaped. ``./run bench radio``
+or refused and counted under a reason; whatever else is raised has escaped. ``./run bench fuzz``
 throws a million, the tests some thousands of the same.
 """
 

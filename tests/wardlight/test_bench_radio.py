@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from contract.clock import VirtualClock
-from wardlight import bench_radio
-from wardlight.bench_radio import Rig, week
+from wardlight import bench_radio, bench_rig
+from wardlight.bench_radio import week
+from wardlight.bench_rig import SENSORS, Rig
 from wardlight.fuzz import Fuzzed
 
 
@@ -16,13 +17,17 @@ def small(monkeypatch):
         monkeypatch.setattr(bench_radio, name, value)
 
 
-def test_each_row_has_its_figure_and_nothing_escapes(small, monkeypatch):
+def test_each_row_has_its_figure(small):
+    rows = bench_radio.bench_radio()
+    assert len({row["name"] for row in rows}) == len(rows) == 6
+    assert all(row["value"] > 0 for row in rows)
+
+
+def test_the_week_and_the_throws_have_theirs(small, monkeypatch):
     monkeypatch.setattr(bench_radio, "WEEK_MINUTES", 30)
     monkeypatch.setattr(bench_radio, "DAY_MINUTES", 20)
-    rows = bench_radio.bench_radio()
-    assert len({row["name"] for row in rows}) == len(rows)
-    assert all(row["value"] > 0 for row in rows if row["unit"] == "adverts/CPU-s")
-    (thrown,) = [row for row in rows if "random and mutated" in row["name"]]
+    assert [row["bar"] for row in bench_radio.bench_week()] == [1.0]
+    (thrown,) = bench_radio.bench_fuzz()
     assert thrown["ok"]
     assert thrown["value"] >= 400
 
@@ -40,6 +45,7 @@ def test_hours_of_rolls_and_passers_by_leave_every_table_as_it_was(tmp_path):
         assert counts["summaries_decoded"] == 240 * bench_radio.WEARABLES
         assert counts["adverts_foreign"] == 240 * bench_radio.STRANGERS_A_MINUTE
         assert counts.all_rejected == 0
+        assert counts["sensor_readings"] >= 240 * SENSORS
         assert len(counts) < 10
 
     clock.run(main())
@@ -53,9 +59,7 @@ def test_what_escapes_or_is_unsaid_misses_the_bar():
 
 
 def test_a_bench_that_loses_adverts_says_so_and_shows_no_figure(small, tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        bench_radio, "rolling_identity", lambda key, boot, second: 12_345, raising=True
-    )
+    monkeypatch.setattr(bench_rig, "rolling_identity", lambda key, boot, second: 12_345)
 
     async def main() -> None:
         await bench_radio._own(Rig(tmp_path, clock))

@@ -1,4 +1,4 @@
-"""Some thousands of the throws of ``./run bench radio``: nothing escapes, and all is counted."""
+"""Some thousands of the throws of ``./run bench fuzz``: nothing escapes, and all is counted."""
 
 from __future__ import annotations
 

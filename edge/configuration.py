@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -13,7 +14,7 @@ import structlog
 from contract import wire
 from contract.identity import parse_key
 from contract.ids import check_identifier
-from contract.messages import GatewayConfig, VolumeHours, WearableConfig
+from contract.messages import GatewayConfig, ReceiverConfig, VolumeHours, WearableConfig
 from edge.wearables import OWN_KIND, rolls
 
 _log = structlog.get_logger(__name__)
@@ -128,6 +129,10 @@ class ConfigKeeper:
         self._path = folder / CONFIG_FILE
         self._home = home
         self.current: GatewayConfig | None = None
+
+    def receivers(self) -> Sequence[ReceiverConfig] | None:
+        """The proxies that are enrolled; None while nobody has said."""
+        return None if self.current is None else self.current.receivers
 
     def begin(self, given: GatewayConfig | None) -> list[str]:
         """Take the newest of what was given and what was kept; returns what was wrong."""

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from alerts import Database
     from dashboards.web import RunningServer
     from edge import Gateway
+    from edge.radio.mqtt_proxy import MqttProxyRadio
     from firmware_sim import SimulatedHome, TruthEntry
     from ingest import ReadSide
 
@@ -116,6 +117,7 @@ async def run_gateway(
     """
     from edge import CredentialWatch, Gateway
     from edge.page import GatewayPage
+    from edge.radio.several import SeveralRadios
 
     clock = clock or clock_of(settings)
     ids = UuidSource(clock)
@@ -124,6 +126,9 @@ async def run_gateway(
         bus = _bus_of_service(settings, name, clock, GATEWAY)
     with _refused("gateway"):
         radio, simulation = _radio(settings, clock)
+        receivers = _receivers(settings, clock)
+    if receivers is not None:
+        radio = SeveralRadios(radio, [receivers])
     truth = [] if simulation is None else simulation.truth
     async with sole_use(clock, "the other gateway of this folder", folder / "gateway"):
         gateway = Gateway(
@@ -133,13 +138,15 @@ async def run_gateway(
             clock=clock,
             ids=ids,
             radio=wrap_radio(radio, clock, truth),
-            bus=bus,
+            bus=bus if receivers is None else receivers.tap(bus),
             siren=siren_of(settings, bus, clock),
             boot=boot_id(),
             session=ids.new(),
             priority=settings.gateway.priority,
             telemetry_bytes=settings.gateway.telemetry_megabytes * BYTES_PER_MEGABYTE,
         )
+        if receivers is not None:
+            receivers.belong_to(gateway.configs.receivers, gateway.counts)
         async with asyncio.TaskGroup() as group:
             group.create_task(gateway.run())
             group.create_task(_until_configured(gateway, clock, settings))
@@ -174,6 +181,21 @@ def _radio(settings: Settings, clock: Clock) -> tuple[Radio, SimulatedHome | Non
 
     simulation = SimulatedHome(demo_home(settings.home.id), clock, settings.gateway.seed)
     return simulation.radio(settings.gateway.name), simulation
+
+
+def _receivers(settings: Settings, clock: Clock) -> MqttProxyRadio | None:
+    """Who hears for this gateway in rooms without one.
+
+    Raises
+    ------
+    ValueError
+        If a topic does not say where their names stand.
+    """
+    if not settings.gateway.proxy_topics:
+        return None
+    from edge.radio.mqtt_proxy import MqttProxyRadio
+
+    return MqttProxyRadio(settings.gateway.proxy_topics, clock)
 
 
 def _bluez(settings: Settings, clock: Clock) -> Radio:

@@ -129,6 +129,11 @@ class GatewaySettings(_Table):
         description="restart this machine when no adapter hears anything and nothing else helped; "
         "otherwise a fault asks a person to",
     )
+    proxy_topics: tuple[str, ...] = Field(
+        (),
+        description="MQTT topics on which receivers in other rooms publish the adverts they hear; "
+        "+ stands for the receiver's name, such as home/+/BTtoMQTT/#",
+    )
     radio_socket: Path | None = Field(
         None, description="socket of the simulated home, where radio is remote"
     )

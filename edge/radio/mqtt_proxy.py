@@ -128,11 +128,6 @@ class MqttProxyRadio:
     ----------
     filters
         Topics that they publish on; the first ``+`` stands for the receiver's name.
-    receivers
-        Those that the home has enrolled; asked again and again, None until it is known. Others
-        are not listened to.
-    counts
-        Where rejections are counted, by reason.
 
     Raises
     ------
@@ -140,20 +135,30 @@ class MqttProxyRadio:
         If a filter cannot be.
     """
 
-    def __init__(
-        self,
-        filters: Sequence[str],
-        clock: Clock,
-        receivers: Callable[[], Sequence[ReceiverConfig] | None],
-        counts: Counts,
-    ) -> None:
+    def __init__(self, filters: Sequence[str], clock: Clock) -> None:
         self.filters = tuple(filters)
         self._filters = [_Filter(each) for each in filters]
         self._clock = clock
-        self._enrolled = receivers
-        self._counts = counts
+        self._enrolled: Callable[[], Sequence[ReceiverConfig] | None] = lambda: None
+        self._counts = Counts()
         self._backlog = Backlog(clock)
         self._receivers: dict[str, _Receiver] = {}
+
+    def belong_to(
+        self, receivers: Callable[[], Sequence[ReceiverConfig] | None], counts: Counts
+    ) -> None:
+        """Listen for a gateway; before, nobody is enrolled.
+
+        Parameters
+        ----------
+        receivers
+            Those that the home has enrolled, None while that is not known; asked again and
+            again. Others are not listened to.
+        counts
+            Where rejections are counted, by reason.
+        """
+        self._enrolled = receivers
+        self._counts = counts
 
     @property
     def dropped_adverts(self) -> int:

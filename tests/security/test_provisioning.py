@@ -394,6 +394,7 @@ def test_the_commands_from_the_first_to_the_last(line, tmp_path) -> None:
     assert head.startswith(b"\x89PNG")
     assert 300 < struct.unpack(">I", head[16:20])[0] < 1_000
     line.provision("sounder", "siren-1")
+    line.provision("receiver", "lounge")
     line.provision("service", "engineer")
     line.provision("gateway", "gateway-a", status=2)
 
@@ -432,7 +433,7 @@ def test_a_passphrase_comes_from_a_file_and_never_from_the_command_line(line, tm
     assert "not that of this home" in line.provision("rotate", "gateway-a", *given, status=2).stderr
     secret.write_text("")
     assert "is empty" in line.provision("rotate", "gateway-a", *given, status=2).stderr
-    for command in ("home", "gateway", "rotate", "revoke", "service", "sounder"):
+    for command in ("home", "gateway", "rotate", "revoke", "service", "sounder", "receiver"):
         text = line("provision", command, "--help").stdout
         assert "--passphrase " not in text
         assert "--password" not in text

@@ -91,6 +91,29 @@ def test_a_gateway_hears_what_is_meant_for_it_and_nothing_of_anybody_else(secure
     secured.run(scenario)
 
 
+def test_a_receiver_is_heard_by_gateways_and_hears_and_says_nothing_else(secured) -> None:
+    own = secured.gateway("gateway-a")
+    lounge = secured.enrol(secured.home.add_device("lounge", "receiver"))
+
+    async def scenario() -> None:
+        async with (
+            secured.ear(secured.bus(own), "home/#") as gateway,
+            secured.ear(secured.bus(lounge), "#") as receiver,
+        ):
+            for topic in (of("gateway-a", "status"), of("lounge", "status"), "home/attic/BTtoMQTT"):
+                with pytest.raises(PublishRefusedError, match="Not authorized"):
+                    await receiver.bus.publish(topic, b"another's")
+            with pytest.raises(PublishRefusedError, match="Not authorized"):
+                await gateway.bus.publish("home/lounge/BTtoMQTT/1", b"invented")
+            await receiver.bus.publish("home/lounge/LWT", b"online")
+            await receiver.bus.publish("home/lounge/BTtoMQTT/1", b"{}")
+            await secured.until(lambda: gateway.messages, "what the receiver heard")
+            assert gateway.topics() == ["home/lounge/BTtoMQTT/1"]
+            assert receiver.topics() == []
+
+    secured.run(scenario)
+
+
 def test_services_may_do_what_their_work_needs_and_no_more(secured) -> None:
     own = secured.gateway("gateway-a")
 

@@ -22,6 +22,11 @@ PROVISION: Final = "provision"
 
 SYSTEM: Final = "$SYS/broker/#"
 
+RECEIVERS_ROOT: Final = "home"
+"""The topic that OpenMQTTGateway and Theengs begin with, as delivered."""
+RECEIVERS: Final = f"{RECEIVERS_ROOT}/+/BTtoMQTT/#"
+"""The adverts that receivers publish; nothing else there concerns a gateway."""
+
 _GENERATION: Final = "generation"
 
 Rule = tuple[str, str]
@@ -45,6 +50,13 @@ def gateway_rules(home: str, name: str) -> Iterator[Rule]:
     for kind in (topics.RECEIPT, topics.ALERT_STATE, topics.CONFIG, topics.COMMAND):
         yield "read", topics.build(home, name, kind)
     yield "read", topics.build(home, topics.ANY, topics.PRESENCE)
+    yield "read", RECEIVERS
+
+
+def receiver_rules(_home: str, name: str) -> Iterator[Rule]:
+    """A receiver says what it hears, as itself, and is told how to."""
+    yield "write", f"{RECEIVERS_ROOT}/{name}/#"
+    yield "read", f"{RECEIVERS_ROOT}/{name}/commands/#"
 
 
 def sounder_rules(home: str, _name: str) -> Iterator[Rule]:
@@ -126,6 +138,8 @@ def access_list(registry: Registry) -> str:
 
     for member in registry.of("gateway"):
         enter(member.name, gateway_rules(home, member.name))
+    for member in registry.of("receiver"):
+        enter(member.name, receiver_rules(home, member.name))
     for member in registry.of("sounder"):
         enter(member.name, sounder_rules(home, member.name))
     for member in registry.of("service"):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from wardlight.provision.cutoff import Told
     from wardlight.provision.enrolment import Enrolment
     from wardlight.provision.home import Options, ProvisionedHome
-    from wardlight.provision.registry import Member
+    from wardlight.provision.registry import Member, Role
 
 app = typer.Typer(
     help="Certificates of a home: who may talk to its broker. See docs/security.md.",
@@ -169,6 +169,19 @@ def sounder(
 
 
 @app.command()
+def receiver(
+    name: Annotated[str, typer.Argument(help="The receiver's name, as in its topics.")],
+    folder: FolderOption = DEFAULT_FOLDER,
+    out: Annotated[Path | None, typer.Option(help="Where to put the file.")] = None,
+    passphrase_file: PassphraseOption = None,
+) -> None:
+    """Make the certificate of a receiver, which publishes the adverts of a room without a gateway:
+    docs/receivers.md.
+    """
+    _add_device(folder, name, "receiver", passphrase_file, _Output(out, None, False))
+
+
+@app.command()
 def service(
     name: Annotated[str, typer.Argument(help="engineer: for record and replay --config.")],
     folder: FolderOption = DEFAULT_FOLDER,
@@ -189,7 +202,7 @@ def service(
 
 @app.command()
 def rotate(
-    name: Annotated[str, typer.Argument(help="A gateway, sounder, service, or broker.")],
+    name: Annotated[str, typer.Argument(help="A gateway, receiver, sounder, service, or broker.")],
     folder: FolderOption = DEFAULT_FOLDER,
     out: Annotated[Path | None, typer.Option(help="Where to put the enrolment file.")] = None,
     passphrase_file: PassphraseOption = None,
@@ -216,7 +229,7 @@ def rotate(
 
 @app.command()
 def revoke(
-    name: Annotated[str, typer.Argument(help="A gateway, sounder or service.")],
+    name: Annotated[str, typer.Argument(help="A gateway, receiver, sounder or service.")],
     folder: FolderOption = DEFAULT_FOLDER,
     older: Annotated[
         bool, typer.Option("--older", help="Only what its newest certificate has replaced.")
@@ -229,6 +242,7 @@ def revoke(
     and the broker does not follow them yet: what to do is said.
     """
     from wardlight.provision.authority import WrongPassphraseError
+    from wardlight.provision.home import DEVICES
     from wardlight.provision.registry import RegistryError
 
     given = _home(folder, passphrase_file)
@@ -240,7 +254,7 @@ def revoke(
     except (RegistryError, OSError) as error:
         _refuse(str(error))
     _forget_enrolment(given, name)
-    is_device = member.role in ("gateway", "sounder")
+    is_device = member.role in DEVICES
     told = _tell(given, (name,) if is_device else ())
     if unsigned is not None:
         typer.echo(
@@ -341,14 +355,14 @@ class _Output(msgspec.Struct, frozen=True):
 
 
 def _add_device(
-    folder: Path, name: str, role: str, passphrase_file: Path | None, output: _Output
+    folder: Path, name: str, role: Role, passphrase_file: Path | None, output: _Output
 ) -> None:
     from wardlight.provision.authority import WrongPassphraseError
     from wardlight.provision.registry import RegistryError
 
     given = _home(folder, passphrase_file)
     try:
-        made = given.add_device(name, "sounder" if role == "sounder" else "gateway")
+        made = given.add_device(name, role)
     except (RegistryError, WrongPassphraseError, ValueError, OSError) as error:
         _refuse(str(error))
     _hand_over(given, made, output)

@@ -44,7 +44,8 @@ BROKER: Final = "broker"
 SERVICES_FOLDER: Final = "services"
 CA_FILE: Final = "ca.pem"
 
-_DEVICES: Final[tuple[Role, ...]] = ("gateway", "sounder")
+DEVICES: Final[tuple[Role, ...]] = ("gateway", "receiver", "sounder")
+"""What hangs on walls, and has its certificates from the authority that is for that."""
 _HOUSE: Final[tuple[Role, ...]] = ("service", "broker")
 
 _HOST: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.:-]{0,253}[A-Za-z0-9])?|::1?")
@@ -230,7 +231,7 @@ class ProvisionedHome:
         services = self._authority(mosquitto.SERVICES)
         gateways = self._authority(mosquitto.GATEWAYS)
         for name, authority, roles in (
-            (mosquitto.GATEWAYS, gateways, _DEVICES),
+            (mosquitto.GATEWAYS, gateways, DEVICES),
             (mosquitto.SERVICES, services, _HOUSE),
         ):
             write_private(folder / f"{name}.pem", authority.pem(), owner=owner)

@@ -17,7 +17,7 @@ REGISTRY_SCHEMA: Final = 1
 
 _NOTHING_HERE: Final = "{}: no home was provisioned here: wardlight provision home"
 
-Role = Literal["gateway", "sounder", "service", "broker"]
+Role = Literal["gateway", "receiver", "sounder", "service", "broker"]
 
 
 class RegistryError(ValueError):

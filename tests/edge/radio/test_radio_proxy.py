@@ -40,7 +40,8 @@ class Proxy:
         self.clock = clock
         self.receivers = receivers
         self.counts = Counts()
-        self.radio = MqttProxyRadio([OMG], clock, lambda: self.receivers, self.counts)
+        self.radio = MqttProxyRadio([OMG], clock)
+        self.radio.belong_to(lambda: self.receivers, self.counts)
 
     def publish(self, payload, topic=TOPIC, retained=False):
         self.radio.take([Message(topic, payload, retained)])
@@ -290,7 +291,8 @@ def test_it_ends_with_the_own_radio_and_nothing_of_that_is_lost(clock):
 def heard_by(bench, make_config, receivers=(LOUNGE,)):
     """A gateway whose adapter hears nobody, with receivers on the same broker."""
     current = make_config(receivers=list(receivers))
-    proxy = MqttProxyRadio([OMG], bench.clock, lambda: current.receivers, Counts())
+    proxy = MqttProxyRadio([OMG], bench.clock)
+    proxy.belong_to(lambda: current.receivers, Counts())
     bus = LocalBus(bench.broker, "gateway-a", bench.clock)
     bench.radio.connectable = False
     return bench.gateway(
@@ -387,7 +389,8 @@ async def connected(bus, filters, take):
 
 def test_receivers_and_gateway_share_one_connection_to_a_real_broker(tmp_path):
     clock = SystemClock()
-    radio = MqttProxyRadio([OMG], clock, lambda: (LOUNGE,), Counts())
+    radio = MqttProxyRadio([OMG], clock)
+    radio.belong_to(lambda: (LOUNGE,), Counts())
     own = []
     there = asyncio.Event()
 

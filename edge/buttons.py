@@ -17,6 +17,7 @@ from edge.links import LinkPool
 from edge.outbox import EventOutbox
 from edge.outbox_rows import Counter
 from edge.reporter import About, Reporter
+from edge.timekeeping import TimeSetter
 from edge.wearables import Wearable
 
 _log = structlog.get_logger(__name__)
@@ -39,12 +40,14 @@ class ButtonKeeper:
         clock: Clock,
         outbox: EventOutbox,
         reporter: Reporter,
+        setter: TimeSetter,
         counts: Counts,
     ) -> None:
         self._pool = pool
         self._clock = clock
         self._outbox = outbox
         self._reporter = reporter
+        self._setter = setter
         self._counts = counts
         self._again_ns: dict[str, int] = {}
         self._reported: dict[str, Counter] = {}
@@ -83,7 +86,9 @@ class ButtonKeeper:
 
     async def _write_back(self, wearable: Wearable, counter: Counter) -> None:
         try:
-            await self._pool.write(wearable.address, Operation.ACKNOWLEDGE_BUTTON, counter.counter)
+            async with self._pool.link(wearable) as link:
+                await self._pool.write_on(link, Operation.ACKNOWLEDGE_BUTTON, counter.counter)
+                await self._setter.set_if_due(wearable, link)
         except LinkLostError as error:
             self._counts["write_backs_failed"] += 1
             _log.info("write_back_failed", device=counter.device, reason=str(error))
@@ -92,7 +97,7 @@ class ButtonKeeper:
 async def vibrate(pool: LinkPool, wearable: Wearable, pattern: VibratePattern) -> bool:
     """Let the wearer feel something; best effort, whether it worked."""
     try:
-        await pool.write(wearable.address, Operation.VIBRATE, pattern)
+        await pool.write(wearable, Operation.VIBRATE, pattern)
     except LinkLostError as error:
         _log.info("vibrate_failed", device=wearable.device, reason=str(error))
         return False

@@ -23,13 +23,15 @@ from edge.counters import Counts
 from edge.falls import CANDIDATE, Falls
 from edge.faults import FaultBook
 from edge.fetcher import Candidate, WindowFetcher
-from edge.links import LinkPool, stream_covers
+from edge.links import LinkPool
 from edge.outbox import EventOutbox
 from edge.outbox_rows import Counter
 from edge.pipeline import Pipeline
 from edge.presence import Neighbours
 from edge.sequel import SequelReader
+from edge.streams import stream_covers
 from edge.timebase import SessionTime
+from edge.timekeeping import TimeSetter
 from edge.wearables import Wearable
 
 _log = structlog.get_logger(__name__)
@@ -78,6 +80,7 @@ class CandidateKeeper:
         outbox: EventOutbox,
         falls: Falls,
         faults: FaultBook,
+        setter: TimeSetter,
         counts: Counts,
     ) -> None:
         self._pool = pool
@@ -89,6 +92,7 @@ class CandidateKeeper:
         self._outbox = outbox
         self._falls = falls
         self._faults = faults
+        self._setter = setter
         self._counts = counts
         self._sequel = SequelReader(
             pool=pool, time=time, fetcher=fetcher, falls=falls, counts=counts
@@ -114,7 +118,8 @@ class CandidateKeeper:
                 continue
             if queue is not None and any(each.counter == counter for each in queue):
                 continue
-            candidate = Candidate(wearable, counter, advert, self._impact_ns(wearable, now_ns))
+            impact_ns = self._impact_ns(wearable, now_ns)
+            candidate = Candidate(wearable, counter, advert, impact_ns, now_ns)
             if queue is None:
                 queue = self._queues[wearable.device] = []
                 tasks.create_task(self._work_off(wearable.device, queue))
@@ -230,14 +235,13 @@ class CandidateKeeper:
         if await self._keep_result(candidate) and self._outbox.may_write_back(counter):
             await self._pool.write_on(link, Operation.ACKNOWLEDGE_CANDIDATE, counter.counter)
             self._again_ns[counter] = self._clock.monotonic_ns() + REWRITE_NS
+            if not self._pool.waiting:
+                await self._setter.set_if_due(candidate.wearable, link)
 
     async def _give_up(self, candidate: Candidate) -> None:
         """No window: say so, and if the wearable's own evidence is strong, page on it."""
         wearable = candidate.wearable
-        peak_g = candidate.advert.candidate_peak_g
-        if wearable.advert is not None:
-            # The peak may have grown since the first advert.
-            peak_g = max(peak_g, wearable.advert.candidate_peak_g)
+        peak_g = candidate.want.peak_g
         if peak_g >= ADVERT_ALONE_PEAK_G:
             impact_ns = self._time.grid_ns(candidate.impact_ns)
             await self._falls.from_advert(wearable, candidate.counter, peak_g, impact_ns)
@@ -254,11 +258,11 @@ class CandidateKeeper:
         # If the card does not take the result, the wearable keeps asking.
         if self._outbox.may_write_back(counter):
             try:
-                await self._pool.write(
-                    candidate.wearable.address,
-                    Operation.ACKNOWLEDGE_CANDIDATE,
-                    counter.counter,
-                )
+                async with self._pool.link(candidate.wearable) as link:
+                    await self._pool.write_on(
+                        link, Operation.ACKNOWLEDGE_CANDIDATE, counter.counter
+                    )
+                    await self._setter.set_if_due(candidate.wearable, link)
             except LinkLostError as error:
                 self._counts["write_backs_failed"] += 1
                 _log.info("write_back_failed", device=counter.device, reason=str(error))

@@ -33,7 +33,7 @@ from edge.health import Health
 from edge.heartbeat import Heartbeat
 from edge.inbox import Inbox
 from edge.lies import SlidePolicy
-from edge.links import LinkPool, StreamKeeper
+from edge.links import LinkPool
 from edge.listener import Listener
 from edge.lying import LyingKeeper
 from edge.outbox import EventOutbox
@@ -44,9 +44,11 @@ from edge.sensor_keeper import SensorKeeper
 from edge.siren import Siren
 from edge.siren_control import SirenControl
 from edge.storage import UnwritableError
+from edge.streams import StreamKeeper
 from edge.telemetry import Telemetry
 from edge.telemetry_outbox import MAX_BYTES, TelemetryOutbox
 from edge.timebase import SessionTime
+from edge.timekeeping import TimeSetter
 from edge.uplink import Uplink
 from edge.vitals import Vitals
 from edge.waiting import within_or_not
@@ -224,6 +226,7 @@ class Gateway:
             own=self.decoder,
             faults=self.faults,
         )
+        setter = TimeSetter(self._clock, self.counts)
         self.streams = StreamKeeper(
             pool=self.pool,
             clock=self._clock,
@@ -231,6 +234,7 @@ class Gateway:
             decoder=self.decoder,
             neighbours=self.neighbours,
             bodies=self.bodies,
+            setter=setter,
             counts=self.counts,
         )
         fetcher = WindowFetcher(
@@ -252,6 +256,7 @@ class Gateway:
             outbox=self.outbox,
             falls=self.falls,
             faults=self.faults,
+            setter=setter,
             counts=self.counts,
         )
         self.buttons = ButtonKeeper(
@@ -259,6 +264,7 @@ class Gateway:
             clock=self._clock,
             outbox=self.outbox,
             reporter=self.reporter,
+            setter=setter,
             counts=self.counts,
         )
 
@@ -448,6 +454,7 @@ class Gateway:
         await self.sensors.check(now_ns)
         await self.bodies.check()
         linked = [each for each in self.roster if each.config.streaming or self.bodies.reads(each)]
+        self.pool.look()
         self.streams.tend(linked, self._tasks)
         self.siren.update(self._tasks)
 

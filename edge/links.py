@@ -1,72 +1,90 @@
-"""Links to wearables: few, shared by whoever needs one, and each call with a limit."""
+"""Links to wearables: few, given to whoever needs one most, and shared by their users."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
-from typing import Final, TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, Final, Protocol, runtime_checkable
 
 import structlog
 
-from contract.advert import MalformedPacketError
 from contract.clock import Clock
-from contract.gatt import CONTROL_UUID, STREAM_UUID, Operation, encode_command
-from contract.packets import decode_packet
+from contract.gatt import CONTROL_UUID, Operation, encode_command
 from contract.protocols import LinkLostError, Radio, RadioLink
-from contract.units import seconds_to_ns
-from edge import counters
-from edge.bodies import Bodies
-from edge.counters import Counts
-from edge.decode import WearableDecoder
-from edge.pipeline import Pipeline
-from edge.presence import Neighbours
-from edge.waiting import Backoff, WaitedTooLongError, within
-from edge.wearables import HEARD_NS, Wearable
-
-T = TypeVar("T")
+from contract.units import NS_PER_S, seconds_to_ns
+from edge.calls import LimitedLink, called
+from edge.slots import Need, Slot, SlotQueue, Want, most_streams
+from edge.waiting import WaitedTooLongError, within
 
 _log = structlog.get_logger(__name__)
 
 MAX_LINKS: Final = 7
-"""What a Raspberry Pi's adapter holds stably (DESIGN 4)."""
+"""What a Raspberry Pi's adapter holds stably (DESIGN 4). A radio of several adapters says itself
+how many it holds (`CountsSlots`)."""
 
-MAX_STREAMS: Final = 5
-"""Held all day, so two links stay free: for windows, and for writing back."""
+MAX_STREAMS: Final = most_streams(MAX_LINKS)
+"""Of those, what may be held all day."""
 
 CONNECT_LIMIT_S: Final = 15.0
 """A call of BlueZ may never return (``InProgress``, FIELD); bleak gives up after 10 s itself, so
 beyond 15 s nothing will come."""
 
-WRITE_LIMIT_S: Final = 5.0
-"""A write with response takes two connection events, tens of milliseconds; a link that takes
-seconds is lost, whatever it says (supervision time-outs are 4 to 6 s)."""
+PATIENCE_S: Final = 30.0
+"""How long a write waits for a free slot. A wearable says again each second what is to be written
+back, and nobody waits on the floor for a vibration that comes later."""
 
-STREAM_SILENT_NS: Final = seconds_to_ns(5)
-"""A held link that brings no packet for so long is dead: packets come each 0.5 to 0.76 s."""
+WRITE: Final = Want(Need.WRITE)
 
-BODY_SILENT_NS: Final = seconds_to_ns(30)
-"""The same for another maker's wearable whose motion is not asked for: a strap tells its heart rate
-once a second, a watch is read every 5 s."""
 
-FIRST_RETRY_S: Final = 1.0
-LONGEST_RETRY_S: Final = 30.0
-"""Between attempts at a held link. Each attempt keeps the adapter from scanning for a while
-(batmon-ha, FIELD), and the adverts go on without the link."""
+@runtime_checkable
+class CountsSlots(Protocol):
+    """A radio that knows how many links it can hold now."""
 
-TAKE_OVER_DB: Final = 16.0
-"""How much better another gateway must hear a wearable before its stream is let go to it
-(habluetooth's margin for changing rooms, FIELD)."""
+    @property
+    def slots(self) -> int:
+        """Of all adapters that work."""
+        ...
+
+
+class Linkable(Protocol):
+    """What a link can be made to."""
+
+    @property
+    def device(self) -> str:
+        """Stays the same."""
+        ...
+
+    @property
+    def address(self) -> str:
+        """Where it was last heard; may change, also while a link stands."""
+        ...
 
 
 class _SharedLink:
     """A link with the number of those who use it."""
 
-    __slots__ = ("link", "users")
+    __slots__ = ("link", "slot", "users")
 
-    def __init__(self, link: RadioLink) -> None:
+    def __init__(self, link: RadioLink, slot: Slot) -> None:
         self.link = link
+        self.slot = slot
         self.users = 0
+
+
+class _Place:
+    """One device: at most one link stands, and at most one call makes or ends it."""
+
+    __slots__ = ("busy", "guests", "shared", "slot")
+
+    def __init__(self) -> None:
+        self.guests = 0
+        """Users, and those who want to be."""
+        self.shared: _SharedLink | None = None
+        self.busy: asyncio.Event | None = None
+        """Set when the link that is being made or ended is made or ended."""
+        self.slot: Slot | None = None
+        """With which it is being made."""
 
 
 class LinkPool:
@@ -75,263 +93,188 @@ class LinkPool:
     def __init__(self, radio: Radio, clock: Clock) -> None:
         self._radio = radio
         self._clock = clock
-        self._open: dict[str, _SharedLink] = {}
-        self._locks: dict[str, asyncio.Lock] = {}
-        self._slots = asyncio.Semaphore(MAX_LINKS)
+        self._places: dict[str, _Place] = {}
+        self._slots = SlotQueue(self._total)
+        self._closing: set[asyncio.Task[None]] = set()
+        self._streams_rest_until_ns = 0
+
+    def _total(self) -> int:
+        return self._radio.slots if isinstance(self._radio, CountsSlots) else MAX_LINKS
 
     @property
     def count(self) -> int:
         """Links that stand now."""
-        return len(self._open)
+        return sum(place.shared is not None for place in self._places.values())
+
+    @property
+    def free(self) -> int:
+        """Slots that nobody holds."""
+        return max(self._total() - self._slots.held, 0)
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for a slot."""
+        return self._slots.waiting
+
+    def look(self) -> None:
+        """Once a second: an adapter may have come back."""
+        self._slots.look()
+
+    def room_for_streams(self) -> int:
+        """How many links that are to be held all day may be begun now."""
+        is_resting = self._clock.monotonic_ns() < self._streams_rest_until_ns
+        return 0 if is_resting else self._slots.room_for_streams()
+
+    def rest_streams(self, seconds: float) -> None:
+        """Begin none for so long: links keep the adapter from hearing the others."""
+        self._streams_rest_until_ns = self._clock.monotonic_ns() + seconds_to_ns(seconds)
+
+    def should_make_way(self, device: Linkable, want: Want) -> bool:
+        """Whether somebody who needs it more would have the slot of this link, were it let go."""
+        place = self._places.get(device.device)
+        return place is not None and place.guests == 1 and self._slots.beats(want)
 
     @asynccontextmanager
-    async def link(self, address: str) -> AsyncIterator[RadioLink]:
-        """The link to `address`, made if there is none; let go by its last user.
+    async def link(
+        self,
+        device: Linkable,
+        want: Want = WRITE,
+        *,
+        patience_s: float = PATIENCE_S,
+        on_wanted: Callable[[], None] | None = None,
+    ) -> AsyncIterator[RadioLink]:
+        """The link to `device`, made if there is none; let go by its last user.
+
+        Parameters
+        ----------
+        device
+            A wearable; two with the same name are one.
+        want
+            What for; who needs it most is next.
+        patience_s
+            How long to wait for a slot, and for whoever is making or ending a link to it now.
+        on_wanted
+            Called when a window waits for a slot: the user should let go.
 
         Raises
         ------
         LinkLostError
-            If it does not come up, or is lost while it is used.
+            If no slot is free in time, it does not come up, or is lost while it is used.
         """
-        shared = await self._acquire(address)
+        place = self._places.setdefault(device.device, _Place())
+        place.guests += 1
         try:
-            yield shared.link
-        except LinkLostError:
-            # Nobody shall be handed a dead link.
-            if self._open.get(address) is shared:
-                del self._open[address]
-            raise
+            shared = await self._acquire(device, place, want, patience_s, on_wanted)
+            shared.users += 1
+            try:
+                yield shared.link
+            except LinkLostError:
+                # Nobody shall be handed a dead link.
+                if place.shared is shared:
+                    place.shared = None
+                raise
+            finally:
+                shared.users -= 1
+                if shared.users == 0:
+                    await self._let_go(device.device, place, shared)
         finally:
-            shared.users -= 1
-            if shared.users == 0:
-                if self._open.get(address) is shared:
-                    del self._open[address]
-                self._slots.release()
-                await shared.link.disconnect()
+            place.guests -= 1
+            self._forget(device.device, place)
 
-    async def write(self, address: str, operation: Operation, *arguments: int) -> None:
+    def _forget(self, name: str, place: _Place) -> None:
+        """Devices come and go: those that nobody wants any more are forgotten."""
+        is_idle = place.guests == 0 and place.busy is None
+        if is_idle and self._places.get(name) is place:
+            del self._places[name]
+
+    async def write(self, device: Linkable, operation: Operation, *arguments: int) -> None:
         """Write one command to a wearable; raises `LinkLostError`."""
-        async with self.link(address) as link:
+        async with self.link(device) as link:
             await self.write_on(link, operation, *arguments)
 
     async def write_on(self, link: RadioLink, operation: Operation, *arguments: int) -> None:
         """Write one command on a link that is held; raises `LinkLostError`."""
-        command = encode_command(operation, *arguments)
-        await _called(self._clock, WRITE_LIMIT_S, link.write(CONTROL_UUID, command), "a write")
+        await link.write(CONTROL_UUID, encode_command(operation, *arguments))
 
-    async def _acquire(self, address: str) -> _SharedLink:
-        lock = self._locks.setdefault(address, asyncio.Lock())
-        async with lock:
-            shared = self._open.get(address)
-            if shared is None:
-                await self._slots.acquire()
-                try:
-                    link = await _called(
-                        self._clock, CONNECT_LIMIT_S, self._radio.connect(address), "a connection"
-                    )
-                except BaseException:
-                    self._slots.release()
-                    raise
-                shared = self._open[address] = _SharedLink(link)
-            shared.users += 1
-            return shared
-
-
-async def _called(clock: Clock, limit_s: float, call: Awaitable[T], what: str) -> T:
-    """A call of the radio: within its limit, and whatever goes wrong costs this link alone.
-
-    Raises
-    ------
-    LinkLostError
-        If the link is lost, the call takes too long, or the radio has a defect: a driver that
-        fails for one wearable must not end the watch over all others.
-    """
-    try:
-        return await within(clock, limit_s, call, what)
-    except LinkLostError:
-        raise
-    except WaitedTooLongError as error:
-        raise LinkLostError(str(error)) from error
-    except Exception as error:
-        _log.exception("radio_defect", what=what)
-        raise LinkLostError(f"{what} failed: {error!r}") from error
-
-
-async def asked(
-    clock: Clock, link: RadioLink, characteristic: str, ask: Callable[[], Awaitable[None]]
-) -> AsyncGenerator[tuple[bytes, int], None]:
-    """Subscribe, then ask, then yield what is notified.
-
-    A link may subscribe only when its iterator is first awaited; had we asked before, the
-    answer's beginning would be lost.
-
-    Raises
-    ------
-    LinkLostError
-        When the link is gone.
-    """
-    packets = link.notifications(characteristic)
-    first = asyncio.ensure_future(_first(packets))
-    try:
-        await clock.sleep(0)
-        await ask()
-        yield await first
-    finally:
-        first.cancel()
-        await asyncio.gather(first, return_exceptions=True)
-    while True:
-        try:
-            packet = await anext(packets)
-        except StopAsyncIteration:
-            return
-        except LinkLostError:
-            raise
-        except Exception as error:
-            _log.exception("radio_defect", what="notifications")
-            raise LinkLostError(f"notifications failed: {error!r}") from error
-        yield packet
-
-
-async def _first(packets: AsyncIterator[tuple[bytes, int]]) -> tuple[bytes, int]:
-    try:
-        async for packet in packets:
-            return packet
-    except LinkLostError:
-        raise
-    except Exception as error:
-        _log.exception("radio_defect", what="a subscription")
-        raise LinkLostError(f"a subscription failed: {error!r}") from error
-    raise LinkLostError("the link ended before it brought anything")
-
-
-class StreamKeeper:
-    """Holds the streams of the wearables that are enrolled for one.
-
-    Of several gateways the nearest holds a stream. It is let go when another one is nearer
-    by `TAKE_OVER_DB`; until the other has it, the adverts carry on.
-    """
-
-    def __init__(
+    async def _acquire(
         self,
-        *,
-        pool: LinkPool,
-        clock: Clock,
-        pipeline: Pipeline,
-        decoder: WearableDecoder,
-        neighbours: Neighbours,
-        bodies: Bodies,
-        counts: Counts,
-    ) -> None:
-        self._pool = pool
-        self._clock = clock
-        self._pipeline = pipeline
-        self._decoder = decoder
-        self._neighbours = neighbours
-        self._bodies = bodies
-        self._counts = counts
-        self._held: dict[str, asyncio.Task[None]] = {}
-        self._retry_ns: dict[str, int] = {}
-        self._backoffs: dict[str, Backoff] = {}
-        self._started_ns: dict[str, int] = {}
-
-    @property
-    def held(self) -> int:
-        """Streams that are held or being connected."""
-        return len(self._held)
-
-    def tend(self, wearables: list[Wearable], tasks: asyncio.TaskGroup) -> None:
-        """Once a second: begin, end or give up streams as it is called for."""
-        now_ns = self._clock.monotonic_ns()
-        wanted = {each.device for each in wearables}
-        for device in [each for each in self._held if each not in wanted]:
-            self._held[device].cancel()
-        for wearable in wearables:
-            task = self._held.get(wearable.device)
-            if task is None:
-                if self._should_hold(wearable, now_ns):
-                    self._started_ns[wearable.device] = now_ns
-                    self._held[wearable.device] = tasks.create_task(self._hold(wearable))
-            elif self._is_over(wearable, now_ns):
-                task.cancel()
-
-    def _should_hold(self, wearable: Wearable, now_ns: int) -> bool:
-        return (
-            len(self._held) < MAX_STREAMS
-            and wearable.heard_within(HEARD_NS, now_ns)
-            and now_ns >= self._retry_ns.get(wearable.device, now_ns)
-            and self._neighbours.rank(wearable) == 0
-        )
-
-    def _is_over(self, wearable: Wearable, now_ns: int) -> bool:
-        """Whether a held stream is dead, or another gateway's by now."""
-        since_ns = max(
-            wearable.sampled_ns, self._started_ns[wearable.device] + seconds_to_ns(CONNECT_LIMIT_S)
-        )
-        silent_ns = STREAM_SILENT_NS if wearable.config.streaming else BODY_SILENT_NS
-        if now_ns - since_ns > silent_ns:
-            self._counts["streams_silent"] += 1
-            return True
-        elsewhere = self._neighbours.best_elsewhere_dbm(wearable)
-        own = wearable.rssi_dbm
-        return elsewhere is not None and own is not None and elsewhere - own >= TAKE_OVER_DB
-
-    async def _hold(self, wearable: Wearable) -> None:
-        device = wearable.device
-        backoff = self._backoffs.setdefault(device, Backoff(FIRST_RETRY_S, LONGEST_RETRY_S))
+        device: Linkable,
+        place: _Place,
+        want: Want,
+        patience_s: float,
+        on_wanted: Callable[[], None] | None,
+    ) -> _SharedLink:
+        until_ns = self._clock.monotonic_ns() + seconds_to_ns(patience_s)
+        while place.shared is None and place.busy is not None:
+            if place.slot is not None:
+                self._slots.hurry(place.slot, want)
+            await self._wait(place.busy.wait(), until_ns, "another user's link")
+        if place.shared is not None:
+            if want.need is Need.STREAM:
+                # It will be held when the window that it was made for has been read.
+                place.shared.slot.want = want
+            return place.shared
+        busy = place.busy = asyncio.Event()
+        slot = place.slot = self._slots.enter(want, on_wanted)
         try:
-            await self._stream(wearable, backoff)
-        except LinkLostError as error:
-            self._counts["streams_lost"] += 1
-            _log.info("stream_lost", device=device, reason=str(error))
+            await self._wait(slot.granted(), until_ns, "a free link")
+            place.shared = _SharedLink(await self._connect(device.address), slot)
+            return place.shared
         finally:
-            wearable.stream_since_ns = None
-            self._retry_ns[device] = self._clock.monotonic_ns() + backoff.next_ns()
-            del self._held[device]
+            if place.shared is None:
+                self._slots.release(slot)
+            place.slot = place.busy = None
+            busy.set()
 
-    async def _stream(self, wearable: Wearable, backoff: Backoff) -> None:
-        async with self._pool.link(wearable.address) as link:
-            _log.info("stream_held", device=wearable.device, rssi_dbm=wearable.rssi_dbm)
-            if self._bodies.reads(wearable):
-                await self._bodies.hold(wearable, link, backoff.reset)
-            packets = asked(
-                self._clock,
-                link,
-                STREAM_UUID,
-                lambda: self._pool.write_on(link, Operation.START_STREAM),
-            )
-            latest: int | None = None
-            async with aclosing(packets):
-                async for payload, arrival_ns in packets:
-                    latest = self._take(wearable, payload, arrival_ns, latest)
-                    backoff.reset()
-        raise LinkLostError("the stream ended")
-
-    def _take(
-        self, wearable: Wearable, payload: bytes, arrival_ns: int, latest: int | None
-    ) -> int | None:
-        """One notification; returns the number of the newest packet."""
+    async def _wait(self, work: Awaitable[object], until_ns: int, what: str) -> None:
+        left_s = max(until_ns - self._clock.monotonic_ns(), 0) / NS_PER_S
         try:
-            packet = decode_packet(payload)
-        except MalformedPacketError as error:
-            self._decoder.reject_packet(wearable, str(error), arrival_ns)
-            return latest
-        if latest is not None:
-            missing = (packet.number - latest - 1) & 0xFFFF
-            if missing >= 0x8000:
-                self._decoder.reject_packet(wearable, "a stream packet out of order", arrival_ns)
-                return latest
-            self._counts[counters.PACKETS_LOST] += missing
-            if missing:
-                # What they held, a window has to bring: half a second can be the impact.
-                wearable.stream_since_ns = None
-        reason = self._pipeline.push(wearable, packet, arrival_ns)
-        if reason is not None:
-            wearable.stream_since_ns = None
-            self._decoder.reject_packet(wearable, reason, arrival_ns)
-        return packet.number
+            await within(self._clock, left_s, work, what)
+        except WaitedTooLongError as error:
+            raise LinkLostError(f"no link: {error}") from error
 
+    async def _connect(self, address: str) -> RadioLink:
+        """A link; one that comes up when nobody waits for it any more is let go again."""
+        came: list[RadioLink] = []
+        is_given_up = False
 
-def stream_covers(wearable: Wearable, from_ns: int) -> bool:
-    """Whether its stream has come here without a gap since `from_ns`, monotonic."""
-    since_ns = wearable.stream_since_ns
-    return since_ns is not None and since_ns <= from_ns
+        async def connect() -> RadioLink:
+            link = LimitedLink(await self._radio.connect(address), self._clock)
+            if is_given_up:
+                await link.disconnect()
+            came.append(link)
+            return link
+
+        try:
+            return await called(self._clock, CONNECT_LIMIT_S, connect(), "a connection")
+        except BaseException:
+            is_given_up = True
+            for link in came:
+                self._close(link.disconnect())
+            raise
+
+    async def _let_go(self, name: str, place: _Place, shared: _SharedLink) -> None:
+        """Disconnect, and only then give the slot back: the adapter holds the link until then."""
+        busy: asyncio.Event | None = None
+        if place.shared is shared:
+            place.shared = None
+            busy = place.busy = asyncio.Event()
+
+        async def disconnect() -> None:
+            try:
+                await shared.link.disconnect()
+            finally:
+                self._slots.release(shared.slot)
+                if busy is not None:
+                    place.busy = None
+                    busy.set()
+                    self._forget(name, place)
+
+        # Whoever is cancelled here leaves it to end by itself.
+        await asyncio.shield(self._close(disconnect()))
+
+    def _close(self, ending: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(ending)
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+        return task

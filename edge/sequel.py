@@ -18,7 +18,7 @@ from contract.units import seconds_to_ns
 from edge.counters import Counts
 from edge.falls import Falls
 from edge.fetcher import PACKET_NS, Candidate, WindowFetcher
-from edge.links import MAX_LINKS, LinkPool
+from edge.links import LinkPool
 from edge.timebase import SessionTime
 from edge.wearables import Wearable
 from edge.window import Window
@@ -79,7 +79,7 @@ class SequelReader:
     def tend(self, wearable: Wearable, tasks: asyncio.TaskGroup, now_ns: int) -> None:
         """An advert of it has just come, so it is in reach, and nothing else is read of it."""
         rest = self._next(wearable, now_ns)
-        if rest is None or self._reading or self._pool.count + 1 + LEFT_FREE > MAX_LINKS:
+        if rest is None or self._reading or self._pool.free < 1 + LEFT_FREE:
             return
         self._waiting[wearable.device].remove(rest)
         task = tasks.create_task(self._read(rest))
@@ -92,6 +92,11 @@ class SequelReader:
             task = self._reading[1]
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+
+    def _stop(self) -> None:
+        """A window waits for the link; what is missing is read at the next attempt."""
+        if self._reading is not None:
+            self._reading[1].cancel()
 
     def _next(self, wearable: Wearable, now_ns: int) -> _Rest | None:
         """The oldest rest that is due; what nobody needs, or nobody can have, is forgotten."""
@@ -108,7 +113,7 @@ class SequelReader:
     async def _read(self, rest: _Rest) -> None:
         rest.attempts += 1
         try:
-            await self._fetcher.read_on(rest.candidate, rest.window)
+            await self._fetcher.read_on(rest.candidate, rest.window, self._stop)
         except LinkLostError as error:
             self._counts["sequels_interrupted"] += 1
             _log.info(

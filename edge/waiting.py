@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
-from typing import TypeVar
+from typing import Any, Final, TypeVar
 
 import structlog
 
@@ -15,6 +15,13 @@ T = TypeVar("T")
 
 _log = structlog.get_logger(__name__)
 
+CANCEL_GRACE_S: Final = 1.0
+"""What was cancelled ends at once, or tidies up for a moment; what has not ended by then hangs in a
+call that never returns (BlueZ's ``InProgress``, FIELD), and nobody shall hang with it."""
+
+_abandoned: Final[set[asyncio.Future[Any]]] = set()
+"""Cancelled and not ended: held, so that what becomes of them is seen."""
+
 
 class WaitedTooLongError(TimeoutError):
     """Something did not answer within its limit."""
@@ -24,7 +31,8 @@ async def within(clock: Clock, seconds: float, work: Awaitable[T], what: str) ->
     """Await `work`, at most `seconds` of `clock`'s time.
 
     asyncio's own timeouts run on the machine's time, which is not the clock's when a replay
-    runs ten times faster.
+    runs ten times faster. Work that does not end when it is cancelled is left to itself after
+    `CANCEL_GRACE_S`: the log says so.
 
     Raises
     ------
@@ -39,10 +47,45 @@ async def within(clock: Clock, seconds: float, work: Awaitable[T], what: str) ->
             raise WaitedTooLongError(f"{what} took longer than {seconds:g} s")
         return task.result()
     finally:
-        unfinished = [future for future in (task, timer) if not future.done()]
-        for future in unfinished:
-            future.cancel()
-        await asyncio.gather(*unfinished, return_exceptions=True)
+        timer.cancel()
+        await end(clock, task, what)
+
+
+async def end(clock: Clock, task: asyncio.Future[Any], what: str) -> None:
+    """Cancel `task` and wait until it has ended, at most `CANCEL_GRACE_S`; raises nothing of it."""
+    if task.done():
+        _look_at(task)
+        return
+    task.cancel()
+    grace = asyncio.ensure_future(clock.sleep(CANCEL_GRACE_S))
+    cancelled: asyncio.CancelledError | None = None
+    while not (task.done() or grace.done()):
+        try:
+            await asyncio.wait((task, grace), return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError as error:
+            # What was begun is ended first: its caller may be about to use what it holds.
+            cancelled = error
+    grace.cancel()
+    if task.done():
+        _look_at(task)
+    else:
+        _log.warning("abandoned", what=what)
+        _abandoned.add(task)
+        task.add_done_callback(_ended_after_all)
+    if cancelled is not None:
+        raise cancelled
+
+
+def _look_at(task: asyncio.Future[Any]) -> None:
+    """What a task raised on its way out is of no use to anybody; asyncio wants it looked at."""
+    if not task.cancelled():
+        task.exception()
+
+
+def _ended_after_all(task: asyncio.Future[Any]) -> None:
+    _abandoned.discard(task)
+    if not task.cancelled() and task.exception() is not None:
+        _log.warning("abandoned_failed", reason=repr(task.exception()))
 
 
 async def within_or_not(clock: Clock, seconds: float, work: Awaitable[object], what: str) -> None:

@@ -75,11 +75,18 @@ class Window:
         self._out_of_order = False
         self.excerpts: list[Excerpt] = []
         """Motion around the falls that were seen in it; hardly ever more than one."""
+        self.holds_impact = False
+        """Whether the candidate itself has come."""
 
     @property
     def suspected(self) -> bool:
         """Whether a fall was seen in it."""
         return bool(self.excerpts)
+
+    @property
+    def newest_ns(self) -> int:
+        """Grid time of the newest sample; 0 before any."""
+        return self._newest_ns
 
     @property
     def shown_until_ns(self) -> int:

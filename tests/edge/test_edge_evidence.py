@@ -128,10 +128,10 @@ def test_a_window_is_not_held_open_for_what_is_only_shown(bench):
     link, used = pool.link, []
 
     @asynccontextmanager
-    async def timed(address):
+    async def timed(*wanted, **how):
         begun_s = home.clock.monotonic_ns() / 1e9
         try:
-            async with link(address) as each:
+            async with link(*wanted, **how) as each:
                 yield each
         finally:
             used.append((begun_s, home.clock.monotonic_ns() / 1e9))

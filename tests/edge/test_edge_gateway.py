@@ -441,7 +441,8 @@ def test_killed_between_detection_and_publish_the_alarm_goes_out_after_the_resta
             # The press is still in the advert: it is written back, and not told twice.
             await bench.advertise(3, button_counter=1, button_pending=True)
             assert len(bench.far_end.of(EventKind.HELP_REQUESTED)) == 1
-            assert [each[1].name for each in bench.radio.written] == ["ACKNOWLEDGE_BUTTON"]
+            written = [each[1].name for each in bench.radio.written]
+            assert written == ["ACKNOWLEDGE_BUTTON", "SET_TIME"]
 
     bench.clock.run(main())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given
@@ -18,6 +19,14 @@ from edge.lead import LIVE_NS, Heard, lead, rank
 from edge.links import CONNECT_LIMIT_S, MAX_LINKS, LinkPool
 from edge.siren_policy import volume_percent
 from edge.waiting import Backoff, WaitedTooLongError, within
+
+
+class Device(NamedTuple):
+    device: str
+    address: str
+
+
+A = Device("wearable-a", "C0:DE:00:00:00:0A")
 
 GATEWAYS = st.lists(
     st.builds(
@@ -103,11 +112,11 @@ def test_volume_by_hour(hour, expected):
 def test_a_link_is_shared_and_let_go_by_its_last_user(bench):
     async def main():
         pool = LinkPool(bench.radio, bench.clock)
-        async with pool.link("A") as one:
-            async with pool.link("A") as other:
+        async with pool.link(A) as one:
+            async with pool.link(A) as other:
                 assert one is other
-            assert not one.lost
-        assert one.lost
+            assert not bench.radio.links[0].lost
+        assert bench.radio.links[0].lost
         assert bench.radio.connects == 1
         assert pool.count == 0
 
@@ -119,13 +128,13 @@ def test_a_dead_link_is_not_handed_on(bench):
         pool = LinkPool(bench.radio, bench.clock)
 
         async def use_a_link_that_dies() -> None:
-            async with pool.link("A") as link:
-                link.drop()
+            async with pool.link(A) as link:
+                bench.radio.links[0].drop()
                 await pool.write_on(link, Operation.VIBRATE, 1)
 
         with pytest.raises(LinkLostError):
             await use_a_link_that_dies()
-        await pool.write("A", Operation.VIBRATE, 1)
+        await pool.write(A, Operation.VIBRATE, 1)
         assert bench.radio.connects == 2
 
     bench.clock.run(main())
@@ -136,7 +145,7 @@ def test_links_are_counted_and_waited_for(bench):
         pool = LinkPool(bench.radio, bench.clock)
 
         async def use(address: str) -> None:
-            async with pool.link(address):
+            async with pool.link(Device(address, address)):
                 await bench.clock.sleep(10)
 
         tasks = [asyncio.create_task(use(str(number))) for number in range(MAX_LINKS + 2)]
@@ -158,7 +167,7 @@ def test_a_connection_that_never_comes_is_given_up(bench):
         bench.radio.connect = never
         pool = LinkPool(bench.radio, bench.clock)
         with pytest.raises(LinkLostError, match="took longer"):
-            await pool.write("A", Operation.VIBRATE, 1)
+            await pool.write(A, Operation.VIBRATE, 1)
         assert bench.clock.monotonic_ns() / NS_PER_S == pytest.approx(CONNECT_LIMIT_S, abs=0.1)
 
     bench.clock.run(main())

@@ -15,9 +15,9 @@ from contract.messages import (
 from contract.units import NS_PER_S
 from edge.counters import Counts
 from edge.falls import CANDIDATE
-from edge.links import stream_covers
 from edge.outbox_rows import Counter
 from edge.pipeline import ROWS_AT_A_TIME, Pipeline
+from edge.streams import stream_covers
 from edge.timebase import SessionTime
 from edge.wearables import Roster
 

@@ -54,7 +54,8 @@ def test_a_press_is_an_alarm_at_once_and_is_written_back_when_it_is_durable(benc
             assert event.zone == "corridor"
             assert event.key == "resident-1:help:wearable-1:7:1"
             assert event.clock == "synced"
-            assert [each[1].name for each in bench.radio.written] == ["ACKNOWLEDGE_BUTTON"]
+            written = [each[1].name for each in bench.radio.written]
+            assert written == ["ACKNOWLEDGE_BUTTON", "SET_TIME"]
             # Repeated until the wearable has taken it: still one alarm.
             for second in range(101, 110):
                 pressed(bench, second)

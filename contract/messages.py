@@ -323,6 +323,9 @@ class Presence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     distrusted: dict[str, list[str]] = {}
     """Device to the causes of the faults of its wear or sensor that this gateway holds open: who
     hears it no longer leaves those to it, and who hears it now takes them over."""
+    low_battery: dict[str, int] = {}
+    """Device to percent, of those heard now whose battery is low: if it falls silent, whoever leads
+    can say why."""
     zone: str | None = None
     """Where it stands, as in `GatewayConfig`."""
     resting: bool = True

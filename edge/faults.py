@@ -6,7 +6,7 @@ from collections.abc import Container
 from typing import Final, NamedTuple
 
 from contract.clock import Clock
-from contract.events import Event, EventKind, FaultCause
+from contract.events import Event, EventKind, Evidence, FaultCause
 from contract.units import seconds_to_ns
 from edge.outbox_rows import Standing
 from edge.reporter import About, Reporter
@@ -74,6 +74,10 @@ class FaultBook:
         """Whether this fault has been raised and not cleared."""
         return FaultKey(cause, subject) in self._standing
 
+    def any_of(self, cause: FaultCause) -> list[str]:
+        """Subjects of which this fault stands."""
+        return sorted(key.subject for key in self._standing if key.cause is cause)
+
     def devices(self, causes: frozenset[FaultCause]) -> dict[str, list[str]]:
         """Those of `causes` that stand, by subject."""
         found: dict[str, list[str]] = {}
@@ -107,6 +111,7 @@ class FaultBook:
         *,
         subject: str | None = None,
         zone: str | None = None,
+        evidence: Evidence | None = None,
         renew: bool = False,
     ) -> None:
         """Say that something is wrong, unless it has been said.
@@ -117,6 +122,8 @@ class FaultBook:
             What it is about, where that is neither a wearable nor the whole gateway.
         zone
             Where that is, if not where the gateway is.
+        evidence
+            What is known of it, for machines.
         renew
             Whether a fault that stands is said again when `detail` has changed: who reads it
             sees the newest. For details that change seldom, such as what was tried last.
@@ -129,7 +136,7 @@ class FaultBook:
             self._ends_ns(cause), before.detail if before is not None and is_said else detail
         )
         if not is_said:
-            await self._report(EventKind.FAULT, key, detail, wearable, zone)
+            await self._report(EventKind.FAULT, key, detail, wearable, zone=zone, evidence=evidence)
 
     async def clear(
         self,
@@ -146,7 +153,7 @@ class FaultBook:
         key = FaultKey(cause, subject or self._subject(wearable))
         if key in self._standing:
             del self._standing[key]
-            await self._report(EventKind.FAULT_CLEARED, key, detail, wearable, zone)
+            await self._report(EventKind.FAULT_CLEARED, key, detail, wearable, zone=zone)
 
     async def expire(self, by_device: dict[str, Wearable]) -> None:
         """End what has not happened again, and what concerned a device that is gone."""
@@ -171,7 +178,9 @@ class FaultBook:
         key: FaultKey,
         detail: str,
         wearable: Wearable | None,
+        *,
         zone: str | None = None,
+        evidence: Evidence | None = None,
     ) -> None:
         device = key.subject if key.subject != self._reporter.sender.gateway else None
         about = About(
@@ -181,6 +190,7 @@ class FaultBook:
             detail=detail,
             device=device,
             zone=zone,
+            evidence=evidence,
         )
         await self._reporter.emit(
             kind, about, standing=Standing(key.text, raised=kind is EventKind.FAULT)
@@ -195,7 +205,15 @@ class FaultBook:
         return wearable.device if wearable is not None else self._reporter.sender.gateway
 
 
-DISTRUST: Final = frozenset({FaultCause.NOT_WORN, FaultCause.WEAR_UNKNOWN, FaultCause.SENSOR_FAULT})
+DISTRUST: Final = frozenset(
+    {
+        FaultCause.NOT_WORN,
+        FaultCause.WEAR_UNKNOWN,
+        FaultCause.SENSOR_FAULT,
+        FaultCause.BATTERY_LOW,
+        FaultCause.CLOCK_DRIFT,
+    }
+)
 """Faults of a wearable that several gateways judge, each by what it hears (`edge.trust`)."""
 
 _HAPPENINGS: Final = frozenset(
@@ -206,6 +224,7 @@ _HAPPENINGS: Final = frozenset(
         FaultCause.PACKET_REJECTED,
         FaultCause.PUBLISH_REFUSED,
         FaultCause.SAMPLES_LATE,
+        FaultCause.SCAN_STARVED,
         FaultCause.TELEMETRY_DROPPED,
         FaultCause.WEARABLE_REBOOTED,
     }

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import structlog
 
@@ -52,6 +53,7 @@ from edge.timekeeping import TimeSetter
 from edge.uplink import Uplink
 from edge.vitals import Vitals
 from edge.waiting import within_or_not
+from edge.wearable_health import WearableHealth
 from edge.wearables import Roster
 
 _log = structlog.get_logger(__name__)
@@ -203,6 +205,18 @@ class Gateway:
             telemetry=self.telemetry_outbox,
             pipeline=self.pipeline,
             siren=self.siren,
+            pool=self.pool,
+            streams=self.streams,
+            fetcher=self.fetcher,
+            wearables=WearableHealth(
+                folder=folder,
+                clock=clock,
+                roster=self.roster,
+                faults=self.faults,
+                neighbours=self.neighbours,
+                bus=bus,
+                pipeline=self.pipeline,
+            ),
         )
         self._make_talkers()
 
@@ -237,7 +251,7 @@ class Gateway:
             setter=setter,
             counts=self.counts,
         )
-        fetcher = WindowFetcher(
+        self.fetcher = WindowFetcher(
             pool=self.pool,
             clock=self._clock,
             time=self.time,
@@ -248,7 +262,7 @@ class Gateway:
         )
         self.candidates = CandidateKeeper(
             pool=self.pool,
-            fetcher=fetcher,
+            fetcher=self.fetcher,
             clock=self._clock,
             time=self.time,
             pipeline=self.pipeline,
@@ -389,6 +403,7 @@ class Gateway:
             await self.sensors.open()
         except UnwritableError as error:
             _log.error("sensor_memory_unusable", reason=str(error))
+        self.health.wearables.begin()
         problems = self.configs.begin(self._given_config)
         if self.configs.current is not None:
             self._apply_config(self.configs.current)
@@ -418,6 +433,7 @@ class Gateway:
         await within_or_not(self._clock, FAREWELL_LIMIT_S, self._radio.close(), "the radio")
         bus.cancel()
         await asyncio.gather(bus, return_exceptions=True)
+        self.health.wearables.keep()
         await self.telemetry_outbox.close()
         await self.sensors.close(self._clock.monotonic_ns())
         await self.outbox.close()
@@ -472,6 +488,7 @@ class Gateway:
         self.reporter.zone = self.telemetry.zone = self.neighbours.zone = config.zone
         self.neighbours.resting = config.resting
         self.siren.configure(config)
+        self.health.wearables.absences.zone = ZoneInfo(config.time_zone)
         self.listener.route()
         _log.info("config_applied", revision=config.revision, wearables=len(self.roster))
 

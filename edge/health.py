@@ -11,27 +11,22 @@ from contract.units import NS_PER_S, seconds_to_ns
 from edge import counters
 from edge.counters import Counts
 from edge.faults import FaultBook, FaultKey
+from edge.fetcher import WindowFetcher
+from edge.links import LinkPool
 from edge.outbox import EventOutbox
 from edge.pipeline import Pipeline
 from edge.presence import Neighbours
+from edge.scanning import ALL, REST_S, AdapterLoad, ScanWatch, TellsLoads
 from edge.siren_control import SirenControl
+from edge.streams import StreamKeeper
 from edge.telemetry_outbox import TelemetryOutbox
 from edge.timebase import SessionTime
-from edge.trust import TrustKeeper
-from edge.wearables import NEVER, Roster, Wearable
+from edge.wearable_health import WearableHealth
+from edge.wearables import NEVER, Roster
 
 RADIO_SILENT_NS: Final = seconds_to_ns(90)
 """A radio that hears nobody at all for so long has stopped (habluetooth's scanner watchdog,
 FIELD): in any house something advertises every second."""
-
-NOT_HEARD_NS: Final = seconds_to_ns(90)
-"""A wearable advertises each second; with 90 % of its adverts lost in a bad corner, 90 s without
-any is a chance of 1 in 13,000. Then it is out of range, flat or broken."""
-
-BATTERY_LOW_PERCENT: Final = 15
-"""A day's reserve at a week's charge: time to change it at the next round."""
-BATTERY_OK_PERCENT: Final = 25
-"""Above this it has been charged; the ten between keep the reading's noise out."""
 
 UNSYNCED_NS: Final = seconds_to_ns(300)
 """NTP sets a clock within a minute or two of the network's being there."""
@@ -46,12 +41,19 @@ in trouble is half of it; more, and a fall could lie in what no detector saw."""
 HEARERS: Final = frozenset({FaultCause.ADAPTER_SILENT, FaultCause.RECEIVER_SILENT})
 """Causes that the radio alone raises, and ends: those of `AdapterTrouble`."""
 
+IN_REACH_NS: Final = seconds_to_ns(60)
+"""A wearable of which nothing came for a minute is out of reach, and says nothing of what links
+cost."""
+
 CHECK_NS: Final = seconds_to_ns(5)
 """Between two rounds: twenty times shorter than the shortest of the times above."""
 
 
 class Health:
-    """Looks after itself, the radio and the wearables, and says what is not monitored."""
+    """Looks after the gateway itself and its radio, and says what is not monitored.
+
+    The wearables are looked after by `edge.wearable_health`.
+    """
 
     def __init__(
         self,
@@ -68,6 +70,10 @@ class Health:
         telemetry: TelemetryOutbox,
         pipeline: Pipeline,
         siren: SirenControl,
+        pool: LinkPool,
+        streams: StreamKeeper,
+        fetcher: WindowFetcher,
+        wearables: WearableHealth,
     ) -> None:
         self._clock = clock
         self._time = time
@@ -81,7 +87,11 @@ class Health:
         self._telemetry = telemetry
         self._pipeline = pipeline
         self._siren = siren
-        self._trust = TrustKeeper(faults, neighbours, pipeline)
+        self._pool = pool
+        self._streams = streams
+        self._fetcher = fetcher
+        self._scanning = ScanWatch()
+        self.wearables = wearables
         now_ns = clock.monotonic_ns()
         self._started_ns = now_ns
         self._checked_ns = NEVER
@@ -101,10 +111,8 @@ class Health:
         self._checked_ns = now_ns
         await self._check_radio(now_ns)
         await self._check_hearers()
-        for wearable in list(self._roster):
-            await self._check_heard(wearable, now_ns)
-            await self._trust.check(wearable, now_ns)
-            await self._check_battery(wearable)
+        await self._check_scanning(now_ns)
+        await self.wearables.check(now_ns)
         await self._check_synced(now_ns)
         await self._check_broker(now_ns)
         await self._check_late()
@@ -151,45 +159,22 @@ class Health:
                     key.cause, f"{key.subject} hears again", subject=key.subject
                 )
 
-    async def _check_heard(self, wearable: Wearable, now_ns: int) -> None:
-        heard_ns = self._neighbours.heard_anywhere_ns(wearable)
-        if now_ns - max(heard_ns, self._started_ns) < NOT_HEARD_NS:
-            if heard_ns >= self._started_ns:
-                await self._faults.clear(
-                    FaultCause.WEARABLE_NOT_HEARD, f"{wearable.device} is heard again", wearable
-                )
-        elif self._may_say(wearable, heard_ns):
+    async def _check_scanning(self, now_ns: int) -> None:
+        """Links that keep the radio from hearing the others: streams rest, windows go on."""
+        if isinstance(self._radio, TellsLoads):
+            loads = list(self._radio.loads())
+        else:
+            loads = [AdapterLoad(ALL, self._counts[counters.ADVERTS_HEARD], self._pool.count)]
+        in_reach = sum(each.heard_within(IN_REACH_NS, now_ns) for each in self._roster)
+        for starved in self._scanning.note(loads, in_reach, now_ns):
+            self._counts["scans_starved"] += 1
+            self._pool.rest_streams(REST_S)
+            if starved.is_bad:
+                self._streams.let_go_of_one()
             await self._faults.raise_fault(
-                FaultCause.WEARABLE_NOT_HEARD,
-                f"{wearable.device} has not been heard for 90 s: out of range, flat or broken; "
-                "look at its wearer",
-                wearable,
-            )
-
-    def _may_say(self, wearable: Wearable, heard_ns: int) -> bool:
-        """Whether it is on this gateway to say that nobody hears a wearable.
-
-        With a broker it is the lead's; without one nobody knows what the others hear, and it
-        is said by whoever heard it last, or if nobody did, by everybody.
-        """
-        if self._bus.connected:
-            return self._neighbours.is_lead()
-        return wearable.heard_ns == heard_ns
-
-    async def _check_battery(self, wearable: Wearable) -> None:
-        advert = wearable.advert
-        if advert is None:
-            return
-        battery = advert.battery_percent
-        if battery is not None and battery <= BATTERY_LOW_PERCENT:
-            await self._faults.raise_fault(
-                FaultCause.BATTERY_LOW,
-                f"{wearable.device} has {battery} % of battery left; charge or exchange it",
-                wearable,
-            )
-        elif battery is not None and battery >= BATTERY_OK_PERCENT:
-            await self._faults.clear(
-                FaultCause.BATTERY_LOW, f"{wearable.device} is charged", wearable
+                FaultCause.SCAN_STARVED,
+                starved.words(),
+                subject=self._faults.part(starved.adapter) if starved.adapter else None,
             )
 
     async def _check_synced(self, now_ns: int) -> None:
@@ -265,6 +250,11 @@ class Health:
         return {
             **{name: float(count) for name, count in sorted(self._counts.items())},
             **heard,
+            **self.wearables.counts(),
+            **self._scanning.counts(),
+            **self._windows(),
+            "links": float(self._pool.count),
+            "links_waiting": float(self._pool.waiting),
             "rejected": float(self._counts.all_rejected),
             "samples_late": float(self._pipeline.late_samples),
             "samples_rejected": float(self._pipeline.rejected_samples),
@@ -276,4 +266,14 @@ class Health:
             "telemetry_given_up": float(self._telemetry.given_up),
             "unknown_receipts": float(self._outbox.unknown_receipts),
             "radio_silent_s": round((now_ns - self._radio_ns) / NS_PER_S, 1),
+        }
+
+    def _windows(self) -> dict[str, float]:
+        """How long the latest windows took from their mark to the impact's being on the grid."""
+        waits = sorted(self._fetcher.waits_s)
+        if not waits:
+            return {}
+        return {
+            "window_wait_p50_s": round(waits[len(waits) // 2], 2),
+            "window_wait_p95_s": round(waits[min(len(waits) * 95 // 100, len(waits) - 1)], 2),
         }

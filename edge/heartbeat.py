@@ -78,7 +78,9 @@ class Heartbeat:
                 await asyncio.gather(saying, return_exceptions=True)
 
     async def _say_what_is_due(self) -> None:
-        presence = self._neighbours.message(self._faults.devices(DISTRUST))
+        presence = self._neighbours.message(
+            self._faults.devices(DISTRUST), self._health.wearables.low_batteries()
+        )
         await self._say(self._neighbours.topic, presence, retain=False)
         if self._clock.monotonic_ns() - self._said_ns >= STATUS_NS:
             await self.say_status(online=True)

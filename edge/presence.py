@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from itertools import chain
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from contract import topics, wire
 from contract.clock import Clock
@@ -52,6 +52,15 @@ class Device(Protocol):
         ...
 
 
+class Sighting(NamedTuple):
+    """Who hears a wearable best at the moment."""
+
+    gateway: str
+    zone: str | None
+    """Where that one stands."""
+    rssi_dbm: float
+
+
 class Neighbours:
     """Where one gateway stands among those of its home.
 
@@ -73,6 +82,8 @@ class Neighbours:
         self._said: dict[str, Presence] = {}
         self.sensors: Iterable[Device] = ()
         """What else of the home advertises; others are told of it, too."""
+        self._low_battery: dict[str, int] = {}
+        """By device, as others have said it last."""
         self._judged_ns: dict[str, int] = {}
         """When this gateway has judged the slide of a device."""
         self.zone: str | None = None
@@ -81,8 +92,10 @@ class Neighbours:
         self.gateway = sender.gateway
         self.topic = topics.build(sender.home, sender.gateway, topics.PRESENCE)
 
-    def message(self, distrusted: dict[str, list[str]]) -> bytes:
-        """The presence message of this second; `distrusted` as in `Presence`."""
+    def message(
+        self, distrusted: dict[str, list[str]], low_battery: dict[str, int] | None = None
+    ) -> bytes:
+        """The presence message of this second; the parameters as in `Presence`."""
         self._sequence += 1
         now_ns = self._clock.monotonic_ns()
         return wire.encode(
@@ -95,6 +108,7 @@ class Neighbours:
                 heard=_heard_now(chain(self._roster, self.sensors), now_ns),
                 priority=self._priority,
                 distrusted=distrusted,
+                low_battery=low_battery or {},
                 zone=self.zone,
                 resting=self.resting,
                 judged=sorted(
@@ -120,6 +134,8 @@ class Neighbours:
         self._said[presence.gateway] = presence
         for device in presence.heard:
             self._heard_elsewhere_ns[device] = now_ns
+            self._low_battery.pop(device, None)
+        self._low_battery.update(presence.low_battery)
 
     def is_lead(self) -> bool:
         """Whether this gateway leads; alone, it does."""
@@ -144,6 +160,31 @@ class Neighbours:
                 if rssi is not None and (best is None or rssi > best):
                     best = rssi
         return best
+
+    def strongest(self, wearable: Wearable) -> Sighting | None:
+        """Who of all live gateways hears it best; None if nobody does. Of equals the first by name,
+        as for `rank`.
+        """
+        seen = [
+            Sighting(each.gateway, each.zone, each.heard[wearable.device])
+            for each in self._live()
+            if wearable.device in each.heard
+        ]
+        own = _heard_now([wearable], self._clock.monotonic_ns()).get(wearable.device)
+        if own is not None:
+            seen.append(Sighting(self.gateway, self.zone, own))
+        return min(seen, key=lambda each: (-each.rssi_dbm, each.gateway), default=None)
+
+    def silent_since_ns(self, gateway: str) -> int | None:
+        """When another gateway that is silent now spoke last, monotonic; None if it lives."""
+        other = self._others.get(gateway)
+        if other is None or self._clock.monotonic_ns() - other.at_ns <= lead.LIVE_NS:
+            return None
+        return other.at_ns
+
+    def low_battery(self, wearable: Wearable) -> int | None:
+        """What another gateway has said last of its battery, if that was low; in percent."""
+        return self._low_battery.get(wearable.device)
 
     def nearest(self, wearable: Wearable) -> Presence | None:
         """What the gateway says that hears `wearable` best; None if that is this one."""

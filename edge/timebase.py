@@ -109,8 +109,10 @@ class DeviceTime:
 
     __slots__ = (
         "_distance_ns",
+        "_epoch",
         "_latest_arrival_ns",
         "_latest_device_ns",
+        "_least_ns",
         "_outliers",
         "_second_shift",
         "_used_at_ns",
@@ -119,6 +121,8 @@ class DeviceTime:
 
     def __init__(self) -> None:
         self._distance_ns: int | None = None
+        self._least_ns: int | None = None
+        self._epoch = 0
         self._latest_arrival_ns = 0
         self._latest_device_ns = 0
         self._outliers = 0
@@ -192,13 +196,23 @@ class DeviceTime:
                 self._begin(distance_ns, arrival_ns)
             else:
                 self._distance_ns = min(risen_ns, distance_ns)
+                if self._least_ns is None or distance_ns < self._least_ns:
+                    self._least_ns = distance_ns
         self._outliers = 0
         self._latest_arrival_ns = max(arrival_ns, self._latest_arrival_ns)
         self._latest_device_ns = device_ns
         return True
 
+    def take_least(self) -> tuple[int, int | None]:
+        """The least (arrival − device time) since the last call, ns; and a number that changes when
+        the device's clock was set or has jumped. None if nothing arrived.
+        """
+        least_ns, self._least_ns = self._least_ns, None
+        return self._epoch, least_ns
+
     def _begin(self, distance_ns: int, arrival_ns: int) -> None:
-        self._distance_ns = distance_ns
+        self._distance_ns = self._least_ns = distance_ns
+        self._epoch += 1
         self._latest_arrival_ns = arrival_ns
         self._second_shift = None
         self._used_ns = distance_ns

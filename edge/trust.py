@@ -10,6 +10,7 @@ from contract.events import FaultCause
 from contract.units import seconds_to_ns
 from detectors.sensor import SensorCause
 from detectors.wear import NOT_WORN_MIN, UNKNOWN_MIN, Wear
+from edge.absences import Absences
 from edge.faults import DISTRUST, FaultBook
 from edge.pipeline import Pipeline
 from edge.presence import Neighbours
@@ -49,7 +50,10 @@ TAKEN_OVER_WORDS: Final[Mapping[FaultCause, str]] = MappingProxyType(
 class TrustKeeper:
     """Raises and clears what the pipeline's watches say of each wearable."""
 
-    def __init__(self, faults: FaultBook, neighbours: Neighbours, pipeline: Pipeline) -> None:
+    def __init__(
+        self, faults: FaultBook, neighbours: Neighbours, pipeline: Pipeline, absences: Absences
+    ) -> None:
+        self._absences = absences
         self._faults = faults
         self._neighbours = neighbours
         self._pipeline = pipeline
@@ -130,10 +134,19 @@ class TrustKeeper:
         elif wearable.not_worn_since_ns is None:
             wearable.not_worn_since_ns = now_ns
         since_ns = wearable.not_worn_since_ns
+        absence = self._absences.holds(wearable)
+        if absence is not None:
+            # That it is off is what staff have said; what was before says nothing of then.
+            detail = f"{name} need not be worn until its wearer is back"
+            detail = f"{detail} from {self._absences.words(absence)}"
+            for cause in (FaultCause.NOT_WORN, FaultCause.WEAR_UNKNOWN):
+                await self._faults.clear(cause, detail, wearable)
+            return
+        expected = self._absences.expected(wearable)
         says_so = since_ns is not None and now_ns - since_ns >= NOT_WORN_NS
         if says_so:
             detail = f"{name} has not been worn for {NOT_WORN_MIN} min; put it on its wearer"
-            await self._faults.raise_fault(FaultCause.NOT_WORN, detail, wearable)
+            await self._faults.raise_fault(FaultCause.NOT_WORN, detail + expected, wearable)
         elif advert.worn is True or (wear == Wear.WORN and advert.worn is None):
             await self._faults.clear(FaultCause.NOT_WORN, f"{name} is worn again", wearable)
         elif wear == Wear.NOT_WORN and not advert.charging:
@@ -141,13 +154,13 @@ class TrustKeeper:
                 f"{name} has lain without the least motion for {NOT_WORN_MIN} min, less than "
                 "breath makes; put it on its wearer"
             )
-            await self._raise_nearest(FaultCause.NOT_WORN, detail, wearable)
+            await self._raise_nearest(FaultCause.NOT_WORN, detail + expected, wearable)
         if wear == Wear.UNKNOWN and not advert.charging:
             detail = (
                 f"{name} says that it is worn, but for {UNKNOWN_MIN} min showed neither turning "
                 "nor breath nor pulse; look at the wrist at the next round"
             )
-            await self._raise_nearest(FaultCause.WEAR_UNKNOWN, detail, wearable)
+            await self._raise_nearest(FaultCause.WEAR_UNKNOWN, detail + expected, wearable)
         elif wear in (Wear.WORN, Wear.NOT_WORN):
             detail = f"whether {name} is worn is known again"
             await self._faults.clear(FaultCause.WEAR_UNKNOWN, detail, wearable)

@@ -10,9 +10,10 @@ from contract.clock import now_datetime, now_us
 from contract.events import Event, FaultCause
 from contract.messages import AlertStateItem, IncidentState
 from contract.units import NS_PER_S, US_PER_S
+from edge.battery import LOW_PERCENT
 from edge.gateway import Gateway
-from edge.health import BATTERY_LOW_PERCENT, NOT_HEARD_NS
 from edge.siren_policy import HEARTBEAT_MISSING_NS, Order, happening
+from edge.wearable_health import NOT_HEARD_NS
 from edge.wearables import NEVER, Wearable
 
 OLDEST_BELIEVED_S: Final = 86_400 * 30
@@ -197,5 +198,5 @@ def _bed_line(gateway: Gateway, wearable: Wearable, now_ns: int) -> BedLine:
         None if heard_ns == NEVER else (now_ns - heard_ns) / NS_PER_S,
         tuple(causes),
         battery,
-        battery is not None and battery <= BATTERY_LOW_PERCENT,
+        battery is not None and battery <= LOW_PERCENT,
     )

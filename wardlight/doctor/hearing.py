@@ -31,7 +31,7 @@ _HEARD_AGO: Final = "heard_s_ago: "
 
 NOT_HEARD_S: Final = 90.0
 """As long as a gateway itself waits before a wearable counts as not heard
-(`edge.health.NOT_HEARD_NS`)."""
+(`edge.wearable_health.NOT_HEARD_NS`)."""
 
 
 @dataclass

@@ -136,7 +136,6 @@ class BluezRadio:
         if self._supervisor is not None:
             await asyncio.gather(self._supervisor, return_exceptions=True)
         await self._calls.close()
-        await self._system.close()
 
     def troubles(self) -> Sequence[AdapterTrouble]:
         told_ns = self._clock.monotonic_ns() - TOLD_AFTER_NS
@@ -202,6 +201,7 @@ class BluezRadio:
                 await self._follow(tasks)
         finally:
             self._drop_all("the radio stopped")
+            await self._system.close()
 
     async def _follow(self, tasks: asyncio.TaskGroup) -> None:
         backoff = Backoff(FIRST_RETRY_S, LONGEST_RETRY_S)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
@@ -12,6 +14,7 @@ from edge.radio.bluez_scan import TRIAL_S, Scan, ScanFailedError, Sighting
 from edge.radio.bluez_system import BluezSystem
 from edge.radio.watchdog import RemedyFailedError
 from edge.waiting import Backoff, event_or_time
+from edge.wearables import HEARD_NS
 
 if TYPE_CHECKING:
     from edge.radio.bluez_link import BluezLink
@@ -25,6 +28,11 @@ FIRST_RETRY_S: Final = 1.0
 LONGEST_RETRY_S: Final = 30.0
 """Between attempts at a scan that does not begin; an adapter that was just plugged in needs a
 second or two."""
+
+RESUME_S: Final = 3.0
+"""How long an adapter that heard may hear nothing after a link was made. The kernel interrupts an
+active scan to connect and bluetoothd begins it again ten seconds later, or (Linux 6.1, seen with
+bluetoothd 5.66) never. In three seconds a wearable advertises three times or more."""
 
 OFF_S: Final = 1.0
 """Between off and on: the controller has to lose its state (habluetooth waits as long)."""
@@ -53,6 +61,7 @@ class Adapter:
         self.links: set[BluezLink] = set()
         self.connecting = 0
         """Links that are being made."""
+        self._resuming: asyncio.Task[None] | None = None
         self.trouble: str | None = None
         """Why it cannot scan, if it cannot."""
         self.trouble_ns = 0
@@ -84,6 +93,8 @@ class Adapter:
                 self._wake.clear()
                 await self.scan.end()
         finally:
+            if self._resuming is not None:
+                self._resuming.cancel()
             _settle(request, f"{self.name} is gone")
             _settle(self._request, f"{self.name} is gone")
             await self.scan.end()
@@ -103,6 +114,35 @@ class Adapter:
         reason = await done
         if reason is not None:
             raise RemedyFailedError(reason)
+
+    @contextmanager
+    def making_a_link(self) -> Iterator[None]:
+        """While this lasts one of its places is taken; afterwards it has to hear again."""
+        heard = self._clock.monotonic_ns() - self.scan.heard_ns <= HEARD_NS
+        self.connecting += 1
+        try:
+            yield
+        finally:
+            self.connecting -= 1
+            is_resuming = self._resuming is not None and not self._resuming.done()
+            if heard and not is_resuming and not self.gone.done():
+                self._resuming = asyncio.create_task(self._resume())
+
+    async def _resume(self) -> None:
+        """See that the scan goes on after links were made, and begin it again where it does not."""
+        quiet_since_ns = self._clock.monotonic_ns()
+        await self._clock.sleep(RESUME_S)
+        while self.connecting:
+            quiet_since_ns = self._clock.monotonic_ns()
+            await self._clock.sleep(RESUME_S)
+        if self.scan.heard_ns >= quiet_since_ns:
+            return
+        _log.info("scan_interrupted", adapter=self.name, silent_s=RESUME_S)
+        try:
+            await self.restart()
+        except RemedyFailedError as error:
+            # It is tried again and again; see `run`.
+            _log.warning("scan_not_resumed", adapter=self.name, reason=str(error))
 
     def vanish(self, reason: str) -> None:
         """It is no longer there: end its links, and those that are being made."""

@@ -41,18 +41,17 @@ async def connect(
     """
     adapter, sighting = _choose(address, adapters, clock.monotonic_ns())
     attempt = _Attempt(address, clock, calls)
-    adapter.connecting += 1
     try:
-        await calls.within(
-            CONNECT_LIMIT_S, attempt.run(sighting.device), f"connecting {address}", adapter.gone
-        )
-        return attempt.link(adapter)
+        with adapter.making_a_link():
+            await calls.within(
+                CONNECT_LIMIT_S, attempt.run(sighting.device), f"connecting {address}", adapter.gone
+            )
+            return attempt.link(adapter)
     except LinkLostError:
         raise
     except (WaitedTooLongError, *BLEAK_ERRORS) as error:
         raise LinkLostError(reason_of(error)) from error
     finally:
-        adapter.connecting -= 1
         attempt.let_go()
 
 

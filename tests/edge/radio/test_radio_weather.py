@@ -178,6 +178,24 @@ def test_a_machine_that_may_restart_itself_does_so_and_not_twice_in_a_row(
     play(scene, [make_echo()], reboot_when_deaf=True)
 
 
+def test_a_scan_that_a_link_has_interrupted_goes_on(play, make_echo, monkeypatch):
+    monkeypatch.setattr("edge.radio.watchdog.SILENT_NS", 90 * S)
+    monkeypatch.setattr("edge.radio.bluez_adapter.RESUME_S", 0.2)
+    echo, other = make_echo(1), make_echo(2)
+
+    async def scene(bench):
+        await bench.hears_who(echo, other)
+        controller = bench.bluez.controllers["hci0"]
+        controller.heals, controller.deaf = "scan", True
+        link = await bench.radio.connect(echo.address)
+        await bench.until(lambda: not controller.deaf)
+        await bench.hears(3)
+        assert await link.read(echo.BATTERY) == b"\x57"
+        assert told(bench) == {}
+
+    play(scene, [echo, other], scan="active")
+
+
 @pytest.mark.parametrize("mishap", ["in-progress", "hang", "not-ready"])
 def test_a_scan_that_does_not_begin_is_tried_until_it_does(play, make_echo, monkeypatch, mishap):
     monkeypatch.setattr("edge.radio.bluez_scan.START_LIMIT_S", 0.2)

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
+import json
+import os
+import shutil
+import signal
+
 import pytest
 from typer.testing import CliRunner
 
+from contract.clock import SystemClock, within
 from firmware_sim import demo_home
+from firmware_sim.bluez.control import tell
+from firmware_sim.bluez.sensors import sensor_configs
 from firmware_sim.homes import MOST_WEARABLES, many
-from wardlight.air_home import NoSuchHomeError, plan_of, settings_file
+from wardlight.air_home import (
+    AirOptions,
+    NoSuchHomeError,
+    control_of,
+    plan_of,
+    run_air,
+    settings_file,
+)
 from wardlight.cli import app
 from wardlight.settings import Settings, load_settings
 
@@ -56,3 +73,53 @@ def test_what_cannot_be_is_refused_with_what_could(arguments, said):
     result = CliRunner().invoke(app, ["air", *arguments])
     assert result.exit_code == 2
     assert said in result.output
+
+
+def test_it_is_on_the_air_until_it_is_stopped(tmp_path, monkeypatch):
+    """In this process; the signal that ends it is a real one."""
+    if shutil.which("dbus-daemon") is None:
+        pytest.skip("dbus-daemon is not installed (apt install dbus-daemon)")
+    bleak = pytest.importorskip("bleak", reason="the extra wardlight[bluetooth] is not installed")
+    clock = SystemClock()
+    plan = demo_home()
+    options = AirOptions(
+        plan=plan,
+        gateway="gateway-a",
+        adapters=2,
+        socket=tmp_path / "bus",
+        seed=0,
+        passive=True,
+        sensors=sensor_configs(plan, 3),
+        as_json=True,
+    )
+    out = io.StringIO()
+
+    async def hears(adapter: str, wanted: set[str]) -> None:
+        heard: set[str] = set()
+        scanner = bleak.BleakScanner(
+            lambda device, _: heard.add(device.address), bluez={"adapter": adapter}
+        )
+        async with scanner:
+            while not wanted <= heard:
+                await clock.sleep(0.02)
+
+    async def main() -> None:
+        running = asyncio.create_task(run_air(options, clock, out))
+        while not out.getvalue():
+            await clock.sleep(0.01)
+        said = json.loads(out.getvalue().splitlines()[0])
+        monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", said["address"])
+        assert (said["wearables"], said["sensors"]) == (6, 3)
+        wanted = {sensor.address for sensor in options.sensors}
+        wanted.add(plan.wearables[2].address)
+        for adapter in said["adapters"]:
+            await hears(adapter, wanted)
+        await tell(control_of(options.socket), "press resident-2")
+        while '"presses_button"' not in out.getvalue():
+            await clock.sleep(0.02)
+        os.kill(os.getpid(), signal.SIGTERM)
+        await running
+
+    asyncio.run(within(clock, 30.0, main()))
+    assert not options.socket.exists()
+    assert not control_of(options.socket).exists()

@@ -73,9 +73,13 @@ def air(
     if resident is not None and resident not in {w.resident for w in plan.wearables}:
         refuse(f"--resident {resident}: nobody here is called so")
     from contract.clock import SystemClock
-    from firmware_sim.bluez import NoBusError
-    from firmware_sim.bluez.sensors import sensor_configs
-    from wardlight.air_home import AirOptions, run_air, settings_file
+
+    try:
+        from firmware_sim.bluez import NoBusError
+        from firmware_sim.bluez.sensors import sensor_configs
+        from wardlight.air_home import AirOptions, run_air, settings_file
+    except ModuleNotFoundError as error:
+        refuse(f"this needs {error.name}: pip install 'wardlight[bluetooth]'")
 
     if write_home is not None:
         write_home.write_text(settings_file(plan, name), "utf-8")

@@ -27,9 +27,10 @@ class _Repeated:
 
     services: Sequence[Service] = ()
 
-    def __init__(self, heard: HeardAdvert, interval_s: float) -> None:
+    def __init__(self, heard: HeardAdvert, interval_s: float, *, stands: bool = False) -> None:
         self.address = heard.address
         self.interval_s = interval_s
+        self._stands = stands
         self.hear(heard)
 
     def hear(self, heard: HeardAdvert) -> None:
@@ -43,7 +44,8 @@ class _Repeated:
         )
 
     def advert(self, now_ns: int) -> Advert | None:
-        return self._says if now_ns - self._at_ns < STALE_S * NS_PER_S else None
+        is_new = now_ns - self._at_ns < STALE_S * NS_PER_S
+        return self._says if is_new or self._stands else None
 
     def accept(self, link: Central) -> bool:
         return False
@@ -76,16 +78,27 @@ class Repeating:
         Between the adverts of one device.
     seed
         Decides phases, jitter and fading.
+    standing
+        Devices that say the same for as long as there is nothing new, and what they say at first:
+        room sensors, of which many send what they measured last again and again.
     """
 
     def __init__(
-        self, on_air: OnAir, clock: Clock, *, interval_s: float = INTERVAL_S, seed: int = 0
+        self,
+        on_air: OnAir,
+        clock: Clock,
+        *,
+        interval_s: float = INTERVAL_S,
+        seed: int = 0,
+        standing: Sequence[HeardAdvert] = (),
     ) -> None:
         self._on_air = on_air
         self._interval_s = interval_s
+        self._devices = {
+            heard.address: _Repeated(heard, interval_s, stands=True) for heard in standing
+        }
         # Slow fading is the other's own.
-        self._gadgets = Gadgets(clock, seed=seed, slow_fading_db=0.0)
-        self._devices: dict[str, _Repeated] = {}
+        self._gadgets = Gadgets(clock, list(self._devices.values()), seed, slow_fading_db=0.0)
 
     async def adverts(self) -> AsyncIterator[Sequence[HeardAdvert]]:
         listening = asyncio.create_task(self._listen())

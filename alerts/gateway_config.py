@@ -115,6 +115,7 @@ def _sensors(session: Session, home: str) -> list[SensorConfig]:
             zone=sensor.zone,
             kind=sensor.kind,
             key=sensor.key,
+            enrolled_us=sensor.enrolled_at_us or 0,
             resident=sensor.resident,
             bed=None if resident is None else resident.bed,
         )

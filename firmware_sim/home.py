@@ -19,6 +19,8 @@ from firmware_sim.plan import GatewayPlan, HomePlan, WearablePlan, ZonePlan, dem
 from firmware_sim.radio import SimulatedRadio
 from firmware_sim.recordings import at_motion_rate
 from firmware_sim.residents import AFTERMATHS, Resident
+from firmware_sim.room_air import RoomAir
+from firmware_sim.room_sensors import RoomSensor
 from firmware_sim.wearable import Corruption, Wearable
 from firmware_sim.world import SLOT_NS, SLOTS_PER_S, Group, World
 
@@ -97,6 +99,7 @@ class SimulatedHome:
         source = _Live(motion, self._sensors)
         group = Group(list(self._wearables.values()), source, self._phases_ns)
         self._world = World(clock, [group], air, self._before_second)
+        self._room_air = RoomAir(plan, seed)
         self._gateways = {gateway.name: number for number, gateway in enumerate(plan.gateways)}
         self._radios: list[tuple[str, SimulatedRadio]] = []
         self._deaf: set[str] = set()
@@ -133,6 +136,17 @@ class SimulatedHome:
             order(start_ns)
         for row, resident in enumerate(self._residents.values()):
             resident.before_second(start_ns + self._phases_ns[row])
+        self._let_sensors_speak(start_ns)
+
+    def _let_sensors_speak(self, now_ns: int) -> None:
+        said = self._room_air.adverts(now_ns)
+        if not said:
+            return
+        for gateway, radio in self._radios:
+            if radio.listening:
+                heard = self._room_air.heard(gateway, said, now_ns)
+                if heard:
+                    radio.deliver(heard)
 
     # -- what can happen to residents ------------------------------------------------------------
 
@@ -229,6 +243,17 @@ class SimulatedHome:
         self.wearable(resident).press_button()
         self._note_now(resident, "presses_button")
 
+    def press_call_point(self, device: str, value: int = 1) -> None:
+        """Somebody presses a call point on the wall: 1 short, 2 double, 3 triple, 4 long.
+
+        Raises
+        ------
+        ValueError
+            If there is no such sensor.
+        """
+        self.sensor(device).press(value)
+        self._let_sensors_speak(self._clock.monotonic_ns())
+
     # -- what can happen to wearables and radios ---------------------------------------------------
 
     def set_heard(self, resident: str, heard: bool) -> None:
@@ -316,6 +341,19 @@ class SimulatedHome:
         self._resident(resident)
         return self._wearables[resident]
 
+    def sensor(self, device: str) -> RoomSensor:
+        """A room sensor itself: what it measures, its battery, its key.
+
+        Raises
+        ------
+        ValueError
+            If there is no such sensor.
+        """
+        if device not in self._room_air.sensors:
+            known = ", ".join(self._room_air.sensors)
+            raise ValueError(f"this home has no sensor {device!r}; it has {known}")
+        return self._room_air.sensors[device]
+
     def zone_of(self, resident: str) -> str:
         """Where a resident truly is."""
         return self._resident(resident).zone
@@ -332,6 +370,7 @@ class SimulatedHome:
     def _note(self, at_ns: int, resident: str, what: str, detail: str) -> None:
         wall_ns = at_ns + self._clock.now_ns() - self._clock.monotonic_ns()
         zone = self._residents[resident].zone
+        self._room_air.notice(resident, what, zone, at_ns)
         self.truth.append(TruthEntry(ns_to_us(wall_ns), resident, what, zone, detail))
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from contract.ids import check_gateway, check_identifier
-from contract.messages import MESSAGE_SCHEMA, GatewayConfig, WearableConfig
+from contract.messages import MESSAGE_SCHEMA, GatewayConfig, SensorConfig, WearableConfig
+from firmware_sim.room_sensors import SensorKind
 
 STOREY_HEIGHT_M: Final = 3.2
 """Floor to floor; what lies between two floors counts as walls (`firmware_sim.air`)."""
@@ -68,6 +69,15 @@ class WearablePlan:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SensorPlan:
+    """One room sensor."""
+
+    kind: SensorKind
+    config: SensorConfig
+    """As a gateway is told it."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class GatewayPlan:
     """Where a gateway stands."""
 
@@ -91,13 +101,16 @@ class HomePlan:
     zones: tuple[ZonePlan, ...]
     wearables: tuple[WearablePlan, ...]
     gateways: tuple[GatewayPlan, ...]
+    sensors: tuple[SensorPlan, ...] = ()
     time_zone: str = "Asia/Hong_Kong"
     _zone_index: dict[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         check_identifier(self.home, "home")
         _check_unique("zone", [check_identifier(zone.zone, "zone") for zone in self.zones])
-        _check_unique("device", [check_identifier(w.device, "device") for w in self.wearables])
+        devices = [each.device for each in self.wearables]
+        devices += [each.config.device for each in self.sensors]
+        _check_unique("device", [check_identifier(device, "device") for device in devices])
         _check_unique(
             "resident", [check_identifier(w.resident, "resident") for w in self.wearables]
         )
@@ -105,6 +118,7 @@ class HomePlan:
         index = {zone.zone: number for number, zone in enumerate(self.zones)}
         object.__setattr__(self, "_zone_index", index)
         spoken_of = [(f"wearable {w.device}", w.zone) for w in self.wearables]
+        spoken_of += [(f"sensor {s.config.device}", s.config.zone) for s in self.sensors]
         spoken_of += [(f"gateway {gateway.name}", gateway.zone) for gateway in self.gateways]
         spoken_of += [(f"zone {z.zone}", other) for z in self.zones for other in z.next_to]
         for who, zone in spoken_of:
@@ -140,6 +154,7 @@ class HomePlan:
             revision=revision,
             time_zone=self.time_zone,
             wearables=[wearable.config() for wearable in self.wearables],
+            sensors=[sensor.config for sensor in self.sensors],
             zone=self.gateway_zone(gateway),
             resting=self._gateway(gateway).resting,
         )
@@ -176,8 +191,9 @@ class HomePlan:
         return math.dist(self.zone(zone).position_m(), self.zone(other).position_m())
 
 
-def demo_home(home: str = "demo") -> HomePlan:
-    """Six residents in three double rooms on the second floor, and two gateways.
+def demo_home(home: str = "demo", *, sensors: bool = False) -> HomePlan:
+    """Six residents in three double rooms on the second floor, and two gateways; if asked for, four
+    room sensors: a call point and a motion sensor in the corridor, a door and a bed in room 212.
 
     Residents 1 and 4 have held links (streaming); the others are followed by their adverts,
     with a window fetched on a candidate.
@@ -207,7 +223,37 @@ def demo_home(home: str = "demo") -> HomePlan:
         GatewayPlan(name="gateway-a", zone="room-212"),
         GatewayPlan(name="gateway-b", zone="lounge"),
     )
-    return HomePlan(home=home, zones=zones, wearables=wearables, gateways=gateways)
+    return HomePlan(
+        home=home,
+        zones=zones,
+        wearables=wearables,
+        gateways=gateways,
+        sensors=_demo_sensors() if sensors else (),
+    )
+
+
+def _demo_sensors() -> tuple[SensorPlan, ...]:
+    """The motion sensor has no key, as the cheapest have none."""
+    hung = (
+        (SensorKind.CALL_POINT, "call-point-1", "corridor", "6d3f1c0a9b", None),
+        (SensorKind.MOTION, "motion-1", "corridor", None, None),
+        (SensorKind.DOOR, "door-1", "room-212", "0e5b77a2c4", None),
+        (SensorKind.BED, "bed-1", "room-212", "c81d29f063", "resident-3"),
+    )
+    return tuple(
+        SensorPlan(
+            kind=kind,
+            config=SensorConfig(
+                device=device,
+                address=f"A4:C1:38:5A:00:{number:02X}",
+                zone=zone,
+                key=None if key is None else key.rjust(32, "0"),
+                resident=resident,
+                bed=None if resident is None else "2/F 212-A",
+            ),
+        )
+        for number, (kind, device, zone, key, resident) in enumerate(hung, 1)
+    )
 
 
 def _check_unique(what: str, names: list[str]) -> None:

@@ -19,7 +19,8 @@ from firmware_sim.bluez import SIMULATED_OUI, FakeBluez, Gadgets, HomeOnAir, OnA
 from firmware_sim.bluez.control import Control, ControlServer
 from firmware_sim.bluez.sensors import SensorOnAir, sensors_on_air
 from wardlight.running import background
-from wardlight.settings import ResidentSettings, Settings
+from wardlight.settings import Settings
+from wardlight.settings_devices import ResidentSettings
 
 SPACING_M: Final = 6.0
 """Between the zones of a home whose plan is not known: about a room."""

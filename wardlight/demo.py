@@ -119,7 +119,7 @@ async def run_demo(options: DemoOptions, settings: Settings, out: TextIO = sys.s
         Exit status: 0, or 1 after naming the stage that failed.
     """
     clock = clock_of(settings)
-    plan = demo_home()
+    plan = demo_home(sensors=True)
     terminal = _Terminal(out, as_json=options.as_json, plan=plan)
     shutil.rmtree(options.folder, ignore_errors=True)
     stop = asyncio.Event()

@@ -37,7 +37,8 @@ from wardlight.players import CapturedGateway, Player, Trials
 from wardlight.running import Parts, background, running_home
 from wardlight.scratch import scratch_folder
 from wardlight.services import bus_of
-from wardlight.settings import GatewayEntry, HomeSettings, ResidentSettings, Settings
+from wardlight.settings import GatewayEntry, HomeSettings, Settings
+from wardlight.settings_devices import ResidentSettings
 
 _log = structlog.get_logger(__name__)
 

@@ -13,7 +13,8 @@ from alerts.devices import SETTINGS
 from alerts.sheet import Contact
 from contract.messages import VolumeHours
 from firmware_sim import HomePlan
-from wardlight.settings import GatewayEntry, HomeSettings, ResidentSettings, Settings, StaffSettings
+from wardlight.settings import GatewayEntry, HomeSettings, Settings, StaffSettings
+from wardlight.settings_devices import ResidentSettings, SensorSettings
 
 _log = structlog.get_logger(__name__)
 
@@ -44,7 +45,10 @@ def enrol(settings: Settings, directory: Directory) -> None:
         )
         if resident.vitals is not None:
             directory.set_vitals(resident.id, **resident.vitals.model_dump())
-    _enter_devices([partial(_enrol_wearable, each, directory) for each in settings.residents])
+    _enter_devices(
+        [partial(_enrol_wearable, each, directory) for each in settings.residents]
+        + [partial(_enrol_sensor, each, directory) for each in settings.sensors]
+    )
     for person in settings.staff:
         directory.add_staff(
             person.id,
@@ -91,6 +95,18 @@ def _enrol_wearable(resident: ResidentSettings, directory: Directory) -> None:
         streaming=resident.streaming,
         kind=resident.kind,
         key=resident.key,
+        by=SETTINGS,
+    )
+
+
+def _enrol_sensor(sensor: SensorSettings, directory: Directory) -> None:
+    directory.add_sensor(
+        sensor.id,
+        address=sensor.address,
+        zone=sensor.zone,
+        kind=sensor.kind,
+        key=sensor.secret(),
+        resident=sensor.resident,
         by=SETTINGS,
     )
 
@@ -147,6 +163,17 @@ def demo_settings(plan: HomePlan, base: Settings) -> Settings:
             "gateways": tuple(
                 GatewayEntry(name=gateway.name, zone=gateway.zone, resting=gateway.resting)
                 for gateway in plan.gateways
+            ),
+            "sensors": tuple(
+                SensorSettings(
+                    id=each.config.device,
+                    address=each.config.address,
+                    zone=each.config.zone,
+                    kind=each.config.kind,
+                    key=each.config.key,
+                    resident=each.config.resident,
+                )
+                for each in plan.sensors
             ),
         }
     )

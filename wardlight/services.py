@@ -179,7 +179,8 @@ def _radio(settings: Settings, clock: Clock) -> tuple[Radio, SimulatedHome | Non
         return RemoteRadio(settings.gateway.radio_socket, settings.gateway.name, clock), None
     from firmware_sim import SimulatedHome, demo_home
 
-    simulation = SimulatedHome(demo_home(settings.home.id), clock, settings.gateway.seed)
+    plan = demo_home(settings.home.id, sensors=True)
+    simulation = SimulatedHome(plan, clock, settings.gateway.seed)
     return simulation.radio(settings.gateway.name), simulation
 
 

@@ -13,16 +13,23 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
 
-from contract.ids import IDENTIFIER_PATTERN, SERVICE_NAMES
-
-Identifier = Annotated[str, Field(pattern=IDENTIFIER_PATTERN)]
+from contract.ids import SERVICE_NAMES
+from wardlight.settings_devices import (
+    ContactSettings,
+    Identifier,
+    ResidentSettings,
+    SensorSettings,
+    Table,
+    VitalsSettings,
+    device_contradictions,
+)
 
 
 def _check_time_zone(name: str) -> str:
@@ -40,11 +47,7 @@ class SettingsError(ValueError):
     """Settings that cannot be used; the message names each fault and what would be right."""
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class VolumeSettings(_Table):
+class VolumeSettings(Table):
     """One entry of ``siren_volume``."""
 
     from_hour: int = Field(ge=0, le=23, description="hour of the day, in the home's time zone")
@@ -53,7 +56,7 @@ class VolumeSettings(_Table):
     )
 
 
-class HomeSettings(_Table):
+class HomeSettings(Table):
     """``[home]``: which home this is."""
 
     id: Identifier = Field("home", description="identifier of the home in every topic")
@@ -64,7 +67,7 @@ class HomeSettings(_Table):
     )
 
 
-class ClockSettings(_Table):
+class ClockSettings(Table):
     """``[clock]``: for engineers; a home leaves it alone."""
 
     rate: float = Field(1.0, gt=0, description="seconds of product time per second")
@@ -73,7 +76,7 @@ class ClockSettings(_Table):
     )
 
 
-class BrokerSettings(_Table):
+class BrokerSettings(Table):
     """``[broker]``: where the MQTT broker is."""
 
     url: str = Field("mqtt://127.0.0.1:1883", description="mqtt://host:port, mqtts://host:port")
@@ -94,7 +97,7 @@ class BrokerSettings(_Table):
     )
 
 
-class GatewaySettings(_Table):
+class GatewaySettings(Table):
     """``[gateway]``: this machine, when it is a gateway."""
 
     name: Identifier = Field("gateway-a", description="name of this gateway in every topic")
@@ -144,7 +147,7 @@ class GatewaySettings(_Table):
     faller: Identifier = Field("resident-3", description="the resident that falls then")
 
 
-class InfluxSettings(_Table):
+class InfluxSettings(Table):
     """``[ingest.influx]``: an InfluxDB server, where ``kind = "influx"``."""
 
     url: str = Field(
@@ -176,7 +179,7 @@ class InfluxSettings(_Table):
     )
 
 
-class SirenSettings(_Table):
+class SirenSettings(Table):
     """``[siren]``: what this gateway makes itself heard with; all of it at once."""
 
     loudspeaker: Literal["auto", "yes", "no"] = Field(
@@ -195,7 +198,7 @@ class SirenSettings(_Table):
     mqtt: bool = Field(True, description="tell sounders on the gateway's siren topic")
 
 
-class IngestSettings(_Table):
+class IngestSettings(Table):
     """``[ingest]``: where telemetry and events are kept."""
 
     kind: Literal["sqlite", "influx"] = Field("sqlite", description="where measures are kept")
@@ -216,7 +219,7 @@ class IngestSettings(_Table):
         return self
 
 
-class AlertsSettings(_Table):
+class AlertsSettings(Table):
     """``[alerts]``: the alert service."""
 
     database: str = Field(
@@ -230,76 +233,14 @@ class AlertsSettings(_Table):
     )
 
 
-class WebSettings(_Table):
+class WebSettings(Table):
     """``[web]``: the board and the API."""
 
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8080, ge=0, le=65535, description="port; 0 takes a free one")
 
 
-class ContactSettings(_Table):
-    """One of a resident's ``contacts``."""
-
-    name: str = Field(description="whom to tell")
-    relation: str = Field("", description="who that is to her")
-    phone: str = Field("", description="to be dialled")
-
-
-class VitalsSettings(_Table):
-    """One resident's ``vitals``: when her heart rate is unusual, and who wants to be called."""
-
-    pages: bool = Field(False, description="call people for it; otherwise it is written down")
-    clinician: str | None = Field(None, description="who decided so, by name; needed to page")
-    high_bpm: int | None = Field(None, ge=20, le=250, description="above it the rate is high")
-    low_bpm: int | None = Field(None, ge=20, le=250, description="below it the rate is low")
-    persistence_s: int | None = Field(
-        None, ge=1, le=3600, description="how long it must last before it is told"
-    )
-
-    @model_validator(mode="after")
-    def _somebody_answers(self) -> VitalsSettings:
-        if self.pages and not (self.clinician or "").strip():
-            raise ValueError("pages needs the name of the clinician who wants it")
-        if self.high_bpm and self.low_bpm and self.high_bpm <= self.low_bpm:
-            raise ValueError("high_bpm must be above low_bpm")
-        return self
-
-
-class ResidentSettings(_Table):
-    """``[[residents]]``: one resident and her wearable."""
-
-    id: Identifier = Field(description="pseudonym in topics and telemetry")
-    name: str = Field(description="as staff call her; stays in the alert service")
-    bed: str = Field(description="label of the bed, such as 2/F 212-B")
-    zone: Identifier = Field(description="zone of the bed")
-    floor: str = Field("", description="floor, for the escalation's second step")
-    device: Identifier | None = Field(None, description="her wearable, if she wears one")
-    address: str | None = Field(
-        None,
-        pattern=r"^([0-9A-F]{2}:){5}[0-9A-F]{2}$",
-        description="its Bluetooth address, upper case with colons",
-    )
-    identity: int | None = Field(
-        None, ge=0, lt=2**32, description="the identity it advertises; none where it has a key"
-    )
-    kind: str = Field(
-        "wardlight", pattern=r"^[a-z0-9][a-z0-9_-]{0,47}$", description="which decoder reads it"
-    )
-    key: str | None = Field(
-        None,
-        pattern=r"^[0-9A-Fa-f]{32}$",
-        description="what its rolling identity is made with; better set by `wardlight devices key`",
-    )
-    placement: str = Field("wrist", description="where worn: wrist, waist or pendant")
-    streaming: bool = Field(False, description="hold a link with continuous samples")
-    vitals: VitalsSettings | None = Field(None, description="when her heart rate is unusual")
-    plan: str = Field("", description="what to mind with her; printed on the downtime sheet")
-    contacts: tuple[ContactSettings, ...] = Field(
-        (), description="whom to tell; printed on the downtime sheet"
-    )
-
-
-class StaffSettings(_Table):
+class StaffSettings(Table):
     """``[[staff]]``: one person who may be called."""
 
     id: Identifier = Field(description="as the audit log names her")
@@ -313,7 +254,7 @@ class StaffSettings(_Table):
     phone: str | None = Field(None, description="to be dialled; printed on the downtime sheet")
 
 
-class GatewayEntry(_Table):
+class GatewayEntry(Table):
     """``[[gateways]]``: one gateway of the home."""
 
     name: Identifier = Field(description="its name in every topic")
@@ -344,6 +285,7 @@ class Settings(BaseSettings):
     residents: tuple[ResidentSettings, ...] = ()
     staff: tuple[StaffSettings, ...] = ()
     gateways: tuple[GatewayEntry, ...] = ()
+    sensors: tuple[SensorSettings, ...] = ()
 
     @classmethod
     def settings_customise_sources(
@@ -439,6 +381,7 @@ _TABLES: Mapping[str, type[BaseModel]] = {
     "contacts": ContactSettings,
     "staff": StaffSettings,
     "gateways": GatewayEntry,
+    "sensors": SensorSettings,
 }
 
 
@@ -448,8 +391,6 @@ def _contradictions(settings: Settings) -> Iterator[str]:
         ("residents", [resident.id for resident in settings.residents]),
         ("staff", [person.id for person in settings.staff]),
         ("gateways", [gateway.name for gateway in settings.gateways]),
-        ("wearables", [r.device for r in settings.residents if r.device]),
-        ("wearable addresses", [r.address for r in settings.residents if r.address]),
     ):
         for repeated in sorted({value for value in ids if ids.count(value) > 1}):
             yield f"{what}: {repeated!r} stands twice"
@@ -462,19 +403,7 @@ def _contradictions(settings: Settings) -> Iterator[str]:
         if name in SERVICE_NAMES:
             yield f"gateway {name!r}: this name belongs to a service"
     yield from _broker_contradictions(settings.broker)
-    yield from map(_incomplete, filter(_is_incomplete, settings.residents))
-
-
-def _is_incomplete(resident: ResidentSettings) -> bool:
-    """Too little is said of her wearable. One with a key, or of another maker, needs less."""
-    given: list[str | int | None] = [resident.device, resident.address]
-    if resident.kind == "wardlight" and resident.key is None:
-        given.append(resident.identity)
-    return None in given and any(value is not None for value in given)
-
-
-def _incomplete(resident: ResidentSettings) -> str:
-    return f"resident {resident.id!r}: device, address and identity go together"
+    yield from device_contradictions(settings.residents, settings.sensors)
 
 
 def _broker_contradictions(broker: BrokerSettings) -> Iterator[str]:

@@ -85,8 +85,9 @@ async def _scene(
     resident: str,
     *,
     radios_of: RadiosOf = simulated_radios,
+    sensors: bool = False,
 ) -> AsyncIterator[Scene]:
-    plan = demo_home()
+    plan = demo_home(sensors=sensors)
     simulation = SimulatedHome(plan, clock, seed=7)
     sirens = {gateway.name: LogSiren() for gateway in plan.gateways}
     ids = seeded_ids(clock, 7)
@@ -122,6 +123,7 @@ def virtual_scene(
         journey: Callable[[Scene], Awaitable[None]],
         resident: str = "resident-3",
         wrap_radio: Callable[[Radio, Clock], Radio] = lambda radio, _clock: radio,
+        sensors: bool = False,
     ) -> None:
         clock = VirtualClock()
         broker = LocalBroker()
@@ -131,7 +133,9 @@ def virtual_scene(
                 return LocalBus(broker, client_id, clock)
 
             radios_of = partial(simulated_radios, wrap_radio=wrap_radio)
-            async with _scene(tmp_path, clock, bus, broker, resident, radios_of=radios_of) as scene:
+            async with _scene(
+                tmp_path, clock, bus, broker, resident, radios_of=radios_of, sensors=sensors
+            ) as scene:
                 await journey(scene)
 
         clock.run(main())

@@ -34,7 +34,8 @@ from wardlight.scenes.words import (
     Sort,
     Word,
 )
-from wardlight.settings import GatewayEntry, HomeSettings, ResidentSettings, Settings, StaffSettings
+from wardlight.settings import GatewayEntry, HomeSettings, Settings, StaffSettings
+from wardlight.settings_devices import ResidentSettings
 
 HOME: Final = "scene"
 CONTACT: Final = "memory://"

@@ -165,6 +165,10 @@ class Wearable:
         self._battery = self._random.uniform(55.0, 100.0)
         self._clock_offset_ms = 0
         self._reboot_left_s = 0
+        self.is_pressed = False
+        """Whether the button was pressed since its last advert, which then is not waited for."""
+        self._latest: tuple[SecondSummary, int] | None = None
+        """The second that its advert tells of, and when that ended; none since a reset."""
         self._transfers: dict[Central, dict[str, StreamTransfer | WindowTransfer]] = {}
         self._candidates: dict[int, int] = {}
         """Counter to number of the impact's sample."""
@@ -194,6 +198,7 @@ class Wearable:
         self._last_candidate = self._candidate_ns = None
         self._candidate_counter = self._button_counter = 0
         self._candidate_pending = self._button_pending = False
+        self.is_pressed, self._latest = False, None
         self._candidate_peak_g = 0.0
 
     def reboot(self) -> None:
@@ -260,6 +265,8 @@ class Wearable:
             return None
         if summary.max_g > self._screen_g:
             self._screen(magnitude_g, first)
+        self._latest = (summary, end_ns)
+        self.is_pressed = False
         data = encode_manufacturer_data(self._advert(summary, end_ns))
         return data if self.corruption is None else self.corruption.apply(data)
 
@@ -287,6 +294,14 @@ class Wearable:
         if self.running:
             self._button_counter = (self._button_counter + 1) & _COUNTER_MASK
             self._button_pending = True
+            self.is_pressed = self._latest is not None
+
+    def advert_of_press(self) -> bytes:
+        """The advert at once after a press: the second before, with the new counter."""
+        assert self._latest is not None
+        self.is_pressed = False
+        data = encode_manufacturer_data(self._advert(*self._latest))
+        return data if self.corruption is None else self.corruption.apply(data)
 
     def _advert(self, summary: SecondSummary, end_ns: int) -> WearableAdvert:
         age_s = _AGE_UNKNOWN

@@ -238,7 +238,11 @@ class World:
 
     def _needed(self, slot: int) -> bool:
         within = slot % SLOTS_PER_S
-        return within == 0 or bool(self._rows[within]) or any(w.linked for w in self.wearables)
+        return (
+            within == 0
+            or bool(self._rows[within])
+            or any(w.linked or w.is_pressed for w in self.wearables)
+        )
 
     def _begin_second(self, second: int, start_ns: int) -> bool:
         self._before_second(second, start_ns)
@@ -260,6 +264,9 @@ class World:
             if data is not None and wearable.heard:
                 at_ns = min(now_ns, end_ns + ADVERT_DELAY_NS)
                 adverts.append((number, wearable, data, at_ns))
+        for number, wearable in enumerate(self.wearables):
+            if wearable.is_pressed and wearable.heard and wearable.running:
+                adverts.append((number, wearable, wearable.advert_of_press(), now_ns))
         if adverts:
             self._deliver(adverts)
         for wearable in self.wearables:

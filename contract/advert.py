@@ -54,6 +54,11 @@ _DEVIATION_FULL_SCALE_G: Final = 4.0
 _UINT8: Final = 255
 _BATTERY_UNKNOWN: Final = 255
 
+# What each byte stands for, made once: a gateway decodes every advert that it hears.
+_LEAST_G: Final = tuple(count / _LEAST_COUNTS_PER_G for count in range(256))
+_GREATEST_G: Final = tuple(count / _GREATEST_COUNTS_PER_G for count in range(256))
+_DEVIATION_G: Final = tuple((n / _UINT8) ** 2 * _DEVIATION_FULL_SCALE_G for n in range(256))
+
 
 class AdvertFlag:
     """Bits of the flags byte. Plain integers: `enum.IntFlag` would make up half the cost of
@@ -182,9 +187,9 @@ def decode_manufacturer_data(data: bytes) -> WearableAdvert:
         boot_counter=boot,
         second=second,
         mean_g=(x / _MEAN_COUNTS_PER_G, y / _MEAN_COUNTS_PER_G, z / _MEAN_COUNTS_PER_G),
-        min_g=least / _LEAST_COUNTS_PER_G,
-        max_g=greatest / _GREATEST_COUNTS_PER_G,
-        deviation_g=(deviation / _UINT8) ** 2 * _DEVIATION_FULL_SCALE_G,
+        min_g=_LEAST_G[least],
+        max_g=_GREATEST_G[greatest],
+        deviation_g=_DEVIATION_G[deviation],
         battery_percent=None if battery == _BATTERY_UNKNOWN else battery,
         worn=bool(flags & AdvertFlag.WORN) if flags & AdvertFlag.WEAR_KNOWN else None,
         charging=bool(flags & AdvertFlag.CHARGING),
@@ -192,7 +197,7 @@ def decode_manufacturer_data(data: bytes) -> WearableAdvert:
         candidate_counter=candidate,
         candidate_pending=bool(flags & AdvertFlag.CANDIDATE_PENDING),
         candidate_age_s=age,
-        candidate_peak_g=peak / _GREATEST_COUNTS_PER_G,
+        candidate_peak_g=_GREATEST_G[peak],
         button_counter=button,
         button_pending=bool(flags & AdvertFlag.BUTTON_PENDING),
         heart_rate_bpm=heart_rate or None,

@@ -21,6 +21,7 @@ from alerts.records.models import (
     IncidentLog,
     ManualCheck,
     Resident,
+    Sensor,
     Service,
     Staff,
     Wearable,
@@ -29,6 +30,7 @@ from alerts.views import (
     AbsenceView,
     Board,
     CheckView,
+    DeviceSort,
     EventLine,
     FaultView,
     IncidentView,
@@ -163,6 +165,7 @@ def read_incidents(
         select(IncidentLog).where(IncidentLog.incident_id.in_(ids)).order_by(IncidentLog.id)
     ):
         lines[line.incident_id].append(line)
+    sorts = _sorts(session, home, incidents)
     pending: defaultdict[str, list[int]] = defaultdict(list)
     for incident_id, at_us in session.execute(
         select(EscalationStep.incident_id, EscalationStep.next_at_us).where(
@@ -178,9 +181,24 @@ def read_incidents(
             next_step_at_us=min(pending[incident.id], default=None),
             names=names,
             resident_name=None if incident.resident is None else residents.get(incident.resident),
+            sort=sorts.get(incident.device or ""),
         )
         for incident in incidents
     ]
+
+
+def _sorts(session: Session, home: str, incidents: Sequence[Incident]) -> dict[str, DeviceSort]:
+    """What those devices are whose incidents are nobody's."""
+    devices = [each.device for each in incidents if each.device and each.resident is None]
+    if not devices:
+        return {}
+    return {
+        device: sort
+        for table, sort in ((Wearable, DeviceSort.WEARABLE), (Sensor, DeviceSort.SENSOR))
+        for device in session.scalars(
+            select(table.device).where(table.home == home, table.device.in_(devices))
+        )
+    }
 
 
 def read_staff(session: Session, home: str) -> list[StaffView]:
@@ -200,6 +218,7 @@ def _incident_view(
     next_step_at_us: int | None,
     names: dict[str, str],
     resident_name: str | None,
+    sort: DeviceSort | None,
 ) -> IncidentView:
     def name(who: str | None) -> str | None:
         return None if who is None else names.get(who, who)
@@ -239,6 +258,7 @@ def _incident_view(
             for line in lines
         ],
         device=incident.device,
+        device_sort=sort,
     )
 
 

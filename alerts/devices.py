@@ -94,6 +94,8 @@ class DeviceEntries(Entries):
 
         Parameters
         ----------
+        address
+            Empty where it rolls, and a key tells whose it is.
         identity
             In its adverts; 0 where they hold none, or it rolls (`key`).
         kind
@@ -273,7 +275,7 @@ class DeviceEntries(Entries):
         self, device: str, address: str, kind: str, key: str | None
     ) -> dict[str, Any]:
         check_identifier(device, "device")
-        if not _ADDRESS.fullmatch(address.upper()):
+        if not _ADDRESS.fullmatch(address.upper()) and (address or key is None):
             raise ValueError(f"address {address!r} of {device!r}: six bytes, as C0:DE:5A:00:00:07")
         if not _KIND.fullmatch(kind):
             raise ValueError(f"kind {kind!r} of {device!r}: lower-case letters and digits")

@@ -146,7 +146,7 @@ def _open(
         device=subject.device,
         bed=subject.bed,
         floor=subject.floor,
-        zone=event.zone,
+        zone=subject.zone,
         zone_heard_at_us=None if event.zone is None else timing.emitted_us,
         at_us=event.at_us if event.clock == "synced" else timing.happened_us,
         opened_at_us=now_us,

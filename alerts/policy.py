@@ -54,7 +54,8 @@ class StepName(StrEnum):
     """Whom a step calls, or what else it does when its time comes."""
 
     ASSIGNED = "assigned"
-    """The resident's carers who are on duty; without one, everyone."""
+    """The resident's carers who are on duty; without one, everyone. For a device that is nobody's:
+    the floor where it was heard."""
     FLOOR = "floor"
     """Everyone on duty on the resident's floor."""
     HOME = "home"

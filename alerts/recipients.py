@@ -46,6 +46,8 @@ def _group(
     staff: Sequence[Staff],
     everyone: list[Staff],
 ) -> list[Staff]:
+    if step is StepName.ASSIGNED and incident.resident is None:
+        step = StepName.FLOOR  # nobody wears it: who is near comes
     managers = [person for person in staff if person.role == StaffRole.MANAGER]
     match step:
         case StepName.ASSIGNED:

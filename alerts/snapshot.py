@@ -149,7 +149,7 @@ def _item(incident: Incident, events: list[IncidentEvent]) -> AlertStateItem:
         event_ids=[event.event for event in events],
         fall_ids=sorted({event.fall for event in events if event.fall is not None}),
         keys=sorted({event.key for event in events if event.key is not None}),
-        bed=incident.bed,
+        bed=incident.bed or incident.zone,
         device=incident.device,
         sound=incident.sound,
     )

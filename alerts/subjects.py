@@ -1,7 +1,8 @@
 """Whom or what an event is about: the resident where anybody knows, otherwise the next best.
 
-Nothing is discarded for being unknown: an alarm of a wearable that was never entered is an
-incident of that device, and one without a device is an incident of its zone or gateway.
+Nothing is discarded for being unknown: an alarm of a wearable that nobody wears, or that was never
+entered, is an incident of that device, and one without a device is an incident of its zone or
+gateway. For a device of the home the floor of that place is called, for a stranger everyone.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
+from alerts.device_changes import find
 from alerts.faults import About
-from alerts.records.models import Resident, Wearable
+from alerts.places import floor_of
+from alerts.records.models import Resident
 from contract.events import Event
 
 
@@ -24,15 +27,22 @@ class Subject(NamedTuple):
     device: str | None
     bed: str | None
     floor: str | None
+    """Of the bed; where none is known, of the place."""
+    zone: str | None
+    """Where it was heard; what does not say so, where it belongs."""
 
 
 def subject_of(session: Session, event: Event) -> Subject:
     """Look up whom an event is about."""
     resident_id = event.resident
-    if resident_id is None and event.device is not None:
-        wearable = session.get(Wearable, (event.home, event.device))
-        resident_id = None if wearable is None else wearable.resident
+    device = None if event.device is None else find(session, event.home, event.device)
+    if resident_id is None and device is not None:
+        resident_id = device.resident
+    zone = event.zone or (None if device is None else device.zone)
     resident = None if resident_id is None else session.get(Resident, (event.home, resident_id))
+    floor = None if resident is None else resident.floor
+    if resident is None and device is not None:
+        floor = floor_of(session, event.home, zone, event.gateway)
     candidates = (
         ("resident", resident_id),
         ("device", event.device),
@@ -45,7 +55,8 @@ def subject_of(session: Session, event: Event) -> Subject:
         resident_id,
         event.device,
         None if resident is None else resident.bed,
-        None if resident is None else resident.floor,
+        floor,
+        zone,
     )
 
 

@@ -110,6 +110,7 @@ class AlertStateItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     fall_ids: list[str] = []
     keys: list[str] = []
     bed: str | None = None
+    """Label of the bed; of a device that is nobody's, the zone where it was heard."""
     device: str | None = None
     sound: bool = False
     """The escalation has reached the sounder: gateways sound until this is false."""

@@ -235,7 +235,7 @@ class BoardRoutes:
         except UnknownIncidentError:
             return None
         words = WORDS[language]
-        bed = view.bed or words("no_bed")
+        bed = self._pages.presenters[language].place(view)
         if me is not None and _ACTOR[did](view) == me.name:
             return words(f"did_{did}", bed=bed)
         reached = _REACHED.get(view.state)

@@ -10,11 +10,10 @@ from collections.abc import Iterable
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from alerts.cover import ABSENCE_OVER
 from alerts.policy import LogKind
 from alerts.views import (
     Board,
-    CheckView,
+    DeviceSort,
     FaultView,
     IncidentView,
     LogLine,
@@ -23,16 +22,14 @@ from alerts.views import (
     ResolutionOutcome,
     ServiceView,
 )
-from contract.events import SIREN_BUTTON, STAFF_POINT
+from contract.events import EventKind
 from contract.messages import IncidentState, Priority, Role
 from contract.units import US_PER_S, us_to_datetime
 from dashboards.web import absences
 from dashboards.web.cards import (
-    AbsenceLine,
     Age,
     BoardPage,
     Card,
-    CheckCard,
     Choice,
     Countdown,
     FaultCard,
@@ -40,6 +37,7 @@ from dashboards.web.cards import (
     ServiceLine,
     TimelineLine,
 )
+from dashboards.web.tasks import check_card
 from dashboards.web.words import Words
 
 OLDEST_BELIEVED_US: Final = 24 * 3_600 * US_PER_S
@@ -113,7 +111,10 @@ class Presenter:
             alerts=alerts,
             watching=tuple(self.card(view, now_us) for view in board.watching),
             recent=tuple(self.card(view, now_us) for view in board.recent),
-            checks=tuple(self._check(view, board.residents, now_us) for view in board.checks),
+            checks=tuple(
+                check_card(view, board.residents, self._words, self._zone, now_us)
+                for view in board.checks
+            ),
             faults=faults,
             floors=self._floors(board, now_us),
             services=services,
@@ -133,10 +134,6 @@ class Presenter:
         """Clock time in the home, to the second."""
         return us_to_datetime(at_us).astimezone(self._zone).strftime("%H:%M:%S")
 
-    def short_time(self, at_us: int) -> str:
-        """Clock time in the home, to the minute."""
-        return us_to_datetime(at_us).astimezone(self._zone).strftime("%H:%M")
-
     def card(self, view: IncidentView, now_us: int) -> Card:
         """One incident."""
         words = self._words
@@ -149,8 +146,8 @@ class Presenter:
             priority_text=words(f"priority_{view.priority}"),
             kind=view.kind,
             what=words.kind(view.kind),
-            bed=view.bed or words("no_bed"),
-            who=view.resident_name or words("unknown_resident"),
+            bed=self.place(view),
+            who=self._who(view),
             since=self._age(happened_us, now_us),
             at=self.time(happened_us),
             zone=_place(view.zone),
@@ -168,6 +165,22 @@ class Presenter:
             closed=None if view.outcome is None else self._closed(view),
         )
 
+    def place(self, view: IncidentView) -> str:
+        """Where to go: the bed, or where a device of nobody's was heard."""
+        return view.bed or _place(view.zone) or self._words("no_bed")
+
+    def _who(self, view: IncidentView) -> str:
+        """Who it is, or what, where nobody is known to wear it."""
+        words, device = self._words, _place(view.device)
+        if view.resident_name or device is None:
+            return view.resident_name or words("unknown_resident")
+        if view.device_sort is DeviceSort.WEARABLE:
+            return words("nobodys_wearable", device=device)
+        if view.device_sort is DeviceSort.SENSOR:
+            pressed = view.kind == EventKind.HELP_REQUESTED
+            return words("call_point" if pressed else "room_sensor", device=device)
+        return words("unknown_resident")
+
     def absence_text(self, resident: ResidentView, now_us: int) -> str:
         """What stands of a resident, and until when."""
         line = absences.line(resident, self._words, self._zone, now_us)
@@ -175,11 +188,7 @@ class Presenter:
 
     def person(self, name: str | None) -> str:
         """A name as it is shown; the siren's button and a gateway's page are no person."""
-        if name == SIREN_BUTTON:
-            return self._words("alarm_point")
-        if name == STAFF_POINT:
-            return self._words("staff_point")
-        return name or self._words("someone")
+        return self._words.person(name)
 
     def _age(self, at_us: int, now_us: int) -> Age:
         return Age(at_us, self._words.age((now_us - at_us) / US_PER_S))
@@ -261,40 +270,6 @@ class Presenter:
         return FaultCard(
             what=what, to_do=to_do, person=person, thing=thing, detail=view.detail, since=since
         )
-
-    def _check(self, view: CheckView, residents: Iterable[ResidentView], now_us: int) -> CheckCard:
-        """A task, with the time that is left for it or by which it is late."""
-        words = self._words
-        is_over = view.cause == ABSENCE_OVER
-        cause = words("check_absence") if is_over else words.fault(view.cause)[0]
-        last = None
-        if view.checked_at_us is not None:
-            name, at = self.person(view.checked_by), self.short_time(view.checked_at_us)
-            last = words("check_last", name=name, time=at)
-        key = "check_overdue" if view.overdue else "check_due"
-        left = words.age(abs(view.due_at_us - now_us) / US_PER_S)
-        return CheckCard(
-            id=view.id,
-            beds=", ".join(view.beds),
-            why=cause
-            if is_over
-            else words("check_why", time=self.short_time(view.since_us), cause=cause),
-            last=last,
-            overdue=view.overdue,
-            due=Countdown(view.due_at_us, words(key, time=left), words(key, time="{time}")),
-            absences=self._absences(view, residents, now_us) if is_over else (),
-        )
-
-    def _absences(
-        self, check: CheckView, residents: Iterable[ResidentView], now_us: int
-    ) -> tuple[AbsenceLine, ...]:
-        """Who of the floor should be back."""
-        lines = (
-            absences.line(view, self._words, self._zone, now_us)
-            for view in residents
-            if view.bed in check.beds and view.absence is not None and view.absence.over
-        )
-        return tuple(line for line in lines if line is not None)
 
     def _floors(
         self, board: Board, now_us: int

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from contract.events import SIREN_BUTTON, STAFF_POINT
 from dashboards.web.language import Language, Pair
 from dashboards.web.strings import TEXTS
 from dashboards.web.vocabulary import (
@@ -77,6 +78,14 @@ class Words:
         """Whom a step of the escalation calls; none if it calls nobody."""
         pair = STEPS.get(step)
         return None if pair is None else self.pick(pair)
+
+    def person(self, name: str | None) -> str:
+        """A name as it is shown; the siren's button and a gateway's page are no person."""
+        if name == SIREN_BUTTON:
+            return self("alarm_point")
+        if name == STAFF_POINT:
+            return self("staff_point")
+        return name or self("someone")
 
     def _name(self, table: Mapping[str, Pair], key: str) -> str:
         """From a table; the bare key if a newer sender says what this page does not know."""

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.views import LogLine, ResidentState, ResolutionOutcome, ServiceView
+from alerts.views import DeviceSort, LogLine, ResidentState, ResolutionOutcome, ServiceView
 from contract.messages import IncidentState, Priority
 from contract.units import US_PER_S
 from dashboards.web.examples import BOARD, INCIDENT
@@ -233,3 +233,32 @@ def test_no_record_breaks_a_card(at_us, now_us, state, name, zone):
     )
     for presenter in (ENGLISH, CHINESE):
         assert presenter.card(view, now_us).bed
+
+
+@pytest.mark.parametrize(
+    ("sort", "kind", "said"),
+    [
+        (
+            DeviceSort.WEARABLE,
+            "fall_detected",
+            ("Unassigned: Wearable 7", "未編配的裝置：Wearable 7"),
+        ),
+        (DeviceSort.SENSOR, "help_requested", ("Call point: Wearable 7", "求助鈴：Wearable 7")),
+        (DeviceSort.SENSOR, "bed_exit", ("Room sensor: Wearable 7", "房間感應器：Wearable 7")),
+        (None, "fall_detected", ("Resident unknown", "院友不明")),
+    ],
+)
+def test_what_is_nobodys_is_told_by_device_and_place(sort, kind, said):
+    view = msgspec.structs.replace(
+        INCIDENT,
+        kind=kind,
+        bed=None,
+        resident_id=None,
+        resident_name=None,
+        zone="room-211",
+        device="wearable-7",
+        device_sort=sort,
+    )
+    for language, who in zip(Language, said, strict=True):
+        card = Presenter(WORDS[language], ZoneInfo("Asia/Hong_Kong")).card(view, view.opened_at_us)
+        assert (card.bed, card.who) == ("Room 211", who)

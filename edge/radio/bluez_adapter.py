@@ -30,9 +30,10 @@ LONGEST_RETRY_S: Final = 30.0
 second or two."""
 
 RESUME_S: Final = 3.0
-"""How long an adapter that heard may hear nothing after a link was made. The kernel interrupts an
-active scan to connect and bluetoothd begins it again ten seconds later, or (Linux 6.1, seen with
-bluetoothd 5.66) never. In three seconds a wearable advertises three times or more."""
+"""How long an adapter that heard may hear nothing after a link was made. Linux interrupts an active
+scan to connect (``hci_le_create_conn_sync``), and bluetoothd begins it again some seconds later
+(its ``IDLE_DISCOV_TIMEOUT`` is 5 s), if it notices. In three seconds a wearable advertises three
+times or more."""
 
 OFF_S: Final = 1.0
 """Between off and on: the controller has to lose its state (habluetooth waits as long)."""

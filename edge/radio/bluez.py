@@ -25,6 +25,7 @@ from edge.radio.bluez_scan import Scan, ScanMode
 from edge.radio.bluez_system import BluezSystem, NoSystemBusError
 from edge.radio.calls import Calls
 from edge.radio.watchdog import RemedyFailedError, Watchdog
+from edge.scanning import AdapterLoad
 from edge.waiting import Backoff, event_or_time
 from edge.wearables import NEVER
 
@@ -111,6 +112,13 @@ class BluezRadio:
     def slots(self) -> int:
         """Links that its adapters hold together; changes as they come and go."""
         return MAX_LINKS * len(self._adapters)
+
+    def loads(self) -> list[AdapterLoad]:
+        """What each adapter hears, and the links that stand on it."""
+        return [
+            AdapterLoad(name, each.scan.heard, len(each.links))
+            for name, each in sorted(self._adapters.items())
+        ]
 
     # -- contract.protocols.Radio ---------------------------------------------------------------
 

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 from contract.protocols import AdapterTrouble, HeardAdvert, Radio, RadioLink
+from edge.links import MAX_LINKS, CountsSlots
+from edge.scanning import AdapterLoad, TellsLoads
 
 
 class SeveralRadios:
@@ -48,6 +50,15 @@ class SeveralRadios:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    @property
+    def slots(self) -> int:
+        """Links that the own radio holds; see `edge.links.CountsSlots`."""
+        return self._own.slots if isinstance(self._own, CountsSlots) else MAX_LINKS
+
+    def loads(self) -> Sequence[AdapterLoad]:
+        """Of the own radio, whose scan is what links can starve."""
+        return self._own.loads() if isinstance(self._own, TellsLoads) else ()
 
     async def connect(self, address: str) -> RadioLink:
         return await self._own.connect(address)

@@ -208,6 +208,9 @@ def test_an_adapter_without_a_free_place_leaves_it_to_the_other(play, make_echo)
         await bench.radio.connect(last.address)
         assert bench.radio.links == {"hci0": MAX_LINKS, "hci1": 1}
         assert len(last.links) == 1
+        assert bench.radio.slots == 2 * MAX_LINKS
+        loads = [(load.adapter, load.links, load.heard > 0) for load in bench.radio.loads()]
+        assert loads == [("hci0", MAX_LINKS, True), ("hci1", 1, True)]
 
     play(scene, crowd, [last])
 

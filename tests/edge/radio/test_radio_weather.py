@@ -213,7 +213,7 @@ def test_a_scan_that_does_not_begin_is_tried_until_it_does(play, make_echo, monk
             return bench.bluez.mishaps.met.get(mishap) == 5
 
         await bench.until(is_tried_again, 15.0)
-        assert any("could not be restarted" in each or "cannot scan" in each for each in seen)
+        assert any("could not" in each or "cannot scan" in each for each in seen), seen
         await bench.until(lambda: not bench.bluez.controllers["hci0"].deaf)
         await bench.hears(3)
 

@@ -1,10 +1,14 @@
-"""Homes of any size, laid out by rule: as many residents as a developer asks for."""
+"""Homes of any size, laid out by rule: as many residents and sensors as a developer asks for."""
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import replace
 from typing import Final
 
-from firmware_sim.plan import GatewayPlan, HomePlan, WearablePlan, ZonePlan
+from contract.messages import SensorConfig
+from firmware_sim.plan import GatewayPlan, HomePlan, SensorPlan, WearablePlan, ZonePlan
+from firmware_sim.room_sensors import SensorKind
 
 BEDS_PER_ROOM: Final = 6
 """As in many of Hong Kong's older private homes."""
@@ -12,11 +16,24 @@ ROOM_M: Final = 5.0
 MOST_WEARABLES: Final = 240
 """Forty rooms: more than one floor of any home."""
 
+CALL_POINT_EVERY: Final = 20
+"""One sensor in so many is a call point; a home has more of the others."""
+_KINDS: Final = (SensorKind.MOTION, SensorKind.DOOR, SensorKind.BED, SensorKind.CLIMATE)
+MOST_SENSORS: Final = 1_000
+
+_FIRST_SENSOR: Final = 0xA4C1_3800_0000
 _FIRST_ADDRESS: Final = 0xC0DE_5A02_0000
 _FIRST_IDENTITY: Final = 0x5A02_0000
 
 
-def many(wearables: int, *, home: str = "air", gateways: int = 1, streaming: int = 0) -> HomePlan:
+def many(
+    wearables: int,
+    *,
+    home: str = "air",
+    gateways: int = 1,
+    streaming: int = 0,
+    sensors: int = 0,
+) -> HomePlan:
     """Rooms of six along both sides of a corridor, with a lounge and a toilet at its ends.
 
     Parameters
@@ -29,6 +46,8 @@ def many(wearables: int, *, home: str = "air", gateways: int = 1, streaming: int
         ``gateway-a``, ``gateway-b`` …, spread along the corridor.
     streaming
         So many of the residents have a held link.
+    sensors
+        Room sensors, as `with_sensors` hangs them.
 
     Raises
     ------
@@ -57,7 +76,7 @@ def many(wearables: int, *, home: str = "air", gateways: int = 1, streaming: int
         ZonePlan(zone="toilet", x_m=-ROOM_M, y_m=4.0, next_to=("corridor",)),
     ]
     places = ["corridor"] if gateways == 1 else [rooms[n % len(rooms)] for n in range(gateways)]
-    return HomePlan(
+    plan = HomePlan(
         home=home,
         zones=tuple(zones),
         wearables=tuple(
@@ -67,6 +86,40 @@ def many(wearables: int, *, home: str = "air", gateways: int = 1, streaming: int
         gateways=tuple(
             GatewayPlan(name=f"gateway-{chr(ord('a') + number)}", zone=zone)
             for number, zone in enumerate(places)
+        ),
+    )
+    return with_sensors(plan, sensors)
+
+
+def with_sensors(plan: HomePlan, count: int) -> HomePlan:
+    """The same home with so many more room sensors, spread over its zones: motion, door, bed and
+    climate in turn, one in `CALL_POINT_EVERY` a call point; each has a key.
+
+    Raises
+    ------
+    ValueError
+        If there are too many.
+    """
+    if not 0 <= count <= MOST_SENSORS:
+        raise ValueError(f"{count} sensors; 0 to {MOST_SENSORS} can be hung up")
+    hung = tuple(_sensor(plan, number) for number in range(count))
+    return replace(plan, sensors=plan.sensors + hung)
+
+
+def _sensor(plan: HomePlan, number: int) -> SensorPlan:
+    kind = _KINDS[number % len(_KINDS)]
+    if number % CALL_POINT_EVERY == CALL_POINT_EVERY - 1:
+        kind = SensorKind.CALL_POINT
+    address = f"{_FIRST_SENSOR + number:012X}"
+    # Two hundred are behind those of a plan's own.
+    device = f"{kind.value.replace('_', '-')}-{201 + number}"
+    return SensorPlan(
+        kind=kind,
+        config=SensorConfig(
+            device=device,
+            address=":".join(address[at : at + 2] for at in range(0, 12, 2)),
+            zone=plan.zones[number % len(plan.zones)].zone,
+            key=hashlib.sha256(f"{plan.home}/{device}".encode()).hexdigest()[:32],
         ),
     )
 

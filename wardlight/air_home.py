@@ -6,26 +6,29 @@ import asyncio
 import json
 import math
 import signal
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TextIO
 
 from contract.clock import Clock
 from contract.messages import SensorConfig
-from contract.protocols import RecordedStream
+from contract.protocols import HeardAdvert, RecordedStream
 from firmware_sim import GatewayPlan, HomePlan, SimulatedHome, WearablePlan, ZonePlan
-from firmware_sim.bluez import SIMULATED_OUI, FakeBluez, Gadgets, HomeOnAir, OnAir, Repeating
+from firmware_sim.bluez import SIMULATED_OUI, FakeBluez, HomeOnAir, OnAir, Repeating
 from firmware_sim.bluez.control import Control, ControlServer
-from firmware_sim.bluez.sensors import SensorOnAir, sensors_on_air
+from firmware_sim.plan import SensorPlan
+from firmware_sim.room_sensors import SERVICE_UUID, SensorKind
 from wardlight.running import background
 from wardlight.settings import Settings
-from wardlight.settings_devices import ResidentSettings
+from wardlight.settings_devices import ResidentSettings, SensorSettings
 
 SPACING_M: Final = 6.0
 """Between the zones of a home whose plan is not known: about a room."""
 
 TRUTH_EVERY_S: Final = 0.1
+
+SENSORS_DBM: Final = -70
+"""As which a sensor is heard that has said nothing new yet; then as the home says."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +42,6 @@ class AirOptions:
     socket: Path
     seed: int
     passive: bool
-    sensors: Sequence[SensorConfig] = ()
     recording: RecordedStream | None = None
     resident: str | None = None
     """Who plays the recording."""
@@ -71,13 +73,18 @@ def plan_of(settings: Settings) -> HomePlan:
         GatewayPlan(name=entry.name, zone=entry.zone, resting=entry.resting)
         for entry in settings.gateways
     )
+    sensors = tuple(_sensor(each) for each in settings.sensors)
     if not wearables or not gateways:
         raise NoSuchHomeError(
             "a simulated home needs [[residents]] with device, address and identity, and "
             "[[gateways]]; see docs/home.example.toml"
         )
     named = dict.fromkeys(
-        [*(wearable.zone for wearable in wearables), *(gateway.zone for gateway in gateways)]
+        [
+            *(wearable.zone for wearable in wearables),
+            *(gateway.zone for gateway in gateways),
+            *(sensor.config.zone for sensor in sensors),
+        ]
     )
     width = math.ceil(math.sqrt(len(named)))
     zones = tuple(
@@ -89,7 +96,24 @@ def plan_of(settings: Settings) -> HomePlan:
         )
         for number, zone in enumerate(named)
     )
-    return HomePlan(home=settings.home.id, zones=zones, wearables=wearables, gateways=gateways)
+    return HomePlan(
+        home=settings.home.id, zones=zones, wearables=wearables, gateways=gateways, sensors=sensors
+    )
+
+
+def _sensor(each: SensorSettings) -> SensorPlan:
+    """A home does not say what a sensor measures, for it says so itself; here its name does."""
+    kinds = (kind for kind in SensorKind if each.id.startswith(kind.value.replace("_", "-")))
+    return SensorPlan(
+        kind=next(kinds, SensorKind.MOTION),
+        config=SensorConfig(
+            device=each.id,
+            address=each.address,
+            zone=each.zone,
+            key=each.secret(),
+            resident=each.resident,
+        ),
+    )
 
 
 def _wearable(resident: ResidentSettings) -> WearablePlan | None:
@@ -142,20 +166,56 @@ def settings_file(plan: HomePlan, gateway: str) -> str:
             f"identity = {wearable.identity}",
             f"streaming = {json.dumps(wearable.streaming)}",
         ]
+    for sensor in plan.sensors:
+        lines += _sensor_lines(sensor.config)
     return "\n".join(lines) + "\n"
 
 
-def on_air(
-    options: AirOptions, home: SimulatedHome, sensors: Sequence[SensorOnAir], clock: Clock
-) -> dict[str, list[OnAir]]:
+def _sensor_lines(config: SensorConfig) -> list[str]:
+    fields = {
+        "id": config.device,
+        "address": config.address,
+        "zone": config.zone,
+        "kind": config.kind,
+        "key": config.key,
+        "resident": config.resident,
+    }
+    given = [f"{name} = {json.dumps(value)}" for name, value in fields.items() if value is not None]
+    return ["", "[[sensors]]", *given]
+
+
+def on_air(options: AirOptions, home: SimulatedHome, clock: Clock) -> dict[str, list[OnAir]]:
     """What each adapter hears: the same home, each with a fading of its own."""
+    standing = _standing(home, clock.monotonic_ns())
     return {
         f"hci{number}": [
-            Repeating(HomeOnAir(home.radio(options.gateway)), clock, seed=options.seed + number),
-            Gadgets(clock, sensors, seed=options.seed + number),
+            Repeating(
+                HomeOnAir(home.radio(options.gateway)),
+                clock,
+                seed=options.seed + number,
+                standing=standing,
+            )
         ]
         for number in range(options.adapters)
     }
+
+
+def _standing(home: SimulatedHome, now_ns: int) -> list[HeardAdvert]:
+    """What room sensors say from the beginning, until they have something new. A call point is
+    silent: nobody presses it for hours, and a press that is repeated for ever would be one.
+    """
+    return [
+        HeardAdvert(
+            sensor.address,
+            SENSORS_DBM,
+            {},
+            {SERVICE_UUID: sensor.packet()},
+            now_ns,
+            sensor.local_name,
+        )
+        for plan in home.plan.sensors
+        if (sensor := home.sensor(plan.config.device)).kind is not SensorKind.CALL_POINT
+    ]
 
 
 async def run_air(options: AirOptions, clock: Clock, out: TextIO) -> None:
@@ -166,15 +226,14 @@ async def run_air(options: AirOptions, clock: Clock, out: TextIO) -> None:
         loop.add_signal_handler(number, stop.set)
     home = SimulatedHome(options.plan, clock, options.seed)
     options.socket.parent.mkdir(parents=True, exist_ok=True)
-    sensors = sensors_on_air(options.sensors, options.seed)
     async with FakeBluez(
         clock,
-        on_air(options, home, sensors, clock),
+        on_air(options, home, clock),
         socket=options.socket,
         passive=options.passive,
         oui=SIMULATED_OUI,
     ) as bluez:
-        control = ControlServer(Control(bluez, home, sensors), control_of(options.socket))
+        control = ControlServer(Control(bluez, home), control_of(options.socket))
         await control.start()
         out.write(_greeting(options, bluez))
         out.flush()
@@ -206,7 +265,7 @@ async def _tell_truth(options: AirOptions, home: SimulatedHome, clock: Clock, ou
 
 
 def _greeting(options: AirOptions, bluez: FakeBluez) -> str:
-    wearables, sensors = len(options.plan.wearables), len(options.sensors)
+    wearables, sensors = len(options.plan.wearables), len(options.plan.sensors)
     if options.as_json:
         said = {
             "address": bluez.address,

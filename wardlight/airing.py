@@ -34,7 +34,7 @@ def air(
     wearables: Annotated[
         int | None, typer.Option(min=1, help="A home of so many residents instead.")
     ] = None,
-    sensors: Annotated[int, typer.Option(min=0, help="So many room sensors beside them.")] = 0,
+    sensors: Annotated[int, typer.Option(min=0, max=1000, help="So many more room sensors.")] = 0,
     gateway: Annotated[
         str | None, typer.Option(help="Which gateway this machine is; default the first.")
     ] = None,
@@ -67,7 +67,7 @@ def air(
     """
     if context.invoked_subcommand is not None:
         return
-    plan = _plan(home, wearables, log)
+    plan = _plan(home, wearables, sensors, log)
     name = _gateway(plan, gateway)
     recording = _recording(data, trial)
     if resident is not None and resident not in {w.resident for w in plan.wearables}:
@@ -76,7 +76,6 @@ def air(
 
     try:
         from firmware_sim.bluez import NoBusError
-        from firmware_sim.bluez.sensors import sensor_configs
         from wardlight.air_home import AirOptions, run_air, settings_file
     except ModuleNotFoundError as error:
         refuse(f"this needs {error.name}: pip install 'wardlight[bluetooth]'")
@@ -90,7 +89,6 @@ def air(
         socket=socket,
         seed=seed,
         passive=passive,
-        sensors=sensor_configs(plan, sensors, seed),
         recording=recording,
         resident=resident or _first_without_link(plan),
         at_s=at,
@@ -129,24 +127,25 @@ def tell(
         typer.echo(f"{name}: {value if isinstance(value, str) else json.dumps(value)}")
 
 
-def _plan(home: str, wearables: int | None, log: str) -> HomePlan:
-    from firmware_sim import demo_home
-    from firmware_sim.homes import many
+def _plan(home: str, wearables: int | None, sensors: int, log: str) -> HomePlan:
+    from firmware_sim.homes import many, with_sensors
 
     settings = settings_of(None if home == "demo" else Path(home), log)
     if wearables is not None:
         if home != "demo":
             refuse("--wearables makes a home of its own; without --home")
         try:
-            return many(wearables)
+            return many(wearables, sensors=sensors)
         except ValueError as error:
-            refuse(f"--wearables: {error}")
+            refuse(str(error))
     if home == "demo":
-        return demo_home()
+        from firmware_sim import demo_home
+
+        return with_sensors(demo_home(sensors=True), sensors)
     from wardlight.air_home import NoSuchHomeError, plan_of
 
     try:
-        return plan_of(settings)
+        return with_sensors(plan_of(settings), sensors)
     except (NoSuchHomeError, ValueError) as error:
         refuse(f"{home}: {error}")
 

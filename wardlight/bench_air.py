@@ -110,7 +110,7 @@ def _home(folder: Path, url: str) -> Iterator[_Home]:
 
 
 def _config(folder: Path, url: str) -> str:
-    text = settings_file(many(WEARABLES), GATEWAY)
+    text = settings_file(many(WEARABLES, sensors=SENSORS), GATEWAY)
     text = text.replace(f'"var/{GATEWAY}"', json.dumps(str(folder / GATEWAY)))
     return text + "\n".join(
         [

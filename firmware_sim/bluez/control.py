@@ -5,17 +5,22 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from contract.devices import Quantity
 from firmware_sim.bluez.fake import FakeBluez
 from firmware_sim.bluez.mishaps import Mishap
-from firmware_sim.bluez.sensors import SensorOnAir
 from firmware_sim.home import SimulatedHome
+from firmware_sim.room_sensors import SensorKind
 
 LONGEST_LINE: Final = 4_096
 """A request is a few words."""
+
+_STATES: Final = (Quantity.MOTION, Quantity.OPENING, Quantity.OCCUPIED)
+"""What a sensor says at once when it changes."""
 
 Found = dict[str, Any]
 
@@ -39,16 +44,12 @@ class Control:
         The fake.
     home
         Who lives there.
-    sensors
-        Its room sensors.
     """
 
-    def __init__(
-        self, bluez: FakeBluez, home: SimulatedHome, sensors: Sequence[SensorOnAir] = ()
-    ) -> None:
+    def __init__(self, bluez: FakeBluez, home: SimulatedHome) -> None:
         self._bluez = bluez
         self._home = home
-        self._sensors = {one.sensor.config.device: one for one in sensors}
+        self._sensors = [sensor.config.device for sensor in home.plan.sensors]
         self._requests: Mapping[str, _Request] = {
             "help": _Request("", "say what can be asked for", self._help),
             "status": _Request("", "count adverts, devices, links and mishaps", self._status),
@@ -198,17 +199,23 @@ class Control:
         return {}
 
     async def _press(self, words: list[str]) -> Found:
-        if words[0] in self._sensors:
-            self._sensors[words[0]].press()
+        name = words[0]
+        if name not in self._sensors:
+            self._home.press_button(name)
+        elif (kind := self._home.sensor(name).kind) is not SensorKind.CALL_POINT:
+            raise ValueError(f"{name} is a {kind} sensor")
         else:
-            self._home.press_button(words[0])
+            self._home.press_call_point(name)
         return {}
 
     async def _sense(self, words: list[str]) -> Found:
-        if words[0] not in self._sensors:
-            raise ValueError(f"there are {', '.join(self._sensors) or 'no sensors'}")
-        self._sensors[words[0]].sense(words[1:2] != ["no"])
-        return {}
+        sensor = self._home.sensor(words[0])
+        states = [quantity for quantity in _STATES if quantity in sensor.values]
+        if not states:
+            raise ValueError(f"{words[0]} is a {sensor.kind} sensor")
+        is_so = words[1:2] != ["no"]
+        sensor.set(states[0], float(is_so))
+        return {str(states[0]): is_so}
 
     async def _hide(self, words: list[str]) -> Found:
         self._home.set_heard(words[0], False)
@@ -234,6 +241,7 @@ class ControlServer:
         self._control = control
         self._path = path
         self._server: asyncio.Server | None = None
+        self._asking: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """Listen; raises `OSError` if that cannot be."""
@@ -251,9 +259,15 @@ class ControlServer:
         """Listen no more."""
         if self._server is not None:
             self._server.close()
+            for task in self._asking:
+                task.cancel()
+            await asyncio.gather(*self._asking, return_exceptions=True)
             self._path.unlink(missing_ok=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None, "the server calls this in a task"
+        self._asking.add(task)
         try:
             while line := await reader.readline():
                 try:
@@ -262,10 +276,13 @@ class ControlServer:
                     answer = {"ok": False, "error": str(error)}
                 writer.write(json.dumps(answer).encode() + b"\n")
                 await writer.drain()
-        except (OSError, ValueError):
-            pass  # gone, or no line
+        except (OSError, ValueError, asyncio.CancelledError):
+            pass  # gone, or no line; or `stop`, which asyncio's server would log as an error
         finally:
+            self._asking.discard(task)
             writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
 
 
 async def tell(path: Path, line: str) -> Found:

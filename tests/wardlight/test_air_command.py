@@ -15,8 +15,7 @@ from typer.testing import CliRunner
 from contract.clock import SystemClock, within
 from firmware_sim import demo_home
 from firmware_sim.bluez.control import tell
-from firmware_sim.bluez.sensors import sensor_configs
-from firmware_sim.homes import MOST_WEARABLES, many
+from firmware_sim.homes import MOST_WEARABLES, many, with_sensors
 from wardlight.air_home import (
     AirOptions,
     NoSuchHomeError,
@@ -30,13 +29,15 @@ from wardlight.settings import Settings, load_settings
 
 
 def test_a_home_that_is_written_is_the_home_that_is_read(tmp_path):
-    for plan in (demo_home(), many(60)):
+    for plan in (demo_home(sensors=True), many(60, sensors=40)):
         path = tmp_path / "home.toml"
         path.write_text(settings_file(plan, plan.gateways[0].name), "utf-8")
         settings = load_settings(path)
         assert settings.gateway.radio == "bluez"
         again = plan_of(settings)
         assert again.wearables == plan.wearables
+        assert [s.kind for s in again.sensors] == [s.kind for s in plan.sensors]
+        assert [s.config.key for s in again.sensors] == [s.config.key for s in plan.sensors]
         assert [(g.name, g.zone) for g in again.gateways] == [
             (g.name, g.zone) for g in plan.gateways
         ]
@@ -81,7 +82,7 @@ def test_it_is_on_the_air_until_it_is_stopped(tmp_path, monkeypatch):
         pytest.skip("dbus-daemon is not installed (apt install dbus-daemon)")
     bleak = pytest.importorskip("bleak", reason="the extra wardlight[bluetooth] is not installed")
     clock = SystemClock()
-    plan = demo_home()
+    plan = with_sensors(demo_home(), 3)
     options = AirOptions(
         plan=plan,
         gateway="gateway-a",
@@ -89,7 +90,6 @@ def test_it_is_on_the_air_until_it_is_stopped(tmp_path, monkeypatch):
         socket=tmp_path / "bus",
         seed=0,
         passive=True,
-        sensors=sensor_configs(plan, 3),
         as_json=True,
     )
     out = io.StringIO()
@@ -109,8 +109,8 @@ def test_it_is_on_the_air_until_it_is_stopped(tmp_path, monkeypatch):
             await clock.sleep(0.01)
         said = json.loads(out.getvalue().splitlines()[0])
         monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", said["address"])
-        assert (said["wearables"], said["sensors"]) == (6, 3)
-        wanted = {sensor.address for sensor in options.sensors}
+        assert (said["wearables"], said["sensors"]) == (6, len(plan.sensors))
+        wanted = {sensor.config.address for sensor in plan.sensors[-3:]}
         wanted.add(plan.wearables[2].address)
         for adapter in said["adapters"]:
             await hears(adapter, wanted)

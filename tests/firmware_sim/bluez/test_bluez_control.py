@@ -10,7 +10,7 @@ from contract.clock import SystemClock
 from firmware_sim import SimulatedHome, demo_home
 from firmware_sim.bluez import HomeOnAir, Mishap
 from firmware_sim.bluez.control import Control, ControlServer, UnknownRequestError, tell
-from firmware_sim.bluez.sensors import CALL_POINT_EVERY, sensor_configs, sensors_on_air
+from firmware_sim.homes import with_sensors
 
 
 @pytest.fixture
@@ -20,13 +20,14 @@ def asking(fake, tmp_path):
     def run(scene):
         async def main() -> None:
             clock = SystemClock()
-            home = SimulatedHome(demo_home(), clock)
-            sensors = sensors_on_air(sensor_configs(home.plan, CALL_POINT_EVERY))
+            home = SimulatedHome(with_sensors(demo_home(sensors=True), 4), clock)
             async with fake({"hci0": [HomeOnAir(home.radio("gateway-a"))]}) as bluez:
-                server = ControlServer(Control(bluez, home, sensors), tmp_path / "control")
+                server = ControlServer(Control(bluez, home), tmp_path / "control")
                 await server.start()
-                await scene(bluez, home, lambda line: tell(tmp_path / "control", line))
-                await server.stop()
+                try:
+                    await scene(bluez, home, lambda line: tell(tmp_path / "control", line))
+                finally:
+                    await server.stop()
 
         asyncio.run(main())
 
@@ -78,14 +79,14 @@ def test_calls_go_wrong_and_residents_fall(asking):
         await ask("clear")
         await ask("press resident-2")
         assert home.truth[-1].what == "presses_button"
-        await ask("press sensor-20")
-        with pytest.raises(UnknownRequestError, match="sensor-1 is a motion sensor"):
-            await ask("press sensor-1")
-        await ask("sense sensor-1")
-        await ask("sense sensor-2 no")
-        with pytest.raises(UnknownRequestError, match="sensor-4 is a climate sensor"):
-            await ask("sense sensor-4")
-        with pytest.raises(UnknownRequestError, match="there are sensor-1"):
+        await ask("press call-point-1")
+        with pytest.raises(UnknownRequestError, match="motion-1 is a motion sensor"):
+            await ask("press motion-1")
+        assert await ask("sense door-1") == {"opening": True}
+        assert await ask("sense bed-1 no") == {"occupied": False}
+        with pytest.raises(UnknownRequestError, match="climate-204 is a climate sensor"):
+            await ask("sense climate-204")
+        with pytest.raises(UnknownRequestError, match="call-point-1, motion-1"):
             await ask("sense sensor-99")
         await ask("hide resident-2")
         assert not home.wearable("resident-2").heard

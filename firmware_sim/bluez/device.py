@@ -9,6 +9,7 @@ from dbus_fast import Message, Variant
 
 from contract.clock import Clock
 from contract.protocols import HeardAdvert, LinkLostError
+from contract.units import ns_to_seconds
 from firmware_sim.bluez.attributes import Attributes
 from firmware_sim.bluez.connection import CallRefusedError, Reply
 from firmware_sim.bluez.controller import Controller
@@ -24,6 +25,9 @@ exchanges at a connection interval of 15 ms."""
 
 ATTEMPT_S: Final = 20.0
 """The kernel gives up a connection that nobody answers (HCI_LE_CONN_TIMEOUT of Linux)."""
+
+REFUSED_S: Final = 1.0
+"""What fails sooner was refused; what takes longer was not answered."""
 
 RSSI_STEP_DB: Final = 8
 """Without ``DuplicateData`` BlueZ tells of an RSSI only once it has moved so far (RSSI_THRESHOLD of
@@ -156,10 +160,9 @@ class Device:
             return Reply()
         if self._attempt is not None:
             raise CallRefusedError(IN_PROGRESS, "Operation already in progress")
-        self._attempt = asyncio.create_task(self._controller.connect(self.address))
+        self._attempt = asyncio.create_task(self._reach())
         # Left to itself if the kernel gives up first: it must not say so to nobody.
         self._attempt.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
-        begun_ns = self._clock.monotonic_ns()
         try:
             link = await asyncio.shield(self._attempt)
         except asyncio.CancelledError:
@@ -167,13 +170,22 @@ class Device:
                 raise CallRefusedError(FAILED, "Operation canceled") from None
             raise
         except LinkLostError as error:
-            passed_s = (self._clock.monotonic_ns() - begun_ns) / 1e9
-            await self._clock.sleep(max(0.0, ATTEMPT_S - passed_s) if passed_s > 1.0 else 0.0)
             raise refusal(Mishap.ABORT) from error
         finally:
             self._attempt = None
         self._begin(link)
         return Reply()
+
+    async def _reach(self) -> HeldLink:
+        """Open a link; raises `LinkLostError`, as late as the kernel does for want of an answer."""
+        begun_ns = self._clock.monotonic_ns()
+        try:
+            return await self._controller.connect(self.address)
+        except LinkLostError:
+            passed_s = ns_to_seconds(self._clock.monotonic_ns() - begun_ns)
+            if passed_s > REFUSED_S:
+                await self._clock.sleep(max(0.0, ATTEMPT_S - passed_s))
+            raise
 
     def _begin(self, link: HeldLink) -> None:
         self._link = link

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from contract.advert import WearableAdvert
+from contract.identities import Identities
 from contract.identity import parse_key
 from contract.messages import GatewayConfig, WearableConfig
 from contract.units import seconds_to_ns
-from edge.identities import Identities
 from edge.timebase import DeviceTime
 
 OWN_KIND: Final = "wardlight"

@@ -23,9 +23,9 @@ from habluetooth import BluetoothServiceInfoBleak
 
 from contract.advert import COMPANY_ID, encode_manufacturer_data
 from contract.clock import VirtualClock
+from contract.identities import Identities
 from contract.protocols import HeardAdvert
 from contract.units import NS_PER_S
-from edge.identities import Identities
 from edge.radio.backlog import Backlog
 from edge.radio.bluez_scan import Scan
 from edge.radio.calls import Calls

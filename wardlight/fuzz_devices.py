@@ -232,7 +232,8 @@ class Receivers:
     def __init__(self, counts: Counts, clock: VirtualClock) -> None:
         self._clock = clock
         receivers = [ReceiverConfig(name="lounge", zone="lounge")]
-        self._radio = MqttProxyRadio(["home/+/BTtoMQTT/#"], clock, lambda: receivers, counts)
+        self._radio = MqttProxyRadio(["home/+/BTtoMQTT/#"], clock)
+        self._radio.belong_to(lambda: receivers, counts)
         self._seeds = [json.dumps(form).encode() for form in self.FORMS]
         self._seeds += [json.dumps(list(self.FORMS)).encode()]
 

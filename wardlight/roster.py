@@ -140,6 +140,7 @@ def demo_settings(plan: HomePlan, base: Settings) -> Settings:
             device=wearable.device,
             address=wearable.address,
             identity=wearable.identity,
+            key=wearable.key,
             placement="wrist",
             streaming=wearable.streaming,
         )

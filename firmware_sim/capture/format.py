@@ -32,6 +32,7 @@ import msgspec
 from contract.clock import Clock
 from contract.messages import WearableConfig
 from contract.units import us_to_datetime
+from firmware_sim.capture.pinning import pinned
 from firmware_sim.home import TruthEntry
 from firmware_sim.recordings import RecordingError
 
@@ -95,11 +96,12 @@ class CapturedWearable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
     @classmethod
     def of(cls, config: WearableConfig) -> CapturedWearable:
-        """The same wearable without what a capture does not tell: no bed, no zone."""
+        """The same wearable without what a capture does not tell: no bed, no zone, no key."""
+        address, identity = pinned(config)
         return cls(
             device=config.device,
-            address=config.address,
-            identity=config.identity,
+            address=address,
+            identity=identity,
             resident=config.resident,
             placement=config.placement,
             streaming=config.streaming,

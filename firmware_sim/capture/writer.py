@@ -31,6 +31,7 @@ from firmware_sim.capture.format import (
     import_arrow,
     save_scene,
 )
+from firmware_sim.capture.pinning import Pinning
 
 _log = structlog.get_logger(__name__)
 
@@ -113,6 +114,7 @@ class CaptureWriter:
         self._scene = scene
         self._scene_changed = False
         self._reserve_bytes = reserve_bytes
+        self._pinning = Pinning()
         self._sequence = 0
         self._waiting: dict[Table, list[tuple[Any, ...]]] = {table: [] for table in TABLES}
         self._waiting_rows = 0
@@ -137,7 +139,7 @@ class CaptureWriter:
             return
         self._sequence += 1
         sequence, rows = self._sequence, self._waiting[ADVERTS]
-        for heard in batch:
+        for heard in map(self._pinning.advert, batch):
             company, data, more = _spread(heard)
             rows.append(
                 (
@@ -176,7 +178,7 @@ class CaptureWriter:
                 self._sequence,
                 at_ns,
                 number,
-                address,
+                self._pinning.address(address),
                 step.value,
                 characteristic,
                 data,
@@ -197,6 +199,7 @@ class CaptureWriter:
 
     def enrolled(self, wearables: Sequence[WearableConfig], zone: str | None) -> None:
         """The home says who wears what, and where this gateway stands."""
+        self._pinning.follow(wearables)
         worn = [CapturedWearable.of(config) for config in wearables]
         gateway = self._scene.gateway
         if zone is not None:

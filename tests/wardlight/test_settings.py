@@ -18,6 +18,9 @@ from wardlight.sounding import siren_of
 EXAMPLE = Path(__file__).parents[2] / "docs/home.example.toml"
 
 
+SENSOR = "[[sensors]]\nid='door'\naddress='A4:C1:38:00:00:01'\nzone='z'\n"
+
+
 @pytest.fixture
 def load(tmp_path):
     def load_text(text: str) -> Settings:
@@ -30,7 +33,7 @@ def load(tmp_path):
 
 def test_the_example_is_the_simulated_home():
     example = load_settings(EXAMPLE)
-    assert example == demo_settings(demo_home(), example)
+    assert example == demo_settings(demo_home(sensors=True), example)
 
 
 def test_the_example_shows_the_defaults():
@@ -60,6 +63,12 @@ def test_the_example_shows_the_defaults():
         ),
         ("[[staff]]\nid='mei'\nname='M'\nresidents=['gone']", "unknown resident 'gone'"),
         ("[[residents]]\nid='a'\nname='A'\nbed='1'\nzone='z'\ndevice='w'", "go together"),
+        (SENSOR + SENSOR, "devices: 'door' stands twice"),
+        (SENSOR + SENSOR.replace("door", "bed"), "addresses: 'A4:C1:38:00:00:01' stands twice"),
+        (SENSOR + "zoen='b'\n", "did you mean 'zone'?"),
+        (SENSOR + "resident='gone'\n", "unknown resident 'gone'"),
+        (SENSOR + f"key='{'0' * 32}'\nkey_file='b'\n", "not both"),
+        (SENSOR.replace("A4", "a4"), "sensors.0.address"),
     ],
 )
 def test_a_mistake_is_named(load, text, said):
@@ -158,3 +167,37 @@ def test_a_key_in_the_settings_is_never_shown(load):
         load("[[residents]]\nid='a'\nname='A'\nbed='1'\nzone='z'\nkey='hush'")
     assert "residents.0.key" in str(refusal.value)
     assert "hush" not in str(refusal.value)
+
+
+def test_a_sensors_key_comes_from_its_file_and_is_never_shown(load, tmp_path):
+    key = "231d39c1d7cc1ab1aee224cd096db932"
+    (tmp_path / "door.key").write_text(key + "\n")
+    settings = load(
+        SENSOR
+        + f"key_file='{tmp_path / 'door.key'}'\n"
+        + SENSOR.replace("door", "bed").replace(":01", ":02")
+        + f"key_file='{tmp_path / 'gone.key'}'\n"
+    )
+    database = Database(f"sqlite:///{tmp_path / 'records.sqlite'}")
+    database.upgrade()
+    clock = VirtualClock()
+    directory = Directory(database, settings.home.id, clock)
+    enrol(settings, directory)
+    (sensor,) = directory.gateway_config("gateway-a").sensors
+    assert (sensor.device, sensor.zone, sensor.kind, sensor.key) == ("door", "z", "bthome", key)
+    # Taken out of use and enrolled again, it begins to count anew.
+    assert sensor.enrolled_us == clock.now_ns() // 1000
+
+    async def later() -> None:
+        await clock.sleep(60.0)
+
+    clock.run(later())
+    directory.retire("door")
+    assert directory.gateway_config("gateway-a").sensors == []
+    directory.add_sensor("door", address="A4:C1:38:00:00:01", zone="z", key=key)
+    (again,) = directory.gateway_config("gateway-a").sensors
+    assert again.enrolled_us == sensor.enrolled_us + 60 * 10**6
+    database.close()
+    with pytest.raises(SettingsError) as refusal:
+        load(SENSOR + f"key='{key[:-1]}'\n")
+    assert key[:-1] not in str(refusal.value)

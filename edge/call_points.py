@@ -25,6 +25,8 @@ seconds); later it is another press, and a press told twice is better than one n
 KEY_SPAN_US: Final = 60 * US_PER_S
 """For the same reason such a number names a press for a minute only, between gateways, too."""
 
+_DOUBTFUL: Final = " This may be a copy of an earlier message: the sensor's fault says why."
+
 _HOW: Final = {1: "", 2: " twice", 3: " three times", 4: " long"}
 
 
@@ -53,7 +55,7 @@ class CallPoints:
 
     async def tell(self, press: Press) -> None:
         """Report a press, unless an earlier session did."""
-        sensor, value, _, at_ns = press
+        sensor, value, at_ns = press.sensor, press.value, press.at_ns
         counter = self._counter(press)
         if counter is not None and self._was_told(counter, has_key=bool(sensor.config.key)):
             return
@@ -61,7 +63,8 @@ class CallPoints:
         about = About(
             key=self._key(press),
             evidence=Evidence(detector=CALL_POINT_DETECTOR, features={"press": float(value)}),
-            detail=f"The call point in {config.zone} was pressed{_HOW.get(value, '')}.",
+            detail=f"The call point in {config.zone} was pressed{_HOW.get(value, '')}."
+            + (_DOUBTFUL if press.is_doubtful else ""),
             device=config.device,
             resident=config.resident,
             zone=config.zone,
@@ -75,7 +78,7 @@ class CallPoints:
 
     def _counter(self, press: Press) -> Counter | None:
         """What the outbox knows the press by; None where one cannot be told from the next."""
-        sensor, _, mark, at_ns = press
+        sensor, mark, at_ns = press.sensor, press.mark, press.at_ns
         if mark is None:
             return None
         if sensor.config.key is not None:
@@ -94,7 +97,7 @@ class CallPoints:
 
     def _key(self, press: Press) -> str:
         """The same for the same press, whoever hears it."""
-        sensor, _, mark, at_ns = press
+        sensor, mark, at_ns = press.sensor, press.mark, press.at_ns
         about = f"{sensor.config.resident or sensor.device}:help:{sensor.device}"
         at_us = self._time.wall_us(at_ns)
         if mark is None:

@@ -86,7 +86,7 @@ class Habit:
         learnt = min(max(int(TIMES_USUAL * self.usual_ns), LEAST_NS), LONGEST_NS)
         if self.watched_ns >= LEARNT_AFTER_NS:
             return learnt
-        if not said and not self.watched_ns:
+        if not said and not self.watched_ns and self._heard_ns == NEVER:
             return FIRST_NS
         known = (BY_QUANTITY_NS[each] for each in said if each in BY_QUANTITY_NS)
         return max(learnt, min(known, default=LONGEST_NS))

@@ -68,6 +68,8 @@ class Press(NamedTuple):
     mark: int | None
     """As in `Reading.mark`."""
     at_ns: int
+    is_doubtful: bool = False
+    """It may be a copy of an earlier one."""
 
 
 class Refusal(NamedTuple):
@@ -208,10 +210,12 @@ class SensorBoard:
         if sensor is None:
             return False
         readings: Sequence[Reading]
+        is_doubtful = False
         try:
             readings = sensor.decoder.decode(heard)
         except RefusedAdvertError as error:
             readings = error.readings
+            is_doubtful = error.cause is FaultCause.ADVERT_REPLAYED
             self._counts.rejected(str(error))
             self._refusals.append(Refusal(sensor, error.cause, str(error), heard.received_ns))
         except MalformedPacketError as error:
@@ -224,14 +228,16 @@ class SensorBoard:
             return True
         self._counts[SENSOR_READINGS] += len(readings)
         for reading in readings:
-            self._note(sensor, reading, heard.received_ns)
+            if reading.quantity is Quantity.PRESS:
+                value, mark = round(reading.value), reading.mark
+                press = Press(sensor, value, mark, heard.received_ns, is_doubtful)
+                self._presses.append(press)
+            else:
+                self._note(sensor, reading, heard.received_ns)
         return True
 
     def _note(self, sensor: Sensor, reading: Reading, at_ns: int) -> None:
-        quantity, value, mark = reading
-        if quantity is Quantity.PRESS:
-            self._presses.append(Press(sensor, round(value), mark, at_ns))
-            return
+        quantity, value, _ = reading
         before = sensor.said.get(quantity)
         same = before is not None and before.value == value
         since_ns = before.since_ns if before is not None and same else at_ns

@@ -34,7 +34,7 @@ from alerts.policy import (
     Treatment,
     outranks,
 )
-from alerts.records.models import Case, Incident, ReceivedEvent
+from alerts.records.models import Case, Incident, ReceivedEvent, VitalPolicy
 from alerts.subjects import Subject, fault_about, subject_of
 from contract.events import Event, EventKind
 from contract.ids import IdSource
@@ -79,6 +79,8 @@ def receive(session: Session, event: Event, payload: bytes, now_us: int, ids: Id
             answers.take(session, event, now_us)
         case Treatment.FAULT | Treatment.CLEAR_FAULT:
             _take_fault(session, event, rule, now_us)
+        case Treatment.BY_CHOICE:
+            _take_chosen(session, event, rule, now_us, ids)
         case Treatment.RECORD:
             pass
     session.flush()
@@ -103,10 +105,29 @@ def _take_fault(session: Session, event: Event, rule: Rule, now_us: int) -> None
         faults.clear(session, event.home, event.cause, about, now_us=now_us, origin=origin)
 
 
+def _take_chosen(session: Session, event: Event, rule: Rule, now_us: int, ids: IdSource) -> None:
+    """Call people where this resident's own policy says so; what is told of a wearable that nobody
+    wears by the records is kept alone.
+    """
+    resident = subject_of(session, event).resident
+    policy = resident and session.get(VitalPolicy, (event.home, resident))
+    if policy and policy.pages:
+        chosen = rule._replace(treatment=Treatment.PAGE)
+        _take_alarm(session, event, chosen, now_us, ids, chosen_by=policy.clinician)
+
+
 # --- alarms --------------------------------------------------------------------------------
 
 
-def _take_alarm(session: Session, event: Event, rule: Rule, now_us: int, ids: IdSource) -> None:
+def _take_alarm(
+    session: Session,
+    event: Event,
+    rule: Rule,
+    now_us: int,
+    ids: IdSource,
+    *,
+    chosen_by: str | None = None,
+) -> None:
     subject = subject_of(session, event)
     incident = find_unresolved(session, event, rule.family, subject.name, now_us)
     if incident is not None:
@@ -125,12 +146,19 @@ def _take_alarm(session: Session, event: Event, rule: Rule, now_us: int, ids: Id
                 session, settled, LogKind.LATE_EVENT, now_us, by=event.gateway, detail=event.kind
             )
             return
-        incident = _open(session, event, rule, subject, now_us=now_us, ids=ids)
+        incident = _open(session, event, rule, subject, now_us=now_us, ids=ids, chosen_by=chosen_by)
     answers.apply_waiting(session, incident, event, now_us)
 
 
 def _open(
-    session: Session, event: Event, rule: Rule, subject: Subject, *, now_us: int, ids: IdSource
+    session: Session,
+    event: Event,
+    rule: Rule,
+    subject: Subject,
+    *,
+    now_us: int,
+    ids: IdSource,
+    chosen_by: str | None,
 ) -> Incident:
     timing = timing_of(event, now_us)
     incident = Incident(
@@ -168,7 +196,7 @@ def _open(
         case Treatment.SOFTEN:
             transitions.page(session, incident, now_us, LogKind.SOFTENED)
         case _:
-            transitions.page(session, incident, now_us)
+            transitions.page(session, incident, now_us, detail=chosen_by)
     log.info("incident_opened", incident=incident.id, kind=event.kind, subject=subject.name)
     return incident
 

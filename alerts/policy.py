@@ -163,6 +163,8 @@ class Treatment(StrEnum):
     CLEAR_FAULT = "clear_fault"
     RECORD = "record"
     """Is kept."""
+    BY_CHOICE = "by_choice"
+    """Calls somebody at once where a clinician has chosen so for the resident; otherwise is kept."""
 
 
 class Family(StrEnum):
@@ -172,6 +174,7 @@ class Family(StrEnum):
     HELP = "help"
     WANDERING = "wandering"
     ABSENCE = "absence"
+    VITALS = "vitals"
     NONE = "none"
 
 
@@ -204,9 +207,12 @@ RULES: Final[Mapping[EventKind, Rule]] = MappingProxyType(
         # A fall explains it (FIELD: a fall inhibits the same resident's inactivity).
         EventKind.INACTIVE: Rule(Treatment.PAGE, Family.FALL, Priority.MEDIUM, 1),
         EventKind.WANDERING_EPISODE: Rule(Treatment.RECORD),
-        EventKind.HEART_RATE_HIGH: Rule(Treatment.RECORD),
-        EventKind.HEART_RATE_LOW: Rule(Treatment.RECORD),
-        EventKind.HEART_RATE_ABSENT: Rule(Treatment.RECORD),
+        # A wrist's heart rate is wrong too often to call anybody by itself. None of them is high:
+        # a pulse that is not found is nearly always a band that slipped, and a siren for that
+        # would teach people not to run.
+        EventKind.HEART_RATE_HIGH: Rule(Treatment.BY_CHOICE, Family.VITALS, Priority.MEDIUM, 1),
+        EventKind.HEART_RATE_LOW: Rule(Treatment.BY_CHOICE, Family.VITALS, Priority.MEDIUM, 2),
+        EventKind.HEART_RATE_ABSENT: Rule(Treatment.BY_CHOICE, Family.VITALS, Priority.MEDIUM, 3),
         EventKind.ACKNOWLEDGED: Rule(Treatment.ACKNOWLEDGE),
         EventKind.FAULT: Rule(Treatment.FAULT),
         EventKind.FAULT_CLEARED: Rule(Treatment.CLEAR_FAULT),

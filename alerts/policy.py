@@ -164,7 +164,7 @@ class Treatment(StrEnum):
     RECORD = "record"
     """Is kept."""
     BY_CHOICE = "by_choice"
-    """Calls somebody at once where a clinician has chosen so for the resident; otherwise is kept."""
+    """Calls somebody at once where a clinician has chosen so for the resident; else is kept."""
 
 
 class Family(StrEnum):

@@ -42,6 +42,10 @@ QUIET_READ_S: Final = 0.5
 """A watch that lies still notifies nothing: its values are read twice a second then, so that it is
 heard, and so that a second's samples are there before the second is closed."""
 
+ECHO_NS: Final = NS_PER_S // 20
+"""BlueZ notifies whoever has subscribed of what was read, too: the same values sooner than half a
+poll after are an echo."""
+
 RATE_READ_S: Final = 5.0
 """A heart rate that stays the same is not notified again: it is read. The watch itself takes
 several seconds for each value."""
@@ -104,9 +108,12 @@ class _Watch:
         values = decode_motion(data)
         passed_ns = arrival_ns - self._latest_ns
         held = round(passed_ns * POLLED_HZ / NS_PER_S) - 1
-        samples = values[:, None]
-        if self._latest is not None and 0 < held <= HELD_AT_MOST_S * POLLED_HZ:
-            samples = np.concatenate([np.repeat(self._latest[:, None], held, 1), samples], axis=1)
+        samples, latest = values[:, None], self._latest
+        if latest is not None:
+            if passed_ns < ECHO_NS and np.array_equal(values, latest):
+                return
+            if 0 < held <= HELD_AT_MOST_S * POLLED_HZ:
+                samples = np.concatenate([np.repeat(latest[:, None], held, 1), samples], axis=1)
         count = samples.shape[1]
         # Of a burst, what came together was not measured together.
         rate_hz = POLLED_HZ if count == 1 else count * NS_PER_S / passed_ns

@@ -33,6 +33,10 @@ STREAM: Final = Want(Need.STREAM)
 STREAM_SILENT_NS: Final = seconds_to_ns(5)
 """A held link that brings no packet for so long is dead: packets come each 0.5 to 0.76 s."""
 
+BODY_BEGINS_NS: Final = seconds_to_ns(12)
+"""What another maker's wearable may take until it brings anything: it is read, asked what it can do
+and told to start, and each of these may have to be asked three times."""
+
 BODY_SILENT_NS: Final = seconds_to_ns(30)
 """The same for another maker's wearable whose motion is not asked for: a strap tells its heart rate
 once a second, a watch is read every 5 s."""
@@ -156,6 +160,7 @@ class StreamKeeper:
             self._due_ns[wearable.device] = self._clock.monotonic_ns()
             _log.info("stream_held", device=wearable.device, rssi_dbm=wearable.rssi_dbm)
             if self._bodies.reads(wearable):
+                self._due_ns[wearable.device] += BODY_BEGINS_NS
                 await self._bodies.hold(wearable, link, backoff.reset)
             packets = asked(
                 self._clock,

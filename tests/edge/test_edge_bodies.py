@@ -186,6 +186,7 @@ def test_a_command_that_is_not_answered_is_asked_again(watch, bench):
     async def story(gateway, sensor):
         await bench.clock.sleep(20)
         assert [each[0] for each in sensor.commands] == [1, 1, 1, 2]
+        assert sensor.taken == 1
         assert gateway.counts["samples_decoded"] > 300
 
     def make(clock):
@@ -338,3 +339,40 @@ def test_a_strap_that_is_taken_off_is_not_a_heart_that_stopped(watch, bench):
         assert bench.far_end.of(EventKind.HEART_RATE_ABSENT) == []
 
     watch([body("heart_rate", streaming=False)], lambda clock: [Strap(ADDRESS, clock)], story)
+
+
+def test_a_strap_with_a_low_battery_is_a_fault(watch, bench):
+    async def story(gateway, strap):
+        await bench.clock.sleep(30)
+        (fault,) = bench.far_end.faults(FaultCause.BATTERY_LOW)
+        assert fault.device == "body-1"
+
+    def make(clock):
+        strap = Strap(ADDRESS, clock)
+        strap.battery_percent = 7
+        return [strap]
+
+    watch([body("heart_rate", streaming=False)], make, story)
+
+
+def test_of_two_gateways_one_holds_it_and_neither_misses_it(bench, make_config):
+    async def main() -> None:
+        strap = Strap(ADDRESS, bench.clock)
+        gateways = [
+            bench.gateway(
+                name,
+                config=make_config(body("heart_rate", streaming=False)),
+                radio=GadgetRadio(bench.clock, [strap]),
+            )
+            for name in ("gateway-a", "gateway-b")
+        ]
+        async with bench.running(*gateways):
+            await bench.clock.sleep(240)
+            assert sum(each.streams.held for each in gateways) == 1
+            assert strap.link is not None
+            strap.heart_rate_bpm = 180
+            await bench.clock.sleep(150)
+            assert len(bench.far_end.of(EventKind.HEART_RATE_HIGH)) == 1
+            assert bench.far_end.faults(FaultCause.WEARABLE_NOT_HEARD) == []
+
+    bench.clock.run(main())

@@ -18,7 +18,17 @@ from alerts.devices import DeviceEntries
 from alerts.errors import UnknownHomeError
 from alerts.gateway_config import gateway_configs
 from alerts.records.database import Database
-from alerts.records.models import Assignment, Gateway, Home, Resident, Staff, VitalPolicy
+from alerts.records.models import (
+    Assignment,
+    Gateway,
+    Home,
+    Receiver,
+    Resident,
+    Sensor,
+    Staff,
+    VitalPolicy,
+    Wearable,
+)
 from alerts.sheet import Contact
 from alerts.views import StaffRole
 from contract.clock import Clock, now_us
@@ -205,6 +215,26 @@ class Directory(DeviceEntries):
                 return
             dated = {**values, "since_us": now_us(self._clock)}
             self._enter(session, VitalPolicy, {"resident": resident}, dated, config=True)
+
+    def residents(self) -> list[str]:
+        """Ids of those who live here."""
+        with self._database.session() as session:
+            return list(
+                session.scalars(
+                    select(Resident.id).where(Resident.home == self._home).order_by(Resident.id)
+                )
+            )
+
+    def zones(self) -> list[str]:
+        """Every zone that anything was entered for."""
+        tables = (Resident, Gateway, Sensor, Receiver, Wearable)
+        with self._database.session() as session:
+            found = {
+                zone
+                for table in tables
+                for zone in session.scalars(select(table.zone).where(table.home == self._home))
+            }
+        return sorted(zone for zone in found if zone is not None)
 
     def gateway_config(self, gateway: str) -> GatewayConfig:
         """What `gateway` is told; one that was never entered learns the wearables all the

@@ -98,6 +98,12 @@ def _doctor(home: str) -> Iterator[Rule]:
     yield "read", SYSTEM
 
 
+def _devices(home: str) -> Iterator[Rule]:
+    """Asks gateways what they hear, and hears what they answer (`wardlight devices`)."""
+    yield from _of_all(home, "read", topics.STATUS, topics.DISCOVERED)
+    yield from _of_all(home, "write", topics.COMMAND)
+
+
 def _engineer(home: str) -> Iterator[Rule]:
     yield "read", f"{topics.ROOT}/{home}/#"
     yield _own(home, "replay")
@@ -113,13 +119,14 @@ SERVICES: Final[Mapping[str, Callable[[str], Iterator[Rule]]]] = MappingProxyTyp
         "alerts": _alerts,
         "web": _web,
         "doctor": _doctor,
+        "devices": _devices,
         PROVISION: _provision,
         "engineer": _engineer,
     }
 )
 """By the name of the service."""
 
-EVERY_HOME_HAS: Final = ("ingest", "alerts", "web", "doctor", PROVISION)
+EVERY_HOME_HAS: Final = ("ingest", "alerts", "web", "doctor", "devices", PROVISION)
 """An engineer's certificate reads everything, and plays alarms: it is made when one comes."""
 
 

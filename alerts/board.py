@@ -9,7 +9,7 @@ from typing import Final
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from alerts import absences, checks, cover
+from alerts import absences, checks, cover, swaps
 from alerts.policy import PRIORITY_ORDER, SILENT_AFTER_S, LogKind
 from alerts.records.models import (
     Absence,
@@ -279,19 +279,29 @@ def _read_faults(session: Session, home: str, excused: frozenset[str]) -> list[F
         .order_by(Fault.opened_at_us, Fault.id)
     )
     return [
-        FaultView(
-            id=fault.id,
-            cause=fault.cause,
-            detail=fault.detail,
-            device=fault.device,
-            resident_name=None if resident is None else resident.name,
-            bed=None if resident is None else resident.bed,
-            gateway=fault.gateway,
-            since_us=fault.opened_at_us,
-        )
-        for fault, resident in rows
+        _fault_view(session, fault, resident)
+        for fault, resident in rows.all()
         if not (fault.resident in excused and fault.cause in absences.HELD_CAUSES)
     ]
+
+
+def _fault_view(session: Session, fault: Fault, resident: Resident | None) -> FaultView:
+    partner = swaps.partner(session, fault)
+    other = None
+    if partner is not None and partner.resident is not None:
+        other = session.get(Resident, (fault.home, partner.resident))
+    return FaultView(
+        id=fault.id,
+        cause=fault.cause,
+        detail=fault.detail,
+        device=fault.device,
+        resident_name=None if resident is None else resident.name,
+        bed=None if resident is None else resident.bed,
+        gateway=fault.gateway,
+        since_us=fault.opened_at_us,
+        other_name=None if other is None else other.name,
+        other_bed=None if other is None else other.bed,
+    )
 
 
 def _read_services(

@@ -6,10 +6,11 @@ doing it once. Of two people at once the first acts; the second is shown that sh
 
 from __future__ import annotations
 
+import msgspec
 import structlog
 from sqlalchemy.orm import Session
 
-from alerts import absences, checks, transitions
+from alerts import absences, checks, swaps, transitions
 from alerts.board import (
     absence_view,
     check_view,
@@ -39,6 +40,7 @@ from alerts.views import (
     IncidentView,
     ResolutionOutcome,
     StaffView,
+    SwapView,
 )
 from contract.clock import Clock, now_us
 from contract.ids import IdSource
@@ -272,6 +274,35 @@ class Desk:
             self._check_staff(session, staff_id)
             absences.end(session, row, staff_id, now_us(self._clock))
             return self._absence_view(session, row)
+
+    def exchange(self, fault_id: int, staff_id: str) -> SwapView:
+        """Two residents wear each other's wearables: each is given to who wears it.
+
+        If somebody was quicker, nothing changes and the view says who.
+
+        Raises
+        ------
+        UnknownFaultError, UnknownStaffError
+            If there is no such fault of two wearables (any more), or no such person.
+        """
+        with self._database.transaction(self._home) as session:
+            self._check_staff(session, staff_id)
+            view = swaps.exchange(session, self._home, fault_id, staff_id, now_us(self._clock))
+            names = staff_names(session, self._home)
+            return msgspec.structs.replace(view, by=names.get(view.by, view.by))
+
+    def exchanged(self, fault_id: int) -> SwapView:
+        """Two wearables that were exchanged, and by whom.
+
+        Raises
+        ------
+        UnknownFaultError
+            If none were for this fault.
+        """
+        with self._database.session() as session:
+            view = swaps.done(session, self._home, fault_id)
+            names = staff_names(session, self._home)
+            return msgspec.structs.replace(view, by=names.get(view.by, view.by))
 
     def revision(self) -> int:
         """Grows with every change that the board would show; cheap enough to ask often."""

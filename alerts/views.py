@@ -129,6 +129,20 @@ class FaultView(msgspec.Struct, frozen=True, kw_only=True):
     bed: str | None
     gateway: str | None
     since_us: int
+    other_name: str | None = None
+    """Of two wearables that seem to be swapped: whose the other is."""
+    other_bed: str | None = None
+
+
+class SwapView(msgspec.Struct, frozen=True, kw_only=True):
+    """Two wearables that were exchanged in the records."""
+
+    fault_id: int
+    devices: list[str]
+    beds: list[str]
+    """In the same order: whose each is now."""
+    by: str
+    """Who said so: a name."""
 
 
 class CheckView(msgspec.Struct, frozen=True, kw_only=True):

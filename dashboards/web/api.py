@@ -14,7 +14,15 @@ from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from alerts.desk import Desk
-from alerts.views import AbsenceView, Board, CheckView, IncidentView, ResolutionOutcome, StaffView
+from alerts.views import (
+    AbsenceView,
+    Board,
+    CheckView,
+    IncidentView,
+    ResolutionOutcome,
+    StaffView,
+    SwapView,
+)
 from contract.clock import Clock
 from contract.messages import AbsenceKind
 from contract.units import NS_PER_MS
@@ -113,6 +121,8 @@ _IncidentId = Annotated[str, Path(description="Id of an incident.")]
 
 _ResidentId = Annotated[str, Path(description="Pseudonymous id of a resident.")]
 
+_FaultId = Annotated[int, Path(description="Id of a fault.", ge=0, lt=2**53)]
+
 _AbsenceId = Annotated[str, Path(description="Id of an absence.")]
 
 _CheckId = Annotated[str, Path(description="Id of a manual check.")]
@@ -136,6 +146,10 @@ _CHECK_REFUSALS: Final = {
     status: reason for status, reason in _ACT_REFUSALS.items() if status != 409
 } | {404: "There is no such manual check (or no such staff member)."}
 
+
+_FAULT_REFUSALS: Final = _CHECK_REFUSALS | {
+    404: "There is no such fault of two wearables (or no such staff member)."
+}
 
 _ABSENCE_REFUSALS: Final = _CHECK_REFUSALS | {
     404: "There is no such resident, absence or staff member.",
@@ -253,6 +267,15 @@ class ApiRoutes:
             openapi_extra=act,
             responses=answers(reference(CheckView), "The check as it stands now.", _CHECK_REFUSALS),
         )
+        self.router.add_api_route(
+            "/faults/{fault_id}/exchange",
+            self.exchange,
+            methods=["POST"],
+            summary="Two residents wear each other's wearables",
+            tags=["act"],
+            openapi_extra=act,
+            responses=answers(reference(SwapView), "Whose each is now.", _FAULT_REFUSALS),
+        )
         absences = (
             ("/residents/{resident_id}/absence", self.absent, "A wearable is off or away", Away),
             ("/absences/{absence_id}/until", self.back_at, "It is so until another time", BackAt),
@@ -334,6 +357,15 @@ class ApiRoutes:
             self._desk.absent, resident_id, said.kind, said.staff_id, said.until_us
         )
         return self._said(view, "absent", said.staff_id)
+
+    async def exchange(self, request: Request, fault_id: _FaultId) -> Response:
+        """For the fault `wearables_swapped`: each of the two is given to who wears it. Look at
+        `by`: somebody may have been quicker.
+        """
+        act = await read_body(request, Act)
+        view = await asyncio.to_thread(self._desk.exchange, fault_id, act.staff_id)
+        _log.info("acted", action="exchange", fault=fault_id, staff=act.staff_id, via="api")
+        return reply(view)
 
     async def back_at(self, request: Request, absence_id: _AbsenceId) -> Response:
         """An absolute time, so that saying it twice is saying it once."""

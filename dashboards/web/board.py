@@ -17,7 +17,13 @@ from fastapi import APIRouter, Request
 from starlette.datastructures import FormData
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from alerts.desk import Desk, UnknownAbsenceError, UnknownCheckError, UnknownIncidentError
+from alerts.desk import (
+    Desk,
+    UnknownAbsenceError,
+    UnknownCheckError,
+    UnknownFaultError,
+    UnknownIncidentError,
+)
 from alerts.views import AbsenceView, IncidentView, ResolutionOutcome, StaffView
 from contract.messages import AbsenceKind, IncidentState
 from dashboards.web.guard import RefusedError
@@ -34,6 +40,9 @@ LANGUAGE_COOKIE: Final = "wardlight_language"
 _LANGUAGE_DAYS: Final = 365
 MAX_NOTE_CHARACTERS: Final = 500
 
+MAX_DIGITS: Final = 18
+"""Of a number in a form: the records hold 64 bits."""
+
 ACTIONS: Final = ("acknowledge", "arrive", "resolve")
 CHECK: Final = "check"
 """The one action on a manual check; in its form the check stands in the incident's place."""
@@ -41,6 +50,9 @@ CHECK: Final = "check"
 ABSENT, BACK_AT, BACK = "absent", "back_at", "is_back"
 """A wearable is off or away, until another time, or no longer. In their forms the resident, or the
 absence, stands in the incident's place, and the kind, or the time, in the outcome's."""
+
+EXCHANGED: Final = "exchanged"
+"""Two wearables were; in its form the fault stands in the incident's place."""
 
 
 def language_of(request: Request) -> Language:
@@ -94,6 +106,7 @@ class BoardRoutes:
         add("/residents/{resident_id}/absent", self.absent, methods=["POST"])
         add("/absences/{absence_id}/until", self.back_at, methods=["POST"])
         add("/absences/{absence_id}/back", self.back, methods=["POST"])
+        add("/faults/{fault_id}/exchange", self.exchange, methods=["POST"])
 
     async def show(self, request: Request) -> Response:
         """The board."""
@@ -181,6 +194,10 @@ class BoardRoutes:
         asked = Asked(action=BACK, incident=absence_id)
         return await self._ask_or_do(request, asked, self._desk.absence)
 
+    async def exchange(self, request: Request, fault_id: str) -> Response:
+        """Two wearables that were swapped are given to who wears them."""
+        return await self._ask_or_do(request, Asked(action=EXCHANGED, incident=fault_id))
+
     async def _ask_or_do(
         self, request: Request, asked: Asked, find: Callable[[str], object] | None = None
     ) -> Response:
@@ -223,13 +240,15 @@ class BoardRoutes:
             return await self._said_of_check(incident_id, language, me)
         if did in (ABSENT, BACK_AT, BACK):
             return await self._said_of_absence(did, incident_id, language, me)
-        if did not in ACTIONS:
-            return None
+        if did == EXCHANGED:
+            return await self._said_of_exchange(incident_id, language, me)
         return await self._said_of_incident(did, incident_id, language, me)
 
     async def _said_of_incident(
         self, did: str, incident_id: str, language: Language, me: StaffView | None
     ) -> str | None:
+        if did not in ACTIONS:
+            return None
         try:
             view = await asyncio.to_thread(self._desk.incident, incident_id)
         except UnknownIncidentError:
@@ -258,6 +277,18 @@ class BoardRoutes:
             return words("did_check", bed=beds)
         person = self._pages.presenters[language].person(view.checked_by)
         return words("already_check", bed=beds, name=person)
+
+    async def _said_of_exchange(
+        self, fault_id: str, language: Language, me: StaffView | None
+    ) -> str | None:
+        if me is None or not _is_number(fault_id):
+            return None
+        try:  # which is done already, and so tells who did it
+            view = await asyncio.to_thread(self._desk.exchanged, int(fault_id))
+        except UnknownFaultError:
+            return None
+        what = "did_exchanged" if view.by == me.name else "already_exchanged"
+        return WORDS[language](what, beds=", ".join(view.beds), name=view.by)
 
     async def _said_of_absence(
         self, did: str, about: str, language: Language, me: StaffView | None
@@ -309,9 +340,20 @@ def _absent(desk: Desk, asked: Asked, staff_id: str) -> None:
 
 
 def _back_at(desk: Desk, asked: Asked, staff_id: str) -> None:
-    if not (asked.outcome.isascii() and asked.outcome.isdecimal() and len(asked.outcome) <= 18):
+    if not _is_number(asked.outcome):
         raise RefusedError(422, "error_form")
     desk.back_at(asked.incident, staff_id, int(asked.outcome))
+
+
+def _exchange(desk: Desk, asked: Asked, staff_id: str) -> None:
+    if not _is_number(asked.incident):
+        raise RefusedError(422, "error_form")
+    desk.exchange(int(asked.incident), staff_id)
+
+
+def _is_number(text: str) -> bool:
+    """Whether it is one that the records have room for."""
+    return text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS
 
 
 _ACTS: Final[Mapping[str, Callable[[Desk, Asked, str], object]]] = {
@@ -322,6 +364,7 @@ _ACTS: Final[Mapping[str, Callable[[Desk, Asked, str], object]]] = {
     ABSENT: _absent,
     BACK_AT: _back_at,
     BACK: lambda desk, asked, staff: desk.back(asked.incident, staff),
+    EXCHANGED: _exchange,
 }
 """What each form asks of the desk."""
 

@@ -81,6 +81,9 @@ class FaultCard:
     """Gateway and wearable, for the technician."""
     detail: str | None
     since: Age
+    id: int = 0
+    exchange: str | None = None
+    """For two wearables that seem to be swapped: what one tap would do."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -266,9 +266,19 @@ class Presenter:
         what, to_do = self._words.fault(view.cause)
         person = " · ".join(part for part in (view.bed, view.resident_name) if part)
         thing = " · ".join(part for part in (view.gateway, view.device) if part)
-        since = self._age(view.since_us, now_us)
+        exchange = None
+        if view.other_bed is not None and view.bed is not None:
+            exchange = self._words("exchange", one=view.bed, other=view.other_bed)
+            person += f" ⇄ {view.other_bed} · {view.other_name}"
         return FaultCard(
-            what=what, to_do=to_do, person=person, thing=thing, detail=view.detail, since=since
+            what=what,
+            to_do=to_do,
+            person=person,
+            thing=thing,
+            detail=view.detail,
+            since=self._age(view.since_us, now_us),
+            id=view.id,
+            exchange=exchange,
         )
 
     def _floors(

@@ -18,6 +18,7 @@ from alerts.desk import (
     DeskError,
     UnknownAbsenceError,
     UnknownCheckError,
+    UnknownFaultError,
     UnknownIncidentError,
     UnknownResidentError,
     UnknownStaffError,
@@ -60,6 +61,7 @@ _DESK_ANSWERS: Final[Mapping[type[DeskError], _Answer]] = {
     UnknownStaffError: _Answer(404, "error_unknown_staff", "do_choose_again"),
     UnknownResidentError: _Answer(404, "error_unknown_resident", "do_look_again"),
     UnknownAbsenceError: _Answer(404, "error_unknown_absence", "do_look_again"),
+    UnknownFaultError: _Answer(404, "error_unknown_fault", "do_look_again"),
     BadEndError: _Answer(422, "error_bad_end", "do_other_end"),
     WrongStateError: _Answer(409, "error_wrong_state", "do_look_again"),
 }

@@ -24,6 +24,7 @@ from alerts.views import (
     ResidentView,
     ServiceView,
     StaffView,
+    SwapView,
 )
 from dashboards.web.problems import PROBLEM_TYPE, Problem
 
@@ -160,6 +161,7 @@ VIEWS: Final[tuple[type, ...]] = (
     ResidentView,
     ServiceView,
     StaffView,
+    SwapView,
     Problem,
 )
 """What the desk shows, and our refusals."""

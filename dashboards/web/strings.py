@@ -192,6 +192,15 @@ TEXTS: Final[Mapping[str, Pair]] = MappingProxyType(
         "do_other_end": Pair("Choose one of the times that are offered.", "請選擇所列的時間。"),
         # Faults
         "faults": Pair("Not being watched as it should be", "監察未能正常進行"),
+        "exchange": Pair("Exchange {one} and {other}", "對調 {one} 與 {other}"),
+        "exchange_ask": Pair(
+            "Look at both wrists first. Then one tap gives each wearable to who wears it.",
+            "請先核對兩人的手腕，然後按一下，把裝置改配給實際配戴者。",
+        ),
+        "exchanged": Pair("Exchange", "對調"),
+        "did_exchanged": Pair("Noted: {beds} are exchanged.", "已記錄：{beds} 已對調。"),
+        "already_exchanged": Pair("{name} has exchanged {beds}.", "{name} 已對調 {beds}。"),
+        "error_unknown_fault": Pair("This is not so (any more).", "情況已改變。"),
         # Residents
         "residents": Pair("Residents", "院友"),
         "heard": Pair("heard", "收到訊號"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from alerts import Directory
 from alerts.views import DeviceSort
 from contract.messages import AbsenceKind
+from wardlight.devices.hearing import Hearing
+from wardlight.devices.table import device_list
 
 WARM_UP_S = 15.0
 TOLD_S = 10.0
@@ -52,3 +54,28 @@ def test_a_fall_in_the_bath_pages_though_its_wearer_is_away(virtual_scene):
         assert incident.paged_at_us is not None
 
     virtual_scene(journey, "resident-3")
+
+
+def test_whoever_enrols_devices_sees_what_the_gateways_hear_and_whose_it_is(virtual_scene):
+    async def journey(scene):
+        home = scene.home
+        directory = Directory(home._database, scene.plan.home, scene.clock)
+        await scene.clock.sleep(WARM_UP_S)
+        directory.retire("wearable-6")
+        await scene.clock.sleep(TOLD_S)
+        hearing = Hearing(
+            scene.bus("devices"),
+            scene.plan.home,
+            scene.clock,
+            home.parts.ids,
+            directory.gateways(),
+        )
+        await hearing.listen(8.0)
+        found = device_list(hearing, directory.devices())
+        assert found.gateways_silent == []
+        heard = {row.device: row for row in found.devices if row.rssi_dbm is not None}
+        assert heard.keys() == {None, *(f"wearable-{n}" for n in range(1, 6))}
+        assert heard[None].address == scene.plan.wearable_of("resident-6").address
+        assert heard["wearable-1"].resident == "resident-1"
+
+    virtual_scene(journey)

@@ -148,6 +148,27 @@ def test_services_may_do_what_their_work_needs_and_no_more(secured) -> None:
     secured.run(scenario)
 
 
+def test_who_enrols_devices_may_ask_gateways_and_hear_what_they_hear(secured) -> None:
+    honest = secured.gateway("gateway-a")
+
+    async def scenario() -> None:
+        async with (
+            secured.ear(secured.service_bus("devices"), of("+", "discovered")) as devices,
+            secured.ear(secured.bus(honest), of("gateway-a", "command")) as gateway,
+        ):
+            await devices.bus.publish(of("gateway-a", "command"), b"discover")
+            await secured.until(lambda: gateway.messages, "the question")
+            await gateway.bus.publish(of("gateway-a", "discovered"), b"heard")
+            await secured.until(lambda: devices.messages, "the answer")
+            for refused in ("config", "alert_state", "receipt", "discovered"):
+                with pytest.raises(PublishRefusedError):
+                    await devices.bus.publish(of("gateway-a", refused), b"")
+            with pytest.raises(PublishRefusedError):
+                await gateway.bus.publish(of("gateway-b", "command"), b"")
+
+    secured.run(scenario)
+
+
 def test_workers_of_ingest_share_what_comes_and_may_probe(secured) -> None:
     own = secured.gateway("gateway-a")
     shared = topics.shared("ingest", of("+", "telemetry"))

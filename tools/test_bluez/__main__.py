@@ -7,6 +7,7 @@ import compileall
 import json
 import os
 import shlex
+import signal
 import sys
 import tempfile
 import time
@@ -44,12 +45,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--limit", type=float, default=LIMIT_S, help="seconds for all of it")
     parser.add_argument("--console", type=Path, help="keep the guest's console in this file")
     parser.add_argument(
-        "--accelerator", default="tcg,thread=multi", help="as QEMU calls it; kvm where there is one"
-    )
-    parser.add_argument(
         "--cache", type=Path, default=packages.cache_folder(), help="where downloads are kept"
     )
     asked = parser.parse_args(arguments)
+    # So that the guest ends with us, whoever ends us.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="wardlight-test-bluez-") as folder:
         console = asked.console or Path(folder) / "console.log"
@@ -57,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
             machine.find_qemu()
             _tell(f"packages in {asked.cache}")
             parts = packages.fetch(asked.cache)
-            report = _run(parts, Path(folder), console, asked.limit, asked.accelerator)
+            report = _run(parts, Path(folder), console, asked.limit)
         except packages.NotHereError as error:
             _tell(f"cannot be run here: {error}")
             return 2
@@ -79,9 +79,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0 if report.passed else 1
 
 
-def _run(
-    parts: packages.Parts, folder: Path, console: Path, limit_s: float, accelerator: str
-) -> Report:
+def _run(parts: packages.Parts, folder: Path, console: Path, limit_s: float) -> Report:
     """Boot the guest and listen to it."""
     # Under emulation compiling takes several times as long as running.
     for each in (
@@ -99,9 +97,7 @@ def _run(
     _tell(f"booting {parts.versions}")
     report = Report()
     try:
-        for line in machine.run(
-            parts.kernel, initrd, console, limit_s=limit_s, accelerator=accelerator
-        ):
+        for line in machine.run(parts.kernel, initrd, console, limit_s=limit_s):
             _take(report, line)
     except machine.TookTooLongError as error:
         report.error = str(error)

@@ -16,7 +16,7 @@ import sys
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Final, Never, TextIO
 
 import structlog
 from dbus_fast import BusType, Message, MessageType, Variant
@@ -159,8 +159,14 @@ async def _start(
     )
 
 
-async def start_gateway(url: str) -> None:
-    """The command that a home runs, with its settings in a file."""
+async def gateway(url: str) -> Never:
+    """The command that a home runs, with its settings in a file; until it ends.
+
+    Raises
+    ------
+    RuntimeError
+        When it ends, which it must not.
+    """
     settings = RUN / "gateway.toml"
     settings.write_text(
         "\n".join(
@@ -180,7 +186,9 @@ async def start_gateway(url: str) -> None:
         ),
         "utf-8",
     )
-    await _start(sys.executable, "-m", "wardlight.cli", "gateway", "--config", str(settings))
+    command = (sys.executable, "-X", "faulthandler", "-m", "wardlight.cli", "gateway")
+    process = await _start(*command, "--config", str(settings))
+    raise RuntimeError(f"the gateway ended by itself, status {await process.wait()}")
 
 
 async def run(bluetoothd: str, libraries: str, output: TextIO) -> None:
@@ -207,7 +215,7 @@ async def run(bluetoothd: str, libraries: str, output: TextIO) -> None:
     async with asyncio.TaskGroup() as tasks:
         working = [tasks.create_task(each) for each in (home.run(), air.run(), witness.run())]
         say(progress="the gateway")
-        await start_gateway(broker.url)
+        working.append(tasks.create_task(gateway(broker.url)))
         for check in CHECKS:
             say(progress=check.what)
             say(**await carried_out(check, scene))

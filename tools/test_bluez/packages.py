@@ -25,6 +25,7 @@ DOWNLOAD_LIMIT_S: Final = 600.0
 """75 megabytes."""
 
 _DEPENDS: Final = re.compile(r"^ +Depends: (\S+)$", re.MULTILINE)
+_CANDIDATE: Final = re.compile(r"^ +Candidate: (\S+)$", re.MULTILINE)
 
 
 class NotHereError(RuntimeError):
@@ -85,18 +86,19 @@ def _wanted() -> list[str]:
     libraries = [each for each in _dependencies("bluez") if each.startswith("lib")]
     # libc6 is the machine's own, which everything else here runs on; libdw1 needs the other.
     names = [kernel, "bluez", "busybox-static", "libelf1", *libraries]
-    return sorted(f"{each}={_version(each)}" for each in names if each != "libc6")
+    return _with_versions([each for each in names if each != "libc6"])
 
 
 def _dependencies(package: str) -> list[str]:
     return _DEPENDS.findall(_call("apt-cache", "depends", package))
 
 
-def _version(package: str) -> str:
-    found = re.search(r"^ +Candidate: (\S+)$", _call("apt-cache", "policy", package), re.MULTILINE)
-    if found is None or found[1] == "(none)":
-        raise NotHereError(f"the package {package} cannot be had: apt-get update")
-    return found[1]
+def _with_versions(names: Sequence[str]) -> list[str]:
+    """Each with the version that apt would install, in a fixed order."""
+    candidates = _CANDIDATE.findall(_call("apt-cache", "policy", *names))
+    if len(candidates) != len(names) or "(none)" in candidates:
+        raise NotHereError(f"not all of {', '.join(names)} can be had: apt-get update")
+    return sorted(f"{name}={version}" for name, version in zip(names, candidates, strict=True))
 
 
 def _download(folder: Path, wanted: Sequence[str]) -> None:

@@ -91,6 +91,32 @@ class Adapter(Controller):  # type: ignore[misc, unused-ignore]
         if wanted is not None and wanted.peer_address == pdu.advertiser_address:
             self.create_le_connection(pdu.advertiser_address)
 
+    def on_hci_le_create_connection_cancel_command(
+        self, _command: hci.HCI_LE_Create_Connection_Cancel_Command
+    ) -> hci.HCI_StatusReturnParameters:
+        """Stop looking for the wearable, and say so (Core, Vol 4, Part E, 7.8.13); bumble goes on
+        looking, so that Linux never connects to anybody again.
+        """
+        wanted, self.pending_le_connection = self.pending_le_connection, None
+        if wanted is None:
+            return hci.HCI_StatusReturnParameters(hci.HCI_ErrorCode.COMMAND_DISALLOWED_ERROR)
+        # After the answer to this command.
+        asyncio.get_running_loop().call_soon(
+            self.send_hci_packet,
+            hci.HCI_LE_Connection_Complete_Event(
+                status=hci.HCI_ErrorCode.UNKNOWN_CONNECTION_IDENTIFIER_ERROR,
+                connection_handle=0,
+                role=hci.Role.CENTRAL,
+                peer_address_type=wanted.peer_address.address_type,
+                peer_address=wanted.peer_address,
+                connection_interval=0,
+                peripheral_latency=0,
+                supervision_timeout=0,
+                central_clock_accuracy=0,
+            ),
+        )
+        return hci.HCI_StatusReturnParameters(hci.HCI_ErrorCode.SUCCESS)
+
 
 class WearableController(Controller):  # type: ignore[misc, unused-ignore]
     """The controller of one wearable: it advertises when the firmware does, also while linked."""

@@ -64,6 +64,10 @@ def demo(
         int | None, typer.Option(help="Of the simulated home; default a new one each time.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line per stage.")] = False,
+    bluez: Annotated[
+        bool,
+        typer.Option("--bluez", help="Hear the home through bleak and D-Bus, on a fake BlueZ."),
+    ] = False,
     log: LogOption = "warning",
 ) -> None:
     """Run a complete home on this machine, in which one resident falls."""
@@ -81,6 +85,7 @@ def demo(
         recording=recording,
         seed=seed,
         as_json=as_json,
+        bluez=bluez,
     )
     raise typer.Exit(asyncio.run(run_demo(options, settings)))
 

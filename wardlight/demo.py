@@ -14,7 +14,7 @@ import signal
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -24,7 +24,7 @@ from typing import Final, TextIO
 from contract.clock import Clock
 from contract.events import Event
 from contract.ids import UuidSource
-from contract.protocols import RecordedStream
+from contract.protocols import Radio, RecordedStream
 from dashboards.web import create_app, serve
 from edge import LogSiren, MqttSiren, SpeakerSiren, combined_siren
 from firmware_sim import HomePlan, SimulatedHome, demo_home
@@ -67,6 +67,8 @@ class DemoOptions:
     recording: RecordedStream | None = None
     seed: int | None = None
     as_json: bool = False
+    bluez: bool = False
+    """Whether gateways hear by bleak on a fake BlueZ, and not by the simulated radio at once."""
 
 
 class _Terminal:
@@ -174,6 +176,12 @@ async def _open_home(
         broker = EmbeddedBroker()
         broker_url = f"mqtt://127.0.0.1:{await broker.start()}"
         stack.push_async_callback(broker.stop)
+        simulated = {g.name: partial(simulation.radio, g.name) for g in plan.gateways}
+        radios: Mapping[str, Callable[[], Radio]] = simulated
+        if options.bluez:
+            from wardlight.demo_air import radios_on_bluez
+
+            radios = await stack.enter_async_context(radios_on_bluez(simulated, clock))
         parts = Parts(
             clock=clock,
             ids=ids,
@@ -182,7 +190,7 @@ async def _open_home(
             siren=lambda name, bus: combined_siren(
                 LogSiren(), MqttSiren(bus, plan.home, name), SpeakerSiren()
             ),
-            radios={g.name: partial(simulation.radio, g.name) for g in plan.gateways},
+            radios=radios,
             boot=boot_id(),
         )
         home = await stack.enter_async_context(running_home(settings, parts))
@@ -248,6 +256,8 @@ def _greeting(plan: HomePlan, options: DemoOptions, url: str, seed: int) -> str:
         what = f"a simulated fall (a physical model of one, not a recording; seed {seed})"
     else:
         what = f"trial {options.recording.trial}, a recorded fall"
+    if options.bluez:
+        what += "; every byte goes through bleak, D-Bus and a fake BlueZ"
     board = "" if options.headless else f"\n\n  Board:  {url}\n\n"
     return (
         f"A home of {len(plan.wearables)} residents and {len(plan.gateways)} gateways is running; "

@@ -4,6 +4,7 @@ of BlueZ (`firmware_sim.bluez`). Each gateway has an adapter of its own.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -30,6 +31,8 @@ async def radios_on_bluez(
     NoBusError
         If there is no dbus-daemon.
     """
+    # On a machine without Bluetooth it misses tools, and at the end the bus: neither is news here.
+    logging.getLogger("bleak.backends.bluezdbus").setLevel(logging.ERROR)
     adapters = {name: f"hci{number}" for number, name in enumerate(simulated)}
     hears = {adapters[name]: [HomeOnAir(radio())] for name, radio in simulated.items()}
     async with FakeBluez(clock, hears) as bluez:

@@ -12,6 +12,7 @@ import structlog
 from contract.clock import Clock
 from edge.radio.bluez_scan import TRIAL_S, Scan, ScanFailedError, Sighting
 from edge.radio.bluez_system import BluezSystem
+from edge.radio.turns import Turns
 from edge.radio.watchdog import RemedyFailedError
 from edge.waiting import Backoff, event_or_time
 from edge.wearables import HEARD_NS
@@ -62,6 +63,8 @@ class Adapter:
         self.links: set[BluezLink] = set()
         self.connecting = 0
         """Links that are being made."""
+        self.turns = Turns()
+        """Who makes a link, one after the other."""
         self._resuming: asyncio.Task[None] | None = None
         self.trouble: str | None = None
         """Why it cannot scan, if it cannot."""

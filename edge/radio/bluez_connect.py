@@ -21,12 +21,21 @@ from edge.waiting import WaitedTooLongError
 from edge.wearables import HEARD_NS
 
 CONNECT_LIMIT_S: Final = 14.0
-"""Below the limit of those who wait for a link (`edge.links.CONNECT_LIMIT_S`), so that they are
+"""Below the limit of those who wait for a link (`edge.calls.CONNECT_LIMIT_S`), so that they are
 told our reason. A wearable in reach is connected within two seconds; one attempt of BlueZ takes up
 to ten; after ``le-connection-abort-by-local`` bleak waits for a disconnection that may not come."""
 
-ATTEMPTS: Final = 3
-"""Of bleak-retry-connector, within the limit: failures by interference are over at the next."""
+TURN_S: Final = 5.0
+"""An attempt lasts no longer while others wait for their turn: somebody out of reach must not keep
+a window waiting. What is in reach is connected by then."""
+
+TEARDOWN_S: Final = 3.0
+"""How long an attempt that was given up keeps the turn: the kernel has to forget it first, or the
+next one is refused (``Device or resource busy``). BlueZ takes some tens of milliseconds."""
+
+ATTEMPTS: Final = 6
+"""Of bleak-retry-connector, a quarter of a second apart, within the limit: failures by interference
+are over at the next, and a refusal because something else connects at the second or third."""
 
 
 async def connect(
@@ -40,13 +49,13 @@ async def connect(
         If nobody hears it, all places are taken, or it does not come up.
     """
     adapter, sighting = _choose(address, adapters, clock.monotonic_ns())
-    attempt = _Attempt(address, clock, calls)
+    attempt = _Attempt(address, adapter, clock, calls)
     try:
         with adapter.making_a_link():
             await calls.within(
                 CONNECT_LIMIT_S, attempt.run(sighting.device), f"connecting {address}", adapter.gone
             )
-            return attempt.link(adapter)
+            return attempt.link()
     except LinkLostError:
         raise
     except (WaitedTooLongError, *BLEAK_ERRORS) as error:
@@ -58,8 +67,9 @@ async def connect(
 class _Attempt:
     """The making of one link; what was connected and not taken is let go."""
 
-    def __init__(self, address: str, clock: Clock, calls: Calls) -> None:
+    def __init__(self, address: str, adapter: Adapter, clock: Clock, calls: Calls) -> None:
         self._address = address
+        self._adapter = adapter
         self._clock = clock
         self._calls = calls
         self._client: BleakClient | None = None
@@ -67,8 +77,44 @@ class _Attempt:
         self._is_over = False
 
     async def run(self, device: BLEDevice) -> None:
-        """Connect; raises one of `BLEAK_ERRORS`."""
-        self._client = await establish_connection(
+        """Connect once it is our turn: the kernel makes one LE connection at a time on an adapter.
+
+        Raises
+        ------
+        WaitedTooLongError
+            If it takes too long for those who wait, beside `BLEAK_ERRORS`.
+        """
+        await self._adapter.turns.take()
+        try:
+            await self._in_turn(device)
+        finally:
+            self._adapter.turns.give()
+
+    async def _in_turn(self, device: BLEDevice) -> None:
+        connecting = asyncio.ensure_future(self._establish(device))
+        over = asyncio.ensure_future(self._until_wanted())
+        try:
+            await asyncio.wait((connecting, over), return_when=asyncio.FIRST_COMPLETED)
+            if not connecting.done():
+                raise WaitedTooLongError(
+                    f"connecting {self._address} took longer than {TURN_S:g} s, and others wait"
+                )
+            connecting.result()
+        finally:
+            over.cancel()
+            if not connecting.done():
+                connecting.cancel()
+                timer = asyncio.ensure_future(self._clock.sleep(TEARDOWN_S))
+                await asyncio.wait((connecting, timer), return_when=asyncio.FIRST_COMPLETED)
+                timer.cancel()
+            self._calls.keep(connecting)
+
+    async def _until_wanted(self) -> None:
+        await self._clock.sleep(TURN_S)
+        await self._adapter.turns.wanted()
+
+    async def _establish(self, device: BLEDevice) -> None:
+        client = await establish_connection(
             BleakClient,
             device,
             self._address,
@@ -78,17 +124,20 @@ class _Attempt:
             use_services_cache=False,
         )
         if self._is_over:
-            self._drop(self._client)
+            self._drop(client)
+        else:
+            self._client = client
 
-    def link(self, adapter: Adapter) -> BluezLink:
+    def link(self) -> BluezLink:
         """What has been made; raises `LinkLostError` if it is gone already."""
         client, self._client = self._client, None
         assert client is not None, "`run` has ended"
         if not client.is_connected:
             self._drop(client)
             raise LinkLostError(f"the link to {self._address} was lost as soon as it stood")
-        self._link = BluezLink(client, self._clock, self._calls, adapter.links.discard)
-        adapter.links.add(self._link)
+        links = self._adapter.links
+        self._link = BluezLink(client, self._clock, self._calls, links.discard)
+        links.add(self._link)
         return self._link
 
     def let_go(self) -> None:

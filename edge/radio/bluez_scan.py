@@ -100,6 +100,7 @@ class Scan:
         self._states: dict[str, tuple[object, ...]] = {}
         """Of devices that are connected: what BlueZ said of them last beside their adverts."""
         self._heard_before = 0
+        self._begun_ns = 0
         self.is_passive = False
         self.heard = 0
         """Adverts since the start."""
@@ -116,8 +117,7 @@ class Scan:
         ScanFailedError
             If BlueZ refuses, or does not answer.
         """
-        self._heard_before = self.heard
-        self.sightings.clear()
+        self._heard_before, self._begun_ns = self.heard, self._clock.monotonic_ns()
         if self._mode != "active" and not self._passive_failed:
             try:
                 await self._start(passive=True)
@@ -145,7 +145,8 @@ class Scan:
         if self._mode != "auto" or not self.is_passive:
             return False
         heard = self.heard - self._heard_before
-        return heard == 0 or heard < TRIAL_REPEATS * len(self.sightings)
+        devices = sum(seen.heard_ns >= self._begun_ns for seen in self.sightings.values())
+        return heard == 0 or heard < TRIAL_REPEATS * devices
 
     def give_up_passive(self) -> None:
         """It has not proved itself: from the next `begin` on the scan is active."""

@@ -333,6 +333,33 @@ def test_a_second_reader_takes_the_place_of_the_first(play, make_echo):
     play(scene, [echo])
 
 
+def test_one_link_is_made_at_a_time_and_who_is_out_of_reach_does_not_keep_the_others(
+    play, make_echo, monkeypatch
+):
+    monkeypatch.setattr("edge.radio.bluez_connect.TURN_S", 0.3)
+    monkeypatch.setattr("edge.radio.bluez_connect.TEARDOWN_S", 0.2)
+    monkeypatch.setattr("edge.radio.calls.FAREWELL_S", 0.2)
+    gone, near, other = make_echo(1), make_echo(2), make_echo(3)
+
+    async def scene(bench):
+        await bench.hears_who(gone, near, other)
+        hung = f"/org/bluez/hci0/dev_{gone.address.replace(':', '_')}"
+        bench.bluez.mishaps.let("Connect", "hang", under=hung)
+        bench.bluez.mishaps.let("Disconnect", "hang", under=hung)
+        trying = asyncio.ensure_future(bench.radio.connect(gone.address))
+        await bench.until(lambda: bench.bluez.mishaps.met.get("hang") == 1)
+        links = await asyncio.gather(
+            bench.radio.connect(near.address), bench.radio.connect(other.address)
+        )
+        with pytest.raises(LinkLostError, match=r"took longer than 0\.3 s, and others wait"):
+            await trying
+        for link in links:
+            assert await link.read(near.BATTERY) == b"\x57"
+        assert bench.radio.links == {"hci0": 2}
+
+    play(scene, [gone, near, other])
+
+
 def test_who_stops_waiting_for_a_link_leaves_none_behind(play, make_echo):
     echo = make_echo()
 

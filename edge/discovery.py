@@ -39,6 +39,9 @@ was left open overnight must not collect who goes past the door."""
 
 EACH_S: Final = 1.0
 
+MOST_ASKING: Final = 4
+"""Commands at a time; one more, and the oldest is no longer answered."""
+
 MOST_SAID: Final = 200
 """Devices in one message, the strongest: some 40 kB. Who enrols one holds it in her hand."""
 
@@ -79,38 +82,35 @@ class Discovery:
         self._counts = counts
         self._config = config
         self._topic = topics.build(sender.home, sender.gateway, topics.DISCOVERED)
-        self._command: str | None = None
-        self._until_ns = 0
+        self._asking: dict[str, int] = {}
+        """Commands that are answered, and until when, monotonic ns."""
         self._kinds: list[DeviceKind] = []
         self._found: dict[str, _Found] = {}
 
     @property
     def active(self) -> bool:
         """Whether adverts are wanted: also where the broker sits on a message, not for longer."""
-        return self._command is not None and self._clock.monotonic_ns() < self._until_ns
+        return bool(self._asking) and self._clock.monotonic_ns() < max(self._asking.values())
 
     async def look(self, command: Command) -> None:
-        """Look until the command ends, or another one takes its place."""
+        """Look until the command ends. Several people may look at the same time."""
         left_s = min((command.expires_at_us - now_us(self._clock)) / US_PER_S, LONGEST_S)
-        self._begin(command.id, self._clock.monotonic_ns() + seconds_to_ns(left_s))
+        until_ns = self._clock.monotonic_ns() + seconds_to_ns(left_s)
+        if not self._asking:
+            self._kinds = self._registry.usable()
+        elif len(self._asking) >= MOST_ASKING:
+            del self._asking[next(iter(self._asking))]
+        self._asking[command.id] = until_ns
         try:
-            while self._command == command.id and self.active:
+            while command.id in self._asking and self._clock.monotonic_ns() < until_ns:
                 await self._clock.sleep(EACH_S)
-                if self._command == command.id:
+                if command.id in self._asking:
                     await self._say(command.id)
         finally:
-            if self._command == command.id:
-                self._forget()
-
-    def _begin(self, command: str, until_ns: int) -> None:
-        self._forget()
-        self._kinds = self._registry.usable()
-        self._command, self._until_ns = command, until_ns
-
-    def _forget(self) -> None:
-        self._command = None
-        self._kinds = []
-        self._found.clear()
+            self._asking.pop(command.id, None)
+            if not self._asking:
+                self._kinds = []
+                self._found.clear()
 
     def hear(self, heard: HeardAdvert) -> None:
         """Take in an advert of anybody, while looking."""

@@ -12,6 +12,7 @@ from contract.advert import COMPANY_ID
 from contract.clock import now_us
 from contract.devices import GROUP
 from contract.identity import rolling_identity
+from contract.ids import seeded_ids
 from contract.messages import (
     MESSAGE_SCHEMA,
     Command,
@@ -22,9 +23,10 @@ from contract.messages import (
 )
 from contract.protocols import HeardAdvert
 from edge.decode import Registry
-from edge.discovery import LONGEST_S, MOST_KEPT, MOST_SAID
+from edge.discovery import LONGEST_S, MOST_ASKING, MOST_KEPT, MOST_SAID
 from edge.wearables import OWN_KIND
 from messaging import LocalBus
+from wardlight.devices.hearing import Hearing
 
 KEY = "11" * 16
 
@@ -187,21 +189,58 @@ def test_it_ends_after_ten_minutes_whatever_was_asked(scene):
     assert len(scene(play).said) == LONGEST_S
 
 
-def test_the_latest_question_is_answered(scene):
+def test_everybody_who_asks_is_answered_and_with_the_last_all_is_forgotten(scene):
     async def play(stage):
         stage.kinds(Bells())
-        stage.ask("one", 10)
+        stage.ask("one", 6)
         await stage.clock.sleep(0.1)
         await stage.hear("AA:AA:AA:AA:AA:01", "bell-1")
         await stage.clock.sleep(3)
-        stage.ask("two", 4)
+        stage.ask("two", 8)
+        await stage.clock.sleep(6)
+        assert stage.gateway.discovery.active
         await stage.clock.sleep(30)
         assert not stage.gateway.discovery.active
+        assert stage.gateway.discovery._found == {}
 
     said = scene(play).said
-    assert [each.command for each in said] == ["one"] * 3 + ["two"] * 4
-    assert said[2].devices
-    assert not said[3].devices
+    assert [each.command for each in said].count("one") == 6
+    assert [each.command for each in said].count("two") == 8
+    assert all(each.devices for each in said)
+
+
+def test_only_so_many_ask_at_a_time(scene):
+    async def play(stage):
+        stage.kinds()
+        for number in range(MOST_ASKING + 1):
+            stage.ask(f"look-{number}", 60)
+        await stage.clock.sleep(5)
+
+    asked = {each.command for each in scene(play).said}
+    assert asked == {f"look-{number}" for number in range(1, MOST_ASKING + 1)}
+
+
+def test_the_command_line_hears_what_the_gateway_does(scene, bench, make_advert):
+    heard = []
+
+    async def play(stage):
+        stage.kinds(Bells())
+        bus = LocalBus(bench.broker, "devices", stage.clock)
+        ids = seeded_ids(stage.clock, 9)
+        hearing = Hearing(bus, "demo", stage.clock, ids, ["gateway-a", "gateway-b"])
+        listening = asyncio.create_task(hearing.listen(5))
+        await stage.clock.sleep(0.5)
+        await stage.hear("AA:AA:AA:AA:AA:01", "bell-1", -70)
+        await stage.hear("C0:DE:00:00:00:01", data=make_advert(1), rssi=-40)
+        await listening
+        heard.extend(hearing.lines())
+        assert hearing.silent == ["gateway-b"]
+
+    scene(play)
+    assert [(each.device.kind, each.device.device, each.gateway) for each in heard] == [
+        (OWN_KIND, "wearable-1", "gateway-a"),
+        ("bell", None, "gateway-a"),
+    ]
 
 
 def test_a_kind_that_fails_is_asked_once_and_says_no_address(scene, capsys):

@@ -16,7 +16,7 @@ from edge.links import LinkPool
 from edge.outbox import EventOutbox
 from edge.pipeline import Pipeline
 from edge.presence import Neighbours
-from edge.scanning import ALL, REST_S, AdapterLoad, ScanWatch, TellsLoads
+from edge.scanning import REST_S, ScanWatch, loads_of
 from edge.siren_control import SirenControl
 from edge.streams import StreamKeeper
 from edge.telemetry_outbox import TelemetryOutbox
@@ -161,10 +161,7 @@ class Health:
 
     async def _check_scanning(self, now_ns: int) -> None:
         """Links that keep the radio from hearing the others: streams rest, windows go on."""
-        if isinstance(self._radio, TellsLoads):
-            loads = list(self._radio.loads())
-        else:
-            loads = [AdapterLoad(ALL, self._counts[counters.ADVERTS_HEARD], self._pool.count)]
+        loads = loads_of(self._radio, self._counts[counters.ADVERTS_HEARD], self._pool.count)
         in_reach = sum(each.heard_within(IN_REACH_NS, now_ns) for each in self._roster)
         for starved in self._scanning.note(loads, in_reach, now_ns):
             self._counts["scans_starved"] += 1

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Final, NamedTuple, Protocol, runtime_checkable
 
+from contract.protocols import Radio
 from contract.units import NS_PER_S, seconds_to_ns
 
 SPAN_NS: Final = seconds_to_ns(10)
@@ -59,6 +60,18 @@ class TellsLoads(Protocol):
     def loads(self) -> Sequence[AdapterLoad]:
         """One for each adapter that works."""
         ...
+
+
+def loads_of(radio: Radio, heard: int, links: int) -> Sequence[AdapterLoad]:
+    """Of each adapter, or of the radio as a whole where it does not tell them apart.
+
+    Parameters
+    ----------
+    heard, links
+        Of all of it.
+    """
+    told = radio.loads() if isinstance(radio, TellsLoads) else ()
+    return told or [AdapterLoad(ALL, heard, links)]
 
 
 class Starved(NamedTuple):

@@ -13,8 +13,9 @@ from contract.events import EventKind, FaultCause
 from contract.gatt import Operation
 from contract.messages import MESSAGE_SCHEMA, Presence
 from contract.units import NS_PER_S
-from edge import drift, timekeeping
+from edge import drift, swaps, timekeeping
 from edge.battery import BATTERY_FILE
+from edge.swaps import SWAPS_FILE
 
 NOT_HEARD = FaultCause.WEARABLE_NOT_HEARD
 
@@ -228,5 +229,42 @@ def test_streams_rest_while_links_keep_the_radio_from_hearing(
             bench.radio.hear("C0:DE:00:00:00:02", data)
             await bench.clock.sleep(1.0)
             assert bench.radio.connects == before + 1
+
+    bench.clock.run(main())
+
+
+def test_two_that_were_each_worn_at_the_others_bed_are_told_with_one_sentence(
+    bench, make_config, make_wearable, monkeypatch
+):
+    monkeypatch.setattr(swaps, "LEAST_MINUTES", 2)
+    one, other = make_wearable(1, zone="corridor"), make_wearable(2, zone="room-b")
+    slept = [
+        {"device": "wearable-1", "home_zone": "corridor", "zone": "room-b"},
+        {"device": "wearable-2", "home_zone": "room-b", "zone": "corridor"},
+    ]
+    folder = bench.folder / "gateway-a"
+    folder.mkdir()
+    # It is four in the morning of the 2nd of January; the night before this one is kept.
+    (folder / SWAPS_FILE).write_bytes(json.dumps({"nights": {"2025-12-31": slept}}).encode())
+    gateway = bench.gateway(config=make_config(one, other))
+    bench.clock.pass_time(116 * 60 * NS_PER_S)
+
+    async def main():
+        async with bench.running(gateway):
+            there = asyncio.create_task(neighbour(bench, 330, zone="room-b"))
+            await bench.advertise(330, number=2)
+            await there
+            told = bench.far_end.faults(FaultCause.WEARABLES_SWAPPED)
+            assert {each.device for each in told} == {"wearable-1", "wearable-2"}
+            assert len({each.detail for each in told}) == 1
+            # Each is given to who wears it.
+            swapped = [
+                make_wearable(1, zone="room-b", resident="resident-2"),
+                make_wearable(2, zone="corridor", resident="resident-1"),
+            ]
+            gateway._apply_config(make_config(*swapped, revision=2))
+            await bench.clock.sleep(70)
+            kinds = [each.kind for each in bench.far_end.faults(FaultCause.WEARABLES_SWAPPED)]
+            assert kinds.count(EventKind.FAULT_CLEARED) == 2
 
     bench.clock.run(main())

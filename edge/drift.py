@@ -106,12 +106,3 @@ def words(device: str, ppm: float) -> str:
         f"the clock of {device} runs {abs(ppm):.0f} ppm {way} ({seconds:.0f} s a day; a sound one "
         f"stays within {LIMIT_PPM:.0f} ppm): its crystal is broken, exchange it"
     )
-
-
-def words_of_gateway(wearables: int, ppm: float) -> str:
-    """The same where it is this gateway's own clock."""
-    way = "slow" if ppm > 0 else "fast"
-    return (
-        f"this gateway's clock runs {abs(ppm):.0f} ppm {way} against all of {wearables} wearables: "
-        "its crystal is broken, or its time is being corrected for hours; exchange it if that stays"
-    )

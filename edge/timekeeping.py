@@ -56,8 +56,3 @@ class TimeSetter:
             _log.info("time_not_set", device=wearable.device, reason=str(error))
         else:
             self._counts["times_set"] += 1
-
-    def forget(self, enrolled: set[str]) -> None:
-        """Keep only what is known of wearables that are enrolled."""
-        for device in self._set.keys() - enrolled:
-            del self._set[device]

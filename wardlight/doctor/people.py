@@ -1,9 +1,10 @@
-"""Who lives and works here, as the settings say; ids and beds only, never names."""
+"""Who lives and works here, as settings and records say; ids and beds only, never names."""
 
 from __future__ import annotations
 
 from wardlight.doctor.context import Context, in_thread
 from wardlight.doctor.findings import Finding, fault, ok, warning
+from wardlight.doctor.records import who_wears
 from wardlight.doctor.words import counted, listed
 
 
@@ -14,7 +15,8 @@ async def wearables(context: Context) -> Finding:
         return fault(
             "no resident is entered: nobody is watched", "Enter the residents in [[residents]]."
         )
-    without = sorted(each.bed for each in residents if each.device is None)
+    worn = await who_wears(context)
+    without = sorted(each.bed for each in residents if not each.device and each.id not in worn)
     if without:
         return warning(
             f"{len(without)} of {len(residents)} residents without a wearable: {listed(without)}",

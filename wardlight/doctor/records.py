@@ -18,7 +18,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlch
 from sqlalchemy.pool import NullPool
 
 from alerts.records import migrate
-from alerts.records.models import Fault, Home, Resident, Staff
+from alerts.records.models import Fault, Home, Resident, Staff, Wearable
 from contract.clock import now_us
 from contract.units import US_PER_S
 from wardlight.doctor.context import Context, in_thread
@@ -86,6 +86,22 @@ async def migrations(context: Context) -> Finding:
         f"the tables are at {current}; this program needs {head}",
         "Back the records up, then restart wardlight alerts: it brings them up to date.",
     )
+
+
+async def who_wears(context: Context) -> set[str]:
+    """Residents who have a wearable: the settings say who began with one, the records who has one
+    now. Empty where the records cannot be read, which a check of its own tells.
+    """
+
+    def look(connection: Connection) -> set[str]:
+        home = context.settings.home.id
+        residents = connection.scalars(select(Wearable.resident).where(Wearable.home == home))
+        return {resident for resident in residents if resident is not None}
+
+    try:
+        return await _ask(context, look)
+    except (SQLAlchemyError, OSError, ValueError, ModuleNotFoundError):
+        return set()
 
 
 def _knows(script: ScriptDirectory, revision: str) -> bool:

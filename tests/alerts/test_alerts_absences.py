@@ -81,6 +81,7 @@ def absence_told(ward, device="w1"):
     return next(each.absence for each in config.wearables if each.device == device)
 
 
+@pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"])
 def test_one_tap_holds_what_is_to_be_expected_and_tells_the_gateways(ward):
     seen = []
     ward.play(
@@ -207,6 +208,7 @@ def test_the_clock_jumps_and_the_bath_is_as_long_as_before(ward):
     assert ward.seconds(leave.until_us) == pytest.approx(leaves_s, abs=3), "a time of day stays"
 
 
+@pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"])
 def test_leave_ends_when_her_wearable_is_heard_again(ward):
     hearing = [(at_s, hears(ward, "w1")) for at_s in (*range(1, 300, 20), *range(2_000, 2_200, 20))]
     seen = []
@@ -263,6 +265,7 @@ def test_something_else_takes_its_place_and_an_end_may_be_moved(ward):
     ]
 
 
+@pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"])
 def test_many_hands_at_once_leave_one_absence(ward):
     taps = [tap(ward, staff=staff) for staff in ("mei", "wai", "ka", "boss")] * 3
     with ThreadPoolExecutor(4) as pool:

@@ -31,6 +31,7 @@ def faults(ward):
     return ward.desk.board().faults
 
 
+@pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"])
 def test_both_are_named_and_one_tap_exchanges_them(ward):
     seen = []
     ward.play(

@@ -24,7 +24,7 @@ from contract.units import US_PER_S
 from contract.wire import decode, encode
 from messaging import LocalBroker, LocalBus
 from wardlight.devices.hearing import Hearing, NotHeardError
-from wardlight.devices.table import NOTHING_KEPT, bars, device_list, render
+from wardlight.devices.table import NOTHING_KEPT, bars, cropped, device_list, render
 
 HOME = "demo"
 
@@ -253,3 +253,9 @@ def test_the_table_says_what_it_is_whose_and_what_is_silent():
 )
 def test_bars(rssi_dbm, drawn):
     assert bars(rssi_dbm) == drawn
+
+
+def test_a_terminal_is_given_no_more_than_it_has_room_for():
+    text = "\n".join(("床位 2/F 211", "x" * 30, *"abcdef"))
+    assert cropped(text, 8, 4) == "床位 2/F\nxxxxxxxx\na\n… 5 more"
+    assert cropped(text, 80, 24) == text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -78,7 +79,7 @@ def devices(
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
     else:
-        screen.show(render(found))
+        screen.end(render(found))
     if trouble:
         typer.echo(trouble, err=True)
         raise typer.Exit(1)
@@ -378,13 +379,21 @@ def _find(
 
 
 class _Screen:
-    """A text that replaces the one before, on a terminal."""
+    """A text that replaces the one before, on a terminal, as far as it has room."""
 
     def __init__(self) -> None:
         self._lines = 0
 
     def show(self, text: str) -> None:
+        """What stands for a second."""
+        from wardlight.devices.table import cropped
+
+        size = shutil.get_terminal_size()
+        self.end(cropped(text, size.columns - 1, size.lines - 2))
+        self._lines = min(text.count("\n") + 1, size.lines - 2)
+
+    def end(self, text: str) -> None:
+        """What stays."""
         if self._lines:
             typer.echo(f"\x1b[{self._lines}A\x1b[J", nl=False)
         typer.echo(text)
-        self._lines = text.count("\n") + 1

@@ -110,6 +110,21 @@ def render(found: DeviceList) -> str:
     return "\n".join(line.rstrip() for line in text)
 
 
+def cropped(text: str, columns: int, lines: int) -> str:
+    """As much of a text as a terminal shows: a line that wraps could not be replaced."""
+    rows = text.split("\n")
+    if len(rows) > lines:
+        left = len(rows) - lines + 1
+        rows = [*rows[: lines - 1], f"… {left} more lines, at the end"]
+    return "\n".join(_cut(row, columns) for row in rows)
+
+
+def _cut(row: str, columns: int) -> str:
+    while _width(row) > columns:
+        row = row[:-1]
+    return row
+
+
 def bars(rssi_dbm: int | None) -> str:
     """A signal strength for the eye."""
     if rssi_dbm is None:

@@ -196,7 +196,7 @@ class Bodies:
         body = self._by_address.get(heard.address)
         if body is None:
             return
-        body.wearable.hear(heard.rssi_dbm, heard.received_ns)
+        body.wearable.hear(heard.rssi_dbm, heard.received_ns, heard.receiver)
         try:
             body.decoder.advert(heard, body.sink)
         except MalformedPacketError as error:

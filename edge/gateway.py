@@ -486,6 +486,8 @@ class Gateway:
         self.lying.enrolled()
         self.sensors.apply(config)
         self.reporter.zone = self.telemetry.zone = self.neighbours.zone = config.zone
+        zones = {each.name: each.zone for each in config.receivers}
+        self.reporter.receiver_zones = self.neighbours.receiver_zones = zones
         self.neighbours.resting = config.resting
         self.siren.configure(config)
         self.health.wearables.absences.zone = ZoneInfo(config.time_zone)

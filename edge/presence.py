@@ -29,6 +29,11 @@ RSSI_DECIMALS: Final = 1
 its own each of two that are equal could take the other for the nearer one."""
 
 
+BY_PROXY_DBM: Final = -127.0
+"""What is told of a wearable that only a receiver over MQTT hears, the weakest that HCI knows: it
+is heard, and whoever can connect to it, however far away, goes before."""
+
+
 class Device(Protocol):
     """Whatever advertises: a wearable or a room sensor."""
 
@@ -86,6 +91,8 @@ class Neighbours:
         """By device, as others have said it last."""
         self._judged_ns: dict[str, int] = {}
         """When this gateway has judged the slide of a device."""
+        self.receiver_zones: Mapping[str, str] = {}
+        """Where the receivers stand that hear for this gateway, by name."""
         self.zone: str | None = None
         self.resting = True
         """Of this gateway, as in `GatewayConfig`."""
@@ -171,8 +178,9 @@ class Neighbours:
             if wearable.device in each.heard
         ]
         own = _heard_now([wearable], self._clock.monotonic_ns()).get(wearable.device)
-        if own is not None:
-            seen.append(Sighting(self.gateway, self.zone, own))
+        if own is not None and wearable.rssi_dbm is not None:
+            zone = self.receiver_zones.get(wearable.receiver, self.zone)
+            seen.append(Sighting(self.gateway, zone, round(wearable.rssi_dbm, RSSI_DECIMALS)))
         return min(seen, key=lambda each: (-each.rssi_dbm, each.gateway), default=None)
 
     def silent_since_ns(self, gateway: str) -> int | None:
@@ -246,10 +254,15 @@ class Neighbours:
 def _heard_now(devices: Iterable[Device], now_ns: int) -> dict[str, float]:
     """Signal strength of those that can be counted on, by device, as it is told."""
     return {
-        each.device: round(each.rssi_dbm, RSSI_DECIMALS)
+        each.device: BY_PROXY_DBM if _is_by_proxy(each) else round(each.rssi_dbm, RSSI_DECIMALS)
         for each in devices
         if each.rssi_dbm is not None and each.heard_within(HEARD_NS, now_ns)
     }
+
+
+def _is_by_proxy(device: Device) -> bool:
+    """Whether nothing connects to it from here."""
+    return isinstance(device, Wearable) and device.receiver != ""
 
 
 def _holds(presence: Presence, cause: FaultCause, wearable: Wearable) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, NamedTuple
 
 import structlog
@@ -85,6 +85,8 @@ class Reporter:
         lying: Callable[[Wearable], KeptRow],
     ) -> None:
         self.sender = sender
+        self.receiver_zones: Mapping[str, str] = {}
+        """Where the receivers stand that hear for this gateway, by name."""
         self.zone: str | None = None
         """Where this gateway stands: where the wearables that it hears are."""
         self._clock = clock
@@ -138,6 +140,11 @@ class Reporter:
             await self._on_unwritable(event, reason)
         return event
 
+    def _zone(self, wearable: Wearable | None) -> str | None:
+        """Where that was heard."""
+        receiver = "" if wearable is None else wearable.receiver
+        return self.receiver_zones.get(receiver, self.zone)
+
     async def forget(self, standing: str) -> None:
         """A fault that stood is somebody else's to end: no later session shall know it again."""
         await self._outbox.forget_standing(standing)
@@ -159,7 +166,7 @@ class Reporter:
             key=about.key,
             resident=wearable.config.resident if wearable is not None else about.resident,
             device=wearable.device if wearable is not None else about.device,
-            zone=about.zone or self.zone,
+            zone=about.zone or self._zone(wearable),
             fall_id=about.fall_id,
             incident=about.incident,
             by=about.by,

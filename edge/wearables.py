@@ -26,6 +26,10 @@ who walks and to ignore one lucky packet (FIELD)."""
 HEARD_NS: Final = seconds_to_ns(10)
 """An older advert cannot win a room (FIELD, Bermuda)."""
 
+RECEIVER_DB: Final = 6.0
+"""How much better another receiver must hear a wearable to be the one that is told of: readings of
+one place scatter by as much (FIELD: +6 dB to take back)."""
+
 
 class Wearable:
     """One enrolled wearable. Times are monotonic nanoseconds."""
@@ -41,11 +45,13 @@ class Wearable:
         "in_conflict",
         "latest_second",
         "left",
+        "measured_ns",
         "model",
         "not_worn_since_ns",
         "pulse",
         "pulse_ns",
         "raw",
+        "receiver",
         "rejections_ns",
         "row",
         "rssi_dbm",
@@ -87,6 +93,10 @@ class Wearable:
         """How much later its stream is laid into the grid than it was measured: its packets span
         longer than a second stays open."""
         self.rssi_dbm: float | None = None
+        self.receiver = ""
+        """Who hears it so strongly: a proxy by its name, or an adapter of this gateway."""
+        self.measured_ns = NEVER
+        """When that was measured last."""
         self.model: str | None = None
         """What it calls itself, if it is not ours."""
         self.pulse: int | None = None
@@ -98,13 +108,28 @@ class Wearable:
         self.not_worn_since_ns: int | None = None
         self.in_conflict = False
 
-    def hear(self, rssi_dbm: int, arrival_ns: int) -> None:
-        """An advert came: remember when, and how strong."""
-        if self.rssi_dbm is None or arrival_ns - self.heard_ns > HEARD_NS:
+    def hear(self, rssi_dbm: int, arrival_ns: int, receiver: str = "") -> None:
+        """An advert came: remember when, how strong and, if that was a proxy, by whom.
+
+        Strengths at different places are not mixed. What an adapter of this gateway hears counts
+        before what any proxy does: links are made by it.
+        """
+        self.heard_ns = arrival_ns
+        is_old = self.rssi_dbm is None or arrival_ns - self.measured_ns > HEARD_NS
+        if receiver != self.receiver:
+            if not (is_old or receiver == "" or self._is_better(rssi_dbm)):
+                return
+            is_old = True
+        if self.rssi_dbm is None or is_old:
             self.rssi_dbm = float(rssi_dbm)
         else:
             self.rssi_dbm += RSSI_SMOOTHING * (rssi_dbm - self.rssi_dbm)
-        self.heard_ns = arrival_ns
+        self.receiver, self.measured_ns = receiver, arrival_ns
+
+    def _is_better(self, rssi_dbm: int) -> bool:
+        """Whether a proxy with this reading takes over from the proxy that is told of."""
+        assert self.rssi_dbm is not None
+        return self.receiver != "" and rssi_dbm >= self.rssi_dbm + RECEIVER_DB
 
     def speak(self, arrival_ns: int) -> None:
         """Something came over a held link: it is heard, though many do not advertise meanwhile."""

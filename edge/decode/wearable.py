@@ -84,7 +84,7 @@ class WearableDecoder:
             return None
         if data == wearable.raw:
             self._counts[counters.ADVERTS_REPEATED] += 1
-            wearable.hear(heard.rssi_dbm, heard.received_ns)
+            wearable.hear(heard.rssi_dbm, heard.received_ns, heard.receiver)
             return None
         if wearable.config.key is not None and is_own_layout(data):
             owner = self._roster.by_key(data)
@@ -148,7 +148,7 @@ class WearableDecoder:
         before = wearable.advert
         if before is not None and before.boot_counter != advert.boot_counter:
             self._booted(wearable, before.boot_counter, advert.boot_counter, heard.received_ns)
-        wearable.hear(heard.rssi_dbm, heard.received_ns)
+        wearable.hear(heard.rssi_dbm, heard.received_ns, heard.receiver)
         wearable.raw = data
         time = wearable.time
         device_ns = time.unwrap_second(advert.second, heard.received_ns)

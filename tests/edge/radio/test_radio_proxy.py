@@ -9,14 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contract import wire
 from contract.clock import SystemClock, VirtualClock
 from contract.events import EventKind, FaultCause
-from contract.messages import ReceiverConfig
+from contract.messages import Presence, ReceiverConfig
 from contract.protocols import AdapterTrouble, HeardAdvert, LinkLostError, Message
 from contract.units import seconds_to_ns
 from edge.counters import Counts
+from edge.presence import BY_PROXY_DBM
 from edge.radio.mqtt_proxy import MESSAGES_PER_S, MqttProxyRadio, check_filter
 from edge.radio.several import SeveralRadios
+from edge.wearables import Wearable
 from messaging import LocalBus, Mosquitto, MqttBus
 
 OMG = "home/+/BTtoMQTT/#"
@@ -328,6 +331,48 @@ def test_a_candidate_heard_by_a_receiver_alone_is_told_within_its_minute(
             assert not bench.far_end.faults(FaultCause.RADIO_SILENT)
 
     bench.clock.run(main())
+
+
+def test_whoever_can_connect_goes_before_and_the_room_is_the_receivers(
+    bench, make_config, make_advert
+):
+    gateway = heard_by(bench, make_config)
+
+    def told():
+        return wire.decode(gateway.neighbours.message({}), Presence).heard
+
+    async def main():
+        async with bench.running(gateway):
+            bench.broker.publish(TOPIC, said(make_advert(100), rssi=-40))
+            await bench.clock.sleep(1)
+            assert told() == {"wearable-1": BY_PROXY_DBM}
+            sighting = gateway.neighbours.strongest(gateway.roster.by_device["wearable-1"])
+            assert (sighting.zone, sighting.rssi_dbm) == ("lounge", -40)
+            pressed = make_advert(101, button_counter=1, button_pending=True)
+            bench.broker.publish(TOPIC, said(pressed, rssi=-40))
+            await bench.clock.sleep(1)
+            assert bench.far_end.of(EventKind.HELP_REQUESTED)[0].zone == "lounge"
+            bench.radio.hear(WEARABLE, make_advert(102), rssi=-95)
+            await bench.clock.sleep(1)
+            assert told() == {"wearable-1": -95}
+
+    bench.clock.run(main())
+
+
+def test_strengths_at_different_places_are_not_mixed(make_wearable):
+    worn = Wearable(make_wearable(), 0, None)
+
+    def hear(rssi, second, receiver=""):
+        worn.hear(rssi, seconds_to_ns(second), receiver)
+        return worn.receiver, worn.rssi_dbm
+
+    assert hear(-80, 1) == ("", -80)
+    assert hear(-40, 2, "lounge") == ("", -80), "an adapter of ours hears it"
+    assert worn.heard_ns == seconds_to_ns(2)
+    assert hear(-40, 12, "lounge") == ("lounge", -40), "not any more"
+    assert hear(-38, 13, "toilet") == ("lounge", -40)
+    assert hear(-30, 14, "toilet") == ("toilet", -30)
+    assert hear(-90, 15) == ("", -90), "through us it can be connected to"
 
 
 def test_a_pressed_button_reaches_the_far_end_through_a_receiver(bench, make_config, make_advert):

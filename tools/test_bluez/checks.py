@@ -190,7 +190,7 @@ async def pairing(scene: Scene) -> str:
 
 
 async def restart(scene: Scene) -> str:
-    """bluetoothd dies and comes back; the gateway goes on by itself."""
+    """It dies and comes back; the gateway goes on by itself."""
     await scene.daemons.kill_bluetooth()
     scene.witness.rssi_dbm.clear()
     begun_ns = scene.clock.monotonic_ns()

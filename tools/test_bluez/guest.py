@@ -112,7 +112,7 @@ class Daemons:
         libraries = {"LD_LIBRARY_PATH": ":".join(each for each in paths if each)}
         self._bluetooth = await _start(self._bluetoothd, "--nodetach", environment=libraries)
         async with asyncio.timeout(UP_LIMIT_S):
-            while not await self._powered():
+            while not await self._powered():  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(0.2)
 
     async def kill_bluetooth(self) -> None:
@@ -143,7 +143,7 @@ class Daemons:
         """Switch the adapter on; a fresh one of BlueZ 5.66 is off."""
         properties = "org.freedesktop.DBus.Properties"
         adapter = "org.bluez.Adapter1"
-        on = Variant("b", True)  # noqa: FBT003 - D-Bus has no names for arguments
+        on = Variant("b", True)
         try:
             await self.call("/org/bluez/hci0", properties, "Set", adapter, "Powered", on)
         except CheckFailedError:
@@ -244,7 +244,7 @@ def main() -> int:
     with Path(output).open("w", encoding="utf-8") as lines:
         try:
             asyncio.run(run(bluetoothd, libraries, lines))
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - the host must know, whatever it is
             traceback.print_exc()
             lines.write(json.dumps({"error": repr(error)}) + "\n")
             return 1

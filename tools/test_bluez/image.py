@@ -33,6 +33,8 @@ HOST: Final = "host"
 """Mount tag of the host's files."""
 SCRIPT: Final = "/run/test-bluez.sh"
 
+_OVERLAY: Final = "lowerdir=/lower,upperdir=/upper/changes,workdir=/upper/work"
+
 _INIT: Final = f"""#!/bin/busybox sh
 b=/bin/busybox
 $b mount -t proc proc /proc
@@ -44,7 +46,7 @@ done
 $b mount -t 9p -o trans=virtio,version=9p2000.L,ro,cache=loose,msize=262144 {HOST} /lower &&
   $b mount -t tmpfs -o size=50% tmpfs /upper &&
   $b mkdir /upper/changes /upper/work &&
-  $b mount -t overlay -o lowerdir=/lower,upperdir=/upper/changes,workdir=/upper/work overlay /root &&
+  $b mount -t overlay -o {_OVERLAY} overlay /root &&
   for each in proc sys dev; do $b mount --move /$each /root/$each; done &&
   $b mount -t tmpfs tmpfs /root/run &&
   $b cp /script /root{SCRIPT} &&

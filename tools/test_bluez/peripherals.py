@@ -41,7 +41,7 @@ _WRITE: Final = gatt.Characteristic.Properties.WRITE
 _WRITEABLE: Final = gatt.Characteristic.WRITEABLE
 
 
-class Air(LocalLink):  # type: ignore[misc, unused-ignore]  # bumble may be absent
+class Air(LocalLink):  # type: ignore[misc]  # untyped
     """A link layer on which a signal has a strength."""
 
     def __init__(self) -> None:
@@ -67,13 +67,14 @@ class Air(LocalLink):  # type: ignore[misc, unused-ignore]  # bumble may be abse
             )
 
 
-class Adapter(Controller):  # type: ignore[misc, unused-ignore]
+class Adapter(Controller):  # type: ignore[misc]
     """The controller that Linux uses; bumble's own reports everybody at -50 dBm.
 
     It has no extended advertising, as the adapters of a Raspberry Pi 3 and 4 have none.
     """
 
     le_features = _LEGACY
+    pending_le_connection: hci.HCI_LE_Create_Connection_Command | None
 
     def on_advertising_pdu(self, pdu: ll.AdvInd | ll.AdvExtInd) -> None:
         """Report it once, with the strength of its sender."""
@@ -118,7 +119,7 @@ class Adapter(Controller):  # type: ignore[misc, unused-ignore]
         return hci.HCI_StatusReturnParameters(hci.HCI_ErrorCode.SUCCESS)
 
 
-class WearableController(Controller):  # type: ignore[misc, unused-ignore]
+class WearableController(Controller):  # type: ignore[misc]
     """The controller of one wearable: it advertises when the firmware does, also while linked."""
 
     le_features = _LEGACY

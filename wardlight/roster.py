@@ -30,6 +30,8 @@ def enrol(settings: Settings, directory: Directory) -> None:
     )
     for entry in settings.gateways:
         directory.add_gateway(entry.name, zone=entry.zone, resting=entry.resting, floor=entry.floor)
+    for receiver in settings.receivers:
+        directory.add_receiver(receiver.name, zone=receiver.zone)
     for resident in settings.residents:
         directory.add_resident(
             resident.id,

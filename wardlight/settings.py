@@ -24,6 +24,7 @@ from contract.ids import SERVICE_NAMES
 from wardlight.settings_devices import (
     ContactSettings,
     Identifier,
+    ReceiverSettings,
     ResidentSettings,
     SensorSettings,
     Table,
@@ -286,6 +287,7 @@ class Settings(BaseSettings):
     staff: tuple[StaffSettings, ...] = ()
     gateways: tuple[GatewayEntry, ...] = ()
     sensors: tuple[SensorSettings, ...] = ()
+    receivers: tuple[ReceiverSettings, ...] = ()
 
     @classmethod
     def settings_customise_sources(
@@ -382,6 +384,7 @@ _TABLES: Mapping[str, type[BaseModel]] = {
     "staff": StaffSettings,
     "gateways": GatewayEntry,
     "sensors": SensorSettings,
+    "receivers": ReceiverSettings,
 }
 
 
@@ -391,6 +394,7 @@ def _contradictions(settings: Settings) -> Iterator[str]:
         ("residents", [resident.id for resident in settings.residents]),
         ("staff", [person.id for person in settings.staff]),
         ("gateways", [gateway.name for gateway in settings.gateways]),
+        ("receivers", [receiver.name for receiver in settings.receivers]),
     ):
         for repeated in sorted({value for value in ids if ids.count(value) > 1}):
             yield f"{what}: {repeated!r} stands twice"

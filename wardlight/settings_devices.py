@@ -1,4 +1,4 @@
-"""Settings of devices: ``[[residents]]`` with their wearables, and ``[[sensors]]``."""
+"""Settings of devices: ``[[residents]]`` with wearables, ``[[sensors]]``, ``[[receivers]]``."""
 
 from __future__ import annotations
 
@@ -117,6 +117,15 @@ class SensorSettings(Table):
             raise ValueError(
                 f"sensor {self.id!r}: key_file {self.key_file} cannot be read: {reason}"
             ) from error
+
+
+class ReceiverSettings(Table):
+    """``[[receivers]]``: one receiver, which hears where no gateway stands."""
+
+    name: str = Field(
+        pattern=r"^[^/+#\s\x00]{1,64}$", description="its name, as in the topics it publishes on"
+    )
+    zone: Identifier = Field(description="zone in which it hangs")
 
 
 def device_contradictions(

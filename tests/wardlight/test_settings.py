@@ -201,3 +201,23 @@ def test_a_sensors_key_comes_from_its_file_and_is_never_shown(load, tmp_path):
     with pytest.raises(SettingsError) as refusal:
         load(SENSOR + f"key='{key[:-1]}'\n")
     assert key[:-1] not in str(refusal.value)
+
+
+def test_receivers_reach_the_gateways_configuration(load, tmp_path):
+    settings = load(
+        "[home]\nid='demo'\n[[gateways]]\nname='gateway-a'\nzone='z'\n"
+        "[[receivers]]\nname='OMG_lounge'\nzone='lounge'\n"
+    )
+    database = Database(f"sqlite:///{tmp_path / 'records.sqlite'}")
+    database.upgrade()
+    directory = Directory(database, "demo", VirtualClock())
+    enrol(settings, directory)
+    (receiver,) = directory.gateway_config("gateway-a").receivers
+    assert (receiver.name, receiver.zone) == ("OMG_lounge", "lounge")
+    database.close()
+    for text, said in (
+        ("name='a/b'\nzone='z'", "receivers.0.name"),
+        ("name='a'\nzone='z'\n[[receivers]]\nname='a'\nzone='y'", "'a' stands twice"),
+    ):
+        with pytest.raises(SettingsError, match=said):
+            load(f"[[receivers]]\n{text}")

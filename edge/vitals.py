@@ -98,13 +98,16 @@ class Vitals:
     async def tick(self, blocks: Sequence[SummaryBlock]) -> None:
         """Once a second, with the summaries that were closed."""
         now_ns = self._clock.monotonic_ns()
+        wall_us = now_us(self._clock)
         rate_bpm = np.full(self._rows, np.nan, np.float32)
-        worn = np.ones(self._rows, np.bool_)
+        state = self._pipeline.wear.state[: self._rows]
+        worn = (state != Wear.NOT_WORN) & (state != Wear.UNKNOWN)
         for wearable in self._roster:
             rate = self._rate(wearable, now_ns)
             if rate is not None:
                 rate_bpm[wearable.row] = rate
-            worn[wearable.row] = self._may_be_worn(wearable)
+            if _is_off(wearable, wall_us):
+                worn[wearable.row] = False
         deviation_g = np.full(self._rows, np.nan, np.float32)
         if blocks:
             measured = blocks[-1].values[DEVIATION_G]
@@ -130,15 +133,6 @@ class Vitals:
         self._told_ns[wearable.device] = at_ns
         return rate
 
-    def _may_be_worn(self, wearable: Wearable) -> bool:
-        """Whether nothing is known against it: its own word, the watch of its wear, or staff's."""
-        absence, advert = wearable.config.absence, wearable.advert
-        if absence is not None and now_us(self._clock) < absence.until_us:
-            return False
-        if advert is not None and (advert.charging or advert.worn is False):
-            return False
-        return self._pipeline.wear.state[wearable.row] not in (Wear.NOT_WORN, Wear.UNKNOWN)
-
     async def _report(self, detection: Detection) -> None:
         wearable = self._roster.by_row.get(detection.row)
         if wearable is None or self._neighbours.rank(wearable) > 0:
@@ -155,3 +149,11 @@ class Vitals:
             ),
         )
         await self._reporter.emit(detection.kind, about)
+
+
+def _is_off(wearable: Wearable, wall_us: int) -> bool:
+    """Whether staff say that it is off or away, or it says so itself."""
+    absence, advert = wearable.config.absence, wearable.advert
+    if absence is not None and wall_us < absence.until_us:
+        return True
+    return advert is not None and (advert.charging or advert.worn is False)

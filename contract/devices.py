@@ -170,7 +170,8 @@ class DeviceKind(Protocol):
 
     def recognise(self, heard: HeardAdvert) -> str | None:
         """What this is, for a person who enrols devices ("Polar H10"); None if it is not of this
-        kind. Asked only while somebody looks for devices.
+        kind. Asked only while somebody looks for devices; a kind for devices of every maker, which
+        has a true attribute ``is_general``, after all others.
         """
         ...
 

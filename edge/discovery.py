@@ -29,7 +29,7 @@ from edge.counters import Counts
 from edge.decode import Registry
 from edge.decode.wearable import is_own_layout
 from edge.reporter import Sender
-from edge.wearables import OWN_KIND, RSSI_SMOOTHING, Roster, rolls
+from edge.wearables import HEARD_NS, OWN_KIND, RSSI_SMOOTHING, Roster, rolls
 
 _log = structlog.get_logger(__name__)
 
@@ -97,7 +97,9 @@ class Discovery:
         left_s = min((command.expires_at_us - now_us(self._clock)) / US_PER_S, LONGEST_S)
         until_ns = self._clock.monotonic_ns() + seconds_to_ns(left_s)
         if not self._asking:
-            self._kinds = self._registry.usable()
+            # Who takes devices of every maker is asked last: they may have a kind of their own.
+            usable = self._registry.usable()
+            self._kinds = sorted(usable, key=lambda kind: getattr(kind, "is_general", False))
         elif len(self._asking) >= MOST_ASKING:
             del self._asking[next(iter(self._asking))]
         self._asking[command.id] = until_ns
@@ -158,11 +160,12 @@ class Discovery:
         """What has been found so far, the strongest first."""
         names = self._names()
         strongest = sorted(self._found.items(), key=lambda item: -item[1].rssi_dbm)[:MOST_SAID]
+        linked = self._linked(names)
         devices = [
             DiscoveredDevice(
                 address=found.heard.address,
                 kind=found.kind,
-                model=found.model,
+                model=self._model(names.get(name)) or found.model,
                 rssi_dbm=round(found.rssi_dbm),
                 adverts=found.adverts,
                 identity=_identity(found),
@@ -171,6 +174,7 @@ class Discovery:
             )
             for name, found in strongest
         ]
+        devices = sorted([*devices, *linked], key=lambda each: -each.rssi_dbm)[:MOST_SAID]
         return Discovered(
             schema=MESSAGE_SCHEMA,
             gateway=self._sender.gateway,
@@ -178,6 +182,30 @@ class Discovery:
             at_us=max(now_us(self._clock), 0),
             devices=devices,
         )
+
+    def _model(self, device: str | None) -> str | None:
+        """What another maker's enrolled wearable has called itself over a link."""
+        wearable = self._roster.by_device.get(device or "")
+        return None if wearable is None else wearable.model
+
+    def _linked(self, names: dict[str, str]) -> list[DiscoveredDevice]:
+        """Enrolled wearables of other makers that are heard over a link: those do not advertise."""
+        now_ns = self._clock.monotonic_ns()
+        return [
+            DiscoveredDevice(
+                address=address,
+                kind=wearable.config.kind,
+                model=wearable.model,
+                rssi_dbm=round(wearable.rssi_dbm or 0),
+                adverts=0,
+                device=device,
+            )
+            for address, device in names.items()
+            if address not in self._found
+            and (wearable := self._roster.by_device.get(device)) is not None
+            and wearable.model is not None
+            and wearable.heard_within(HEARD_NS, now_ns)
+        ]
 
     def _names(self) -> dict[str, str]:
         """Enrolled devices whose address does not change."""

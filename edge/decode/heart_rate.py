@@ -107,6 +107,7 @@ class HeartRateKind:
     """Everything that has the Heart Rate service and no decoder of its own."""
 
     name: str = "heart_rate"
+    is_general: bool = True
 
     def recognise(self, heard: HeardAdvert) -> str | None:
         if not offers(heard, HEART_RATE_SERVICE):

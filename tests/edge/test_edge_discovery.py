@@ -93,10 +93,12 @@ def scene(bench, make_config, make_wearable):
             topic = topics.build("demo", "gateway-a", topics.COMMAND)
             bench.broker.publish(topic, wire.encode(command))
 
-        async def hear(self, address: str, name: str = "", rssi: int = -60, data=None) -> None:
+        async def hear(
+            self, address: str, name: str = "", rssi: int = -60, data=None, services=()
+        ) -> None:
             manufacturer = {} if data is None else {COMPANY_ID: data}
             heard = HeardAdvert(
-                address, rssi, manufacturer, {}, self.clock.monotonic_ns(), name, (), "porch"
+                address, rssi, manufacturer, {}, self.clock.monotonic_ns(), name, services, "porch"
             )
             self.radio._waiting.append([heard])
             self.radio._changed.set()
@@ -276,3 +278,39 @@ def test_a_crowd_is_bounded_and_the_strongest_are_shown(scene):
     devices = scene(play).said[-1].devices
     assert len(devices) == MOST_SAID
     assert min(each.rssi_dbm for each in devices) >= -35
+
+
+def test_who_takes_devices_of_every_maker_is_asked_last(scene):
+    """An H10 has the Heart Rate service as any strap has."""
+
+    async def play(stage):
+        polar, any_strap = (
+            EntryPoint(name, f"edge.decode.{name}:KIND", GROUP).load()
+            for name in ("polar", "heart_rate")
+        )
+        stage.kinds(any_strap, polar)
+        stage.ask()
+        await stage.clock.sleep(0.5)
+        for number, name in ((1, "Polar H10 12345678"), (2, "Chest 9")):
+            await stage.hear(f"A0:9E:1A:00:00:{number:02X}", name, services=("180d",))
+        await stage.clock.sleep(2)
+        found = {each.address[-1]: (each.kind, each.model) for each in stage.said[-1].devices}
+        assert found == {"1": ("polar", "Polar H10 12345678"), "2": ("heart_rate", "Chest 9")}
+
+    scene(play)
+
+
+def test_an_enrolled_wearable_that_is_linked_and_silent_is_listed_by_its_own_words(scene):
+    async def play(stage):
+        strap = stage.gateway.roster.by_device["strap"]
+        strap.model, strap.rssi_dbm = "Example HR-1 1.0.0", -61.0
+        strap.speak(stage.clock.monotonic_ns())
+        stage.ask()
+        await stage.clock.sleep(2)
+        (found,) = stage.said[-1].devices
+        assert (found.device, found.kind, found.model) == ("strap", "bell", "Example HR-1 1.0.0")
+        assert (found.rssi_dbm, found.adverts) == (-61, 0)
+        await stage.clock.sleep(20)
+        assert stage.said[-1].devices == []
+
+    scene(play)

@@ -246,13 +246,12 @@ def _enrolled(settings: Settings) -> list[WearableConfig]:
         WearableConfig(
             device=resident.device,
             address=resident.address,
-            identity=resident.identity,
+            identity=resident.identity or 0,
+            kind=resident.kind,
             resident=resident.id,
             placement=resident.placement,
             streaming=resident.streaming,
         )
         for resident in settings.residents
-        if resident.device is not None
-        and resident.address is not None
-        and resident.identity is not None
+        if resident.device is not None and resident.address is not None
     ]

@@ -44,10 +44,10 @@ from wardlight.running import Parts, RunningHome, background, running_home
 from wardlight.settings import (
     GatewayEntry,
     HomeSettings,
-    ResidentSettings,
     Settings,
     StaffSettings,
 )
+from wardlight.settings_devices import ResidentSettings
 
 HOURS: Final = 12.0
 """Some seven CPU minutes, 36 s for each hour of sixty residents; 24 hours (HOURS=24) take

@@ -21,7 +21,7 @@ from edge.waiting import WaitedTooLongError
 from edge.wearables import HEARD_NS
 
 CONNECT_LIMIT_S: Final = 14.0
-"""Below the limit of those who wait for a link (`edge.calls.CONNECT_LIMIT_S`), so that they are
+"""Below the limit of those who wait for a link (`edge.links.CONNECT_LIMIT_S`), so that they are
 told our reason. A wearable in reach is connected within two seconds; one attempt of BlueZ takes up
 to ten; after ``le-connection-abort-by-local`` bleak waits for a disconnection that may not come."""
 

@@ -7,9 +7,15 @@ import asyncio
 import pytest
 
 from contract.protocols import LinkLostError
+from edge import links
 from edge.radio.bluez_adapter import MAX_LINKS
+from edge.radio.bluez_connect import CONNECT_LIMIT_S, TEARDOWN_S, TURN_S
 
 ADVERT = ({0xFFFF: b"\x01echo"}, {"0000fcd2-0000-1000-8000-00805f9b34fb": b"\x44"}, "Echo")
+
+
+def test_the_limits_fit_each_other():
+    assert TURN_S + TEARDOWN_S < CONNECT_LIMIT_S < links.CONNECT_LIMIT_S
 
 
 @pytest.mark.parametrize("scan", ["auto", "passive", "active"])

@@ -165,7 +165,7 @@ def _choose(address: str, adapters: Mapping[str, Adapter], now_ns: int) -> tuple
         and now_ns - sighting.heard_ns <= SIGHTING_NS
     ]
     if not hearing:
-        raise LinkLostError(f"{address} has not been heard for {SIGHTING_NS // 1_000_000_000} s")
+        raise LinkLostError(f"{address} is not heard at the moment")
     free = [each for each in hearing if each[0].free_links > 0]
     if not free:
         names = ", ".join(sorted(adapter.name for adapter, _ in hearing))

@@ -11,22 +11,28 @@ import json
 import os
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
+from contract import topics, wire
 from contract.clock import SystemClock
+from contract.events import Event, EventKind
+from contract.protocols import Message
 from contract.screen import WINDOW_BEFORE_S
 from contract.units import US_PER_S, ns_to_seconds
 from firmware_sim.bluez.control import tell
 from firmware_sim.homes import many
+from firmware_sim.room_sensors import SensorKind
+from messaging import MqttBus
 from messaging.mosquitto import Mosquitto
 from wardlight.air_home import control_of, settings_file
 from wardlight.bench_air_flow import bench_flow
 from wardlight.bench_load import Watched, service
+from wardlight.running import background
 
 Row = dict[str, Any]
 
@@ -48,6 +54,13 @@ CPU_BAR_PERCENT: Final = 5.0
 MEMORY_BAR_MB: Final = 160.0
 """Home Assistant idles at 178 to 281 MB on such a box (PLATFORM)."""
 WINDOW_BAR_S: Final = 3.0
+
+PRESSES: Final = 20
+"""By turns of a wearable's button and of a call point."""
+BETWEEN_PRESSES_S: Final = 4.37
+"""No multiple of an advertising interval: presses meet it at any moment."""
+PRESS_BAR_S: Final = 1.0
+"""For nine in ten: the simulated air loses one advert in fifty, and with it all of that second."""
 
 GATEWAY: Final = "gateway-a"
 PATIENCE_S: Final = 60.0
@@ -159,6 +172,46 @@ async def _windows(home: _Home) -> list[Row]:
     ]
 
 
+class _Helps:
+    """Notes when the broker has each call for help."""
+
+    def __init__(self) -> None:
+        self.at_ns: list[int] = []
+
+    async def hear(self, messages: Sequence[Message]) -> None:
+        """Take what comes of it."""
+        for message in messages:
+            if wire.decode(message.payload, Event).kind is EventKind.HELP_REQUESTED:
+                self.at_ns.append(CLOCK.monotonic_ns())
+
+
+async def _presses(home: _Home, url: str) -> list[Row]:
+    """Buttons and call points, until the broker has the call for help."""
+    plan = many(WEARABLES, sensors=SENSORS)
+    points = [s.config.device for s in plan.sensors if s.kind is SensorKind.CALL_POINT]
+    # Beside the gateway: what the air loses of those far away is the simulation's own.
+    near = sorted(plan.wearables, key=lambda w: plan.distance_m(w.zone, plan.gateways[0].zone))
+    residents = [wearable.resident for wearable in near]
+    helps, waited = _Helps(), []
+    bus = MqttBus(url, "presses", CLOCK)
+    topic_filter = topics.event_topic(plan.home, topics.ANY, topics.ANY)
+    async with background(bus.run([topic_filter], helps.hear)):
+        await CLOCK.sleep(BETWEEN_PRESSES_S)
+        for number in range(PRESSES):
+            names = points if number % 2 else residents
+            known, pressed_ns = len(helps.at_ns), CLOCK.monotonic_ns()
+            await home.ask(f"press {names[number // 2 % len(names)]}")
+            await CLOCK.sleep(BETWEEN_PRESSES_S)
+            if len(helps.at_ns) > known:
+                waited.append(ns_to_seconds(helps.at_ns[known] - pressed_ns))
+    p50, p90 = np.percentile(waited, (50, 90)) if waited else (float("nan"), float("nan"))
+    return [
+        _row("press to help_requested at the broker, p50", float(p50), "s", f"{PRESSES} presses"),
+        _row("press to help_requested at the broker, p90", float(p90), "s", "bar", PRESS_BAR_S),
+        _row("presses told", len(waited), f"of {PRESSES}", f"{PRESSES} presses"),
+    ]
+
+
 def _on_grid_s(home: _Home) -> list[float]:
     """Seconds from each impact to the moment when all motion up to it was on the grid."""
     wearables = {w.resident: w.address for w in many(WEARABLES).wearables}
@@ -203,7 +256,11 @@ async def _run(folder: Path) -> list[Row]:
     await mosquitto.start()
     try:
         with _home(folder, mosquitto.url) as home:
-            return [*await _quiet(home), *await _windows(home)]
+            return [
+                *await _quiet(home),
+                *await _presses(home, mosquitto.url),
+                *await _windows(home),
+            ]
     finally:
         mosquitto.stop()
 

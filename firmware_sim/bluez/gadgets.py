@@ -165,15 +165,35 @@ class Gadgets:
 
     async def adverts(self) -> AsyncIterator[Sequence[HeardAdvert]]:
         while True:
+            self._changed.clear()
             if not self._due:
-                self._changed.clear()
                 await self._changed.wait()
             wait_ns = self._due[0][0] - self._clock.monotonic_ns()
             if wait_ns > 0:
-                await self._clock.sleep(ns_to_seconds(wait_ns))
+                await self._sleep(ns_to_seconds(wait_ns))
             batch = self._said(self._clock.monotonic_ns())
             if batch:
                 yield batch
+
+    async def _sleep(self, seconds: float) -> None:
+        """Sleep, until somebody has something to say before that."""
+        waiting = [
+            asyncio.ensure_future(self._clock.sleep(seconds)),
+            asyncio.ensure_future(self._changed.wait()),
+        ]
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in waiting:
+                one.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+
+    def hurry(self, address: str) -> None:
+        """Let a gadget advertise now: it has news that do not wait for its interval."""
+        now_ns = self._clock.monotonic_ns()
+        self._due = [(now_ns if each == address else at_ns, each) for at_ns, each in self._due]
+        heapq.heapify(self._due)
+        self._changed.set()
 
     def _said(self, now_ns: int) -> list[HeardAdvert]:
         said = []

@@ -20,6 +20,9 @@ from firmware_sim.wearable import Central
 
 STALE_S: Final = 1.2
 """A wearable has something new each second; what is older was lost on the way, or it is silent."""
+OUT_OF_TURN_S: Final = 0.9
+"""What comes sooner after the last does not wait for the advertising interval: a press is
+advertised at once (docs/wearable-profile.md)."""
 
 
 class _Repeated:
@@ -32,6 +35,10 @@ class _Repeated:
         self.interval_s = interval_s
         self._stands = stands
         self.hear(heard)
+
+    def is_out_of_turn(self, heard: HeardAdvert) -> bool:
+        """Whether it says this before its second is over: a button was pressed."""
+        return heard.received_ns - self._at_ns < OUT_OF_TURN_S * NS_PER_S
 
     def hear(self, heard: HeardAdvert) -> None:
         self.rssi_dbm = float(heard.rssi_dbm)
@@ -66,7 +73,8 @@ class _Repeated:
 class Repeating:
     """Another's air, each of whose devices advertises at an interval; implements `OnAir`.
 
-    What is new waits for the next advertising event of its device, as it does in one.
+    What is new waits for the next advertising event of its device, as it does in one; but what
+    comes out of turn does not, as a press.
 
     Parameters
     ----------
@@ -116,7 +124,10 @@ class Repeating:
             for heard in batch:
                 device = self._devices.get(heard.address)
                 if device is not None:
+                    is_urgent = device.is_out_of_turn(heard)
                     device.hear(heard)
+                    if is_urgent:
+                        self._gadgets.hurry(heard.address)
                 else:
                     device = self._devices[heard.address] = _Repeated(heard, self._interval_s)
                     self._gadgets.add(device)

@@ -61,6 +61,32 @@ def test_each_device_says_everything_about_twice_in_its_own_moments():
     assert len({advert.rssi_dbm for _, advert in heard}) > 5, "people move"
 
 
+def test_what_comes_out_of_turn_waits_for_nothing():
+    clock = VirtualClock()
+    heard: list[tuple[int, bytes]] = []
+
+    class Pressed(EachSecond):
+        async def adverts(self):
+            for data in (b"quiet", b"pressed"):
+                yield [HeardAdvert(DEVICES[0], -60, {1: data}, {}, clock.monotonic_ns())]
+                await clock.sleep(0.61)
+            await asyncio.Event().wait()
+
+    async def main():
+        async def listen():
+            async for batch in Repeating(Pressed(clock), clock).adverts():
+                heard.extend((clock.monotonic_ns(), a.manufacturer_data[1]) for a in batch)
+
+        listening = asyncio.create_task(listen())
+        await clock.sleep(3.0)
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
+
+    clock.run(main())
+    first_ns = next(at_ns for at_ns, data in heard if data == b"pressed")
+    assert 610_000_000 <= first_ns < 615_000_000
+
+
 def test_who_falls_silent_is_silent_after_a_second():
     last_ns = max(at_ns for at_ns, _ in hear())
     assert (SECONDS - 1) * 1e9 < last_ns < (SECONDS + 0.5) * 1e9

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal
 
 import structlog
 from bleak import BleakScanner
@@ -66,14 +66,19 @@ class ScanFailedError(RuntimeError):
     """The scan could not be begun; the reason is the message."""
 
 
-class Sighting(NamedTuple):
-    """When and how well an adapter heard a device."""
+class Sighting:
+    """When and how well an adapter heard a device; kept up to date in its place, for it is done
+    with each advert of anybody.
+    """
 
-    rssi_dbm: float
-    """Smoothed over the adverts of the last seconds."""
-    heard_ns: int
-    device: BLEDevice
-    """What bleak connects it by."""
+    __slots__ = ("device", "heard_ns", "rssi_dbm")
+
+    def __init__(self, rssi_dbm: float, heard_ns: int, device: BLEDevice) -> None:
+        self.rssi_dbm = rssi_dbm
+        """Smoothed over the adverts of the last seconds."""
+        self.heard_ns = heard_ns
+        self.device = device
+        """What bleak connects it by."""
 
 
 class Scan:
@@ -199,12 +204,15 @@ class Scan:
         now_ns = self._clock.monotonic_ns()
         self.heard += 1
         self.heard_ns = now_ns
-        before = self.sightings.get(address)
-        if before is None or now_ns - before.heard_ns > HEARD_NS:
-            mean = float(rssi)
+        seen = self.sightings.get(address)
+        if seen is None:
+            self.sightings[address] = Sighting(float(rssi), now_ns, device)
         else:
-            mean = before.rssi_dbm + RSSI_SMOOTHING * (rssi - before.rssi_dbm)
-        self.sightings[address] = Sighting(mean, now_ns, device)
+            if now_ns - seen.heard_ns > HEARD_NS:
+                seen.rssi_dbm = float(rssi)
+            else:
+                seen.rssi_dbm += RSSI_SMOOTHING * (rssi - seen.rssi_dbm)
+            seen.heard_ns, seen.device = now_ns, device
         self._backlog.put(
             HeardAdvert(
                 address,

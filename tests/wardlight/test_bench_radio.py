@@ -19,7 +19,7 @@ def small(monkeypatch):
 
 def test_each_row_has_its_figure(small):
     rows = bench_radio.bench_radio()
-    assert len({row["name"] for row in rows}) == len(rows) == 6
+    assert len({row["name"] for row in rows}) == len(rows) == 7
     assert all(row["value"] > 0 for row in rows)
 
 

@@ -106,6 +106,18 @@ def with_sensors(plan: HomePlan, count: int) -> HomePlan:
     return replace(plan, sensors=plan.sensors + hung)
 
 
+def with_keys(plan: HomePlan) -> HomePlan:
+    """The same home, of whose wearables identity and address roll: each has a key, made of its
+    name, and for a simulation only.
+    """
+    rolling = (replace(each, key=_key(plan, each.device), identity=0) for each in plan.wearables)
+    return replace(plan, wearables=tuple(rolling))
+
+
+def _key(plan: HomePlan, device: str) -> str:
+    return hashlib.sha256(f"{plan.home}/{device}".encode()).hexdigest()[:32]
+
+
 def _sensor(plan: HomePlan, number: int) -> SensorPlan:
     kind = _KINDS[number % len(_KINDS)]
     if number % CALL_POINT_EVERY == CALL_POINT_EVERY - 1:
@@ -119,7 +131,7 @@ def _sensor(plan: HomePlan, number: int) -> SensorPlan:
             device=device,
             address=":".join(address[at : at + 2] for at in range(0, 12, 2)),
             zone=plan.zones[number % len(plan.zones)].zone,
-            key=hashlib.sha256(f"{plan.home}/{device}".encode()).hexdigest()[:32],
+            key=_key(plan, device),
         ),
     )
 

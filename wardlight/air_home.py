@@ -117,12 +117,15 @@ def _sensor(each: SensorSettings) -> SensorPlan:
 
 
 def _wearable(resident: ResidentSettings) -> WearablePlan | None:
-    if resident.device is None or resident.address is None or resident.identity is None:
+    if resident.device is None or resident.address is None:
+        return None
+    if resident.identity is None and resident.key is None:
         return None
     return WearablePlan(
         device=resident.device,
         address=resident.address,
-        identity=resident.identity,
+        identity=resident.identity or 0,
+        key=resident.key,
         resident=resident.id,
         bed=resident.bed,
         zone=resident.zone,
@@ -163,12 +166,18 @@ def settings_file(plan: HomePlan, gateway: str) -> str:
             f"floor = {json.dumps(wearable.bed.split(' ')[0])}",
             f"device = {json.dumps(wearable.device)}",
             f"address = {json.dumps(wearable.address)}",
-            f"identity = {wearable.identity}",
+            _known_by(wearable),
             f"streaming = {json.dumps(wearable.streaming)}",
         ]
     for sensor in plan.sensors:
         lines += _sensor_lines(sensor.config)
     return "\n".join(lines) + "\n"
+
+
+def _known_by(wearable: WearablePlan) -> str:
+    if wearable.key is not None:
+        return f"key = {json.dumps(wearable.key)}"
+    return f"identity = {wearable.identity}"
 
 
 def _sensor_lines(config: SensorConfig) -> list[str]:

@@ -35,6 +35,9 @@ def air(
         int | None, typer.Option(min=1, help="A home of so many residents instead.")
     ] = None,
     sensors: Annotated[int, typer.Option(min=0, max=1000, help="So many more room sensors.")] = 0,
+    rolling: Annotated[
+        bool, typer.Option("--rolling", help="Give each wearable a key: its identity rolls.")
+    ] = False,
     gateway: Annotated[
         str | None, typer.Option(help="Which gateway this machine is; default the first.")
     ] = None,
@@ -68,6 +71,10 @@ def air(
     if context.invoked_subcommand is not None:
         return
     plan = _plan(home, wearables, sensors, log)
+    if rolling:
+        from firmware_sim.homes import with_keys
+
+        plan = with_keys(plan)
     name = _gateway(plan, gateway)
     recording = _recording(data, trial)
     if resident is not None and resident not in {w.resident for w in plan.wearables}:

@@ -13,9 +13,10 @@ import pytest
 from typer.testing import CliRunner
 
 from contract.clock import SystemClock, within
+from edge.configuration import check_config
 from firmware_sim import demo_home
 from firmware_sim.bluez.control import tell
-from firmware_sim.homes import MOST_WEARABLES, many, with_sensors
+from firmware_sim.homes import MOST_WEARABLES, many, with_keys, with_sensors
 from wardlight.air_home import (
     AirOptions,
     NoSuchHomeError,
@@ -29,7 +30,7 @@ from wardlight.settings import Settings, load_settings
 
 
 def test_a_home_that_is_written_is_the_home_that_is_read(tmp_path):
-    for plan in (demo_home(sensors=True), many(60, sensors=40)):
+    for plan in (demo_home(sensors=True), many(60, sensors=40), with_keys(many(7))):
         path = tmp_path / "home.toml"
         path.write_text(settings_file(plan, plan.gateways[0].name), "utf-8")
         settings = load_settings(path)
@@ -42,6 +43,14 @@ def test_a_home_that_is_written_is_the_home_that_is_read(tmp_path):
             (g.name, g.zone) for g in plan.gateways
         ]
         assert again.route(plan.wearables[0].zone, plan.wearables[-1].zone)
+
+
+def test_each_wearable_of_a_home_that_rolls_has_a_key_of_its_own():
+    plan = with_keys(many(60))
+    assert len({each.key for each in plan.wearables}) == 60
+    assert {each.identity for each in plan.wearables} == {0}
+    assert with_keys(many(60)) == plan
+    check_config(plan.gateway_config("gateway-a"), plan.home)
 
 
 def test_a_home_in_which_nobody_wears_anything_is_refused():

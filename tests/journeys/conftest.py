@@ -153,6 +153,7 @@ def real_scene(
         journey: Callable[[Scene], Awaitable[None]],
         resident: str = "resident-3",
         radios_of: RadiosOf = simulated_radios,
+        sensors: bool = False,
     ) -> None:
         async def main() -> None:
             clock = ScaledClock(FAST)
@@ -164,7 +165,13 @@ def real_scene(
 
             try:
                 async with _scene(
-                    tmp_path, clock, bus, mosquitto, resident, radios_of=radios_of
+                    tmp_path,
+                    clock,
+                    bus,
+                    mosquitto,
+                    resident,
+                    radios_of=radios_of,
+                    sensors=sensors,
                 ) as scene:
                     await journey(scene)
             finally:

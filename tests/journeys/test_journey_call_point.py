@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import httpx
+
 from contract.devices import Quantity
 from contract.events import EventKind, FaultCause
 from contract.units import US_PER_S
+from dashboards.web import create_app, serve
 
 WARM_UP_S = 5.0
 
@@ -57,7 +60,7 @@ def test_what_rooms_say_reaches_the_store(virtual_scene):
         scene.simulation.sensor("door-1").set(Quantity.OPENING, 1.0)
         await scene.clock.sleep(30.0)
         scene.simulation.sensor("door-1").set(Quantity.OPENING, 0.0)
-        await scene.clock.sleep(200.0)
+        await scene.clock.sleep(90.0)
         reader = scene.home.reader()
         now_us = scene.clock.now_ns() // 1000
         latest = {each.point.device: each.point for each in reader.latest_readings(now_us)}
@@ -83,3 +86,21 @@ def test_a_sensor_that_is_imitated_calls_nobody(virtual_scene):
         assert causes == [FaultCause.ADVERT_UNENCRYPTED]
 
     virtual_scene(journey, sensors=True)
+
+
+def test_the_board_says_which_call_point_and_where(real_scene):
+    async def journey(scene):
+        app = create_app(scene.home.desk, scene.clock, home_name="Test home")
+        web = await serve(app, "127.0.0.1", 0)
+        try:
+            await scene.clock.sleep(WARM_UP_S)
+            scene.simulation.press_call_point("call-point-1")
+            await scene.until(lambda: open_alerts(scene), 60, "the call for help")
+            async with httpx.AsyncClient(base_url=web.url) as browser:
+                board = (await browser.get("/")).text
+            for words in ("Asks for help", "Call point: Call point 1", "Corridor"):
+                assert words in board
+        finally:
+            await web.stop()
+
+    real_scene(journey, sensors=True)

@@ -8,6 +8,7 @@ from typing import Final
 from contract.events import EventKind, Evidence
 from contract.messages import SensorConfig
 from contract.units import NS_PER_S, US_PER_S, seconds_to_ns
+from edge.counters import Counts
 from edge.outbox import EventOutbox
 from edge.outbox_rows import Counter
 from edge.reporter import About, Reporter
@@ -15,6 +16,8 @@ from edge.sensors import Press
 from edge.timebase import SessionTime
 
 PRESS: Final = "press"
+PRESSES_HELD_BACK: Final = "presses_held_back"
+"""Counted."""
 CALL_POINT_DETECTOR: Final = "call_point/1"
 
 REPEATED_AFTER_RESTART_NS: Final = seconds_to_ns(30)
@@ -24,6 +27,12 @@ seconds); later it is another press, and a press told twice is better than one n
 
 KEY_SPAN_US: Final = 60 * US_PER_S
 """For the same reason such a number names a press for a minute only, between gateways, too."""
+
+PRESSES_AT_ONCE: Final = 10
+PRESS_EVERY_NS: Final = seconds_to_ns(10)
+"""Of one call point so many are told at once, and then one in so long: a button that is stuck or
+held sends several packets a second, for hours. Whoever presses in fear does so a few times, an
+alarm stands by then, and the next press after it is told ten seconds later at most."""
 
 _DOUBTFUL: Final = " This may be a copy of an earlier message: the sensor's fault says why."
 
@@ -40,25 +49,37 @@ class CallPoints:
     """
 
     def __init__(
-        self, *, outbox: EventOutbox, reporter: Reporter, time: SessionTime, boot: str
+        self,
+        *,
+        outbox: EventOutbox,
+        reporter: Reporter,
+        time: SessionTime,
+        boot: str,
+        counts: Counts,
     ) -> None:
         self._outbox = outbox
         self._reporter = reporter
         self._time = time
         self._boot = boot
+        self._counts = counts
         self._told: set[Counter] = set()
         """What an earlier session told."""
+        self._used_ns: dict[str, int] = {}
+        """Until when the presses told of each would have used up its share, one after the other."""
 
     def load(self) -> None:
         """Take over what an earlier session told; the outbox has been opened."""
         self._told = {each for each in self._outbox.results if each.what.startswith(PRESS)}
 
-    async def tell(self, press: Press) -> None:
-        """Report a press, unless an earlier session did."""
+    async def tell(self, press: Press) -> bool:
+        """Report a press, unless an earlier session did, or there are too many; whether it was."""
         sensor, value, at_ns = press.sensor, press.value, press.at_ns
         counter = self._counter(press)
         if counter is not None and self._was_told(counter, has_key=bool(sensor.config.key)):
-            return
+            return False
+        if self._are_too_many(sensor.device, at_ns):
+            self._counts[PRESSES_HELD_BACK] += 1
+            return False
         config = sensor.config
         about = About(
             key=self._key(press),
@@ -75,6 +96,14 @@ class CallPoints:
         if counter is not None:
             # Only the latest can still be repeated.
             await self._outbox.forget_results(config.device, PRESS, but=counter)
+        return True
+
+    def _are_too_many(self, device: str, at_ns: int) -> bool:
+        used_ns = max(self._used_ns.get(device, at_ns), at_ns)
+        if used_ns - at_ns > (PRESSES_AT_ONCE - 1) * PRESS_EVERY_NS:
+            return True
+        self._used_ns[device] = used_ns + PRESS_EVERY_NS
+        return False
 
     def _counter(self, press: Press) -> Counter | None:
         """What the outbox knows the press by; None where one cannot be told from the next."""

@@ -63,7 +63,9 @@ class SensorKeeper:
         self._neighbours = neighbours
         self._counts = counts
         self._memory = SensorMemory(folder)
-        self._call_points = CallPoints(outbox=outbox, reporter=reporter, time=time, boot=boot)
+        self._call_points = CallPoints(
+            outbox=outbox, reporter=reporter, time=time, boot=boot, counts=counts
+        )
         self._sensor_faults = SensorFaults(
             board=self.board,
             faults=faults,
@@ -120,8 +122,8 @@ class SensorKeeper:
 
     async def _tell(self) -> None:
         for press in self.board.take_presses():
-            await self._call_points.tell(press)
-            self.telemetry.press(press)
+            if await self._call_points.tell(press):
+                self.telemetry.press(press)
         for refusal in self.board.take_refusals():
             await self._sensor_faults.refuse(refusal)
 

@@ -91,6 +91,29 @@ def test_a_pressed_call_point_is_an_alarm_within_a_second(bench, make_home):
     bench.clock.run(main())
 
 
+def test_a_stuck_button_calls_again_and_again_and_floods_nobody(bench, make_home):
+    config = sensor_config()
+    point = RoomSensor(SensorKind.CALL_POINT, config)
+
+    async def main():
+        gateway = bench.gateway(config=make_home(config))
+        async with bench.running(gateway):
+            for _ in range(40):  # some panic
+                say(bench, point, point.packet([(Quantity.PRESS, 1.0)]), times=1)
+                await bench.clock.sleep(10.0)
+            assert len(bench.far_end.of(EventKind.HELP_REQUESTED)) == 40
+            await bench.clock.sleep(20.0)
+            for _ in range(300):
+                say(bench, point, point.packet([(Quantity.PRESS, 4.0)]), times=1)
+                await bench.clock.sleep(1.0)
+            told = len(bench.far_end.of(EventKind.HELP_REQUESTED)) - 40
+            assert told in {39, 40}
+            assert gateway.counts["presses_held_back"] == 300 - told
+            assert not gateway.outbox.pending
+
+    bench.clock.run(main())
+
+
 def test_the_call_point_beside_a_bed_names_its_resident(bench, make_home):
     config = sensor_config(resident="resident-1", bed="2/F 211-A", zone="room-211")
     point = RoomSensor(SensorKind.CALL_POINT, config)
@@ -344,14 +367,29 @@ def test_a_sensor_may_be_silent_by_what_it_says_and_then_by_its_habit(bursts, sa
     assert habit_of(*bursts).limit_ns(said) == pytest.approx(expected_ns, rel=0.2)
 
 
-def test_what_a_neighbour_hears_is_not_missed_and_the_lead_alone_says_so(bench, make_home):
+def test_the_lead_alone_says_that_a_sensor_is_not_heard(bench, make_home):
     config = sensor_config()
 
     async def main():
         async with bench.running(bench.gateway(config=make_home(config), priority=200)):
-            for second in range(2 * HOUR_S):
-                await tell_neighbour(bench, {"sensor-1": -70.0} if second < 60 else {}, second + 1)
-                await bench.clock.sleep(1.0)
+            for sequence in range(920):  # gateway-b leads
+                await tell_neighbour(bench, {}, sequence + 1)
+                await bench.clock.sleep(4.0)
+            assert bench.far_end.faults(FaultCause.SENSOR_NOT_HEARD) == []
+            await bench.clock.sleep(20.0)
+            assert len(bench.far_end.faults(FaultCause.SENSOR_NOT_HEARD)) == 1
+
+    bench.clock.run(main())
+
+
+def test_what_a_neighbour_hears_is_not_missed(bench, make_home):
+    config = sensor_config()
+
+    async def main():
+        async with bench.running(bench.gateway(config=make_home(config))):
+            for minute in range(65):
+                await tell_neighbour(bench, {"sensor-1": -70.0} if minute % 20 == 0 else {}, minute)
+                await bench.clock.sleep(MINUTE_S)
             assert bench.far_end.faults(FaultCause.SENSOR_NOT_HEARD) == []
 
     bench.clock.run(main())

@@ -18,7 +18,7 @@ from edge.outbox import EventOutbox
 from edge.outbox_rows import Counter
 from edge.reporter import About, Reporter
 from edge.timekeeping import TimeSetter
-from edge.wearables import Wearable
+from edge.wearables import OWN_KIND, Wearable
 
 _log = structlog.get_logger(__name__)
 
@@ -96,6 +96,9 @@ class ButtonKeeper:
 
 async def vibrate(pool: LinkPool, wearable: Wearable, pattern: VibratePattern) -> bool:
     """Let the wearer feel something; best effort, whether it worked."""
+    if wearable.config.kind != OWN_KIND:
+        # Another maker's does not know our commands, and its link is needed for what it says.
+        return False
     try:
         await pool.write(wearable, Operation.VIBRATE, pattern)
     except LinkLostError as error:

@@ -10,8 +10,10 @@ import pytest
 
 from contract.clock import Clock, VirtualClock
 from contract.events import EventKind, FaultCause
+from contract.gatt import VibratePattern
 from contract.messages import WearableConfig
 from contract.protocols import AdapterTrouble
+from edge.buttons import vibrate
 from firmware_sim.bluez.gadgets import Advert, Beacon, GadgetLink, Gadgets
 from firmware_sim.pinetime import PineTime
 from firmware_sim.polar import PolarSensor
@@ -376,3 +378,18 @@ def test_of_two_gateways_one_holds_it_and_neither_misses_it(bench, make_config):
             assert bench.far_end.faults(FaultCause.WEARABLE_NOT_HEARD) == []
 
     bench.clock.run(main())
+
+
+def test_an_answer_does_not_cost_the_link_of_one_that_cannot_vibrate(watch, bench):
+    async def story(gateway, sensor):
+        await bench.clock.sleep(20)
+        wearable = gateway.roster.by_device["body-1"]
+        assert not await vibrate(gateway.pool, wearable, VibratePattern.HELP_IS_COMING)
+        assert gateway.pool.count == 1
+        samples = gateway.counts["samples_decoded"]
+        await bench.clock.sleep(20)
+        assert sensor.taken == 1
+        assert gateway.counts["samples_decoded"] > samples + 900
+        assert gateway.counts["streams_lost"] == 0
+
+    watch([body("polar")], lambda clock: [PolarSensor(ADDRESS, clock)], story)

@@ -38,6 +38,11 @@ MAX_DRIFT: Final = 100e-6
 at most this fast, seconds per second. The running minimum rises with it, so that it does not
 keep an old distance for ever: 4 s a day otherwise."""
 
+MAX_DRIFT_OF_OTHERS: Final = 1e-3
+"""The same for clocks of which nothing is promised: an oscillator without a crystal, once trimmed,
+is good to about a part in a thousand. Followed at a tenth of it, its stream would come too late
+after a quarter of an hour."""
+
 IMPLAUSIBLE_NS: Final = seconds_to_ns(5)
 """A device time this far from the expected one is not delivery: adverts wait at most some
 seconds in a busy radio, and packets are sent as they are made."""
@@ -113,13 +118,15 @@ class DeviceTime:
         "_latest_arrival_ns",
         "_latest_device_ns",
         "_least_ns",
+        "_max_drift",
         "_outliers",
         "_second_shift",
         "_used_at_ns",
         "_used_ns",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, max_drift: float = MAX_DRIFT) -> None:
+        self._max_drift = max_drift
         self._distance_ns: int | None = None
         self._least_ns: int | None = None
         self._epoch = 0
@@ -188,7 +195,7 @@ class DeviceTime:
             self._begin(distance_ns, arrival_ns)
         else:
             elapsed_ns = max(arrival_ns - self._latest_arrival_ns, 0)
-            risen_ns = self._distance_ns + int(elapsed_ns * MAX_DRIFT)
+            risen_ns = self._distance_ns + int(elapsed_ns * self._max_drift)
             if abs(distance_ns - risen_ns) > IMPLAUSIBLE_NS:
                 self._outliers += 1
                 if self._outliers < REBASE_AFTER:

@@ -10,7 +10,7 @@ from contract.identities import Identities
 from contract.identity import parse_key
 from contract.messages import GatewayConfig, WearableConfig
 from contract.units import seconds_to_ns
-from edge.timebase import DeviceTime
+from edge.timebase import MAX_DRIFT, MAX_DRIFT_OF_OTHERS, DeviceTime
 
 OWN_KIND: Final = "wardlight"
 """Our own wearables. Their adverts carry counters that wait for this gateway, so they are read by
@@ -75,7 +75,7 @@ class Wearable:
         """Its row in the summary grid."""
         self.stream_row = stream_row
         """Its row in the motion grid, if it may stream."""
-        self.time = DeviceTime()
+        self.time = _clock_of(self.config)
         self.advert: WearableAdvert | None = None
         self.summary_is_new = False
         """Whether that advert brought a second that was not heard before."""
@@ -141,10 +141,15 @@ class Wearable:
 
     def restart(self) -> None:
         """It booted: its clock and counters began again."""
-        self.time = DeviceTime()
+        self.time = _clock_of(self.config)
         self.delay_ns = 0
         self.latest_second = NEVER
         self.stream_since_ns = None
+
+
+def _clock_of(config: WearableConfig) -> DeviceTime:
+    """A device's clock of which nothing is known yet."""
+    return DeviceTime(MAX_DRIFT if config.kind == OWN_KIND else MAX_DRIFT_OF_OTHERS)
 
 
 class Roster:

@@ -43,7 +43,10 @@ class PolarSensor(Strap):
     compressed
         Whether its samples are delta-compressed, as a Verity Sense's are.
     fast
-        By how much its oscillator runs fast, as a share.
+        By how much it measures faster than it says, as a share: an accelerometer's own oscillator
+        is good to some per cent.
+    clock_error
+        By how much the clock of its time stamps runs fast, as a share.
     factor
         Told at the start of a stream, if any.
     """
@@ -57,6 +60,7 @@ class PolarSensor(Strap):
         rates_hz: Sequence[int] = (25, 50, 100, 200),
         compressed: bool = False,
         fast: float = 0.0,
+        clock_error: float = 0.0,
         factor: float | None = None,
         wrist: Wrist | None = None,
     ) -> None:
@@ -66,6 +70,7 @@ class PolarSensor(Strap):
         self._rates_hz = rates_hz
         self._compressed = compressed
         self._fast = fast
+        self._clock_error = clock_error
         self._factor = factor
         self.commands: list[bytes] = []
         self.deaf_to = 0
@@ -144,7 +149,7 @@ class PolarSensor(Strap):
             last_ns = begin_ns + round((sent - 1) * NS_PER_S / rate_hz)
             wait_ns = last_ns + ON_ITS_WAY_NS - self.clock.monotonic_ns()
             await self.clock.sleep(max(ns_to_seconds(wait_ns), 0.0))
-            own_ns = BORN_NS + round((last_ns - self.began_ns) * (1 + self._fast))
+            own_ns = BORN_NS + round((last_ns - self.began_ns) * (1 + self._clock_error))
             kind = 0x81 if self._compressed else 0x01
             self.say(DATA, struct.pack("<BQB", _ACCELERATION, own_ns, kind) + payload)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,6 +12,7 @@ from contract.units import NS_PER_MS, NS_PER_S
 from edge.timebase import (
     IMPLAUSIBLE_NS,
     LATEST_WALL_US,
+    MAX_DRIFT_OF_OTHERS,
     REBASE_AFTER,
     SECOND_MODULUS_NS,
     DeviceTime,
@@ -131,3 +133,19 @@ def test_every_summary_gets_a_second_of_its_own(delays_ms):
         assert device.observe(index * NS_PER_S, arrival_ns)
         seconds.append(device.grid_second(index * NS_PER_S, 450 * NS_PER_MS))
     assert np.diff(seconds).tolist() == [1] * (len(delays_ms) - 1)
+
+
+@pytest.mark.parametrize("error", [-700e-6, 700e-6])
+def test_a_clock_without_a_crystal_is_followed(error):
+    """Half an hour of packets from a clock that is wrong by 700 parts in a million."""
+    others, ours = DeviceTime(MAX_DRIFT_OF_OTHERS), DeviceTime()
+    random = np.random.default_rng(1)
+    for at_ns in range(0, 1_800 * NS_PER_S, 720_000_000):
+        device_ns = round(at_ns * (1 + error))
+        arrival_ns = at_ns + int(random.integers(10_000_000, 60_000_000))
+        for clock in (others, ours):
+            assert clock.observe(device_ns, arrival_ns)
+        off_ns = device_ns + others.stream_distance_ns(arrival_ns) - at_ns
+        assert abs(off_ns) < 0.08 * NS_PER_S
+    off_ns = device_ns + ours.stream_distance_ns(arrival_ns) - at_ns
+    assert (off_ns < -0.9 * NS_PER_S) == (error < 0), "as ours it would come too late"

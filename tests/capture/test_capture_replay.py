@@ -55,7 +55,7 @@ def test_the_text_says_where_in_the_capture(three_falls):
     )
     replay(options, None, out)
     *lines, last = out.getvalue().splitlines()
-    assert lines[0].startswith("fall_suspected    gateway-a  at 24.48 s  said ")
+    assert lines[0].startswith("fall_suspected    gateway-a  at 23.28 s  said ")
     counts = three_falls.report.counts
     # All of it, and nothing was asked for that was not recorded.
     assert last == (

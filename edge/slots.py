@@ -168,5 +168,5 @@ class SlotQueue:
 
 
 def most_streams(total: int) -> int:
-    """How many of `total` slots streams may hold; one adapter of one link may hold one."""
-    return max(total - KEPT_FREE, min(total, 1))
+    """How many of `total` slots streams may hold: of very few half, and never the only one."""
+    return max(total - KEPT_FREE, total // 2)

@@ -233,7 +233,7 @@ USE = st.tuples(
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.lists(USE, max_size=10), st.integers(1, 3))
+@given(st.lists(USE, max_size=10), st.integers(2, 4))
 def test_whoever_is_cancelled_when_links_and_slots_are_given_back(uses, slots):
     clock = VirtualClock()
     radio = Radio(clock)

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from alerts import absences
 from alerts.records.models import Fault, Gateway, Resident, Service, Wearable
 from contract.events import FaultCause
-from contract.messages import Role
+from contract.messages import AbsenceKind, Role
 
 GATEWAY_CAUSES: Final = (FaultCause.GATEWAY_SILENT, FaultCause.RADIO_SILENT)
 """A gateway is out, and with it the beds that only it covers."""
@@ -130,7 +130,8 @@ def losses(session: Session, home: str, now_us: int) -> list[Loss]:
     residents = {
         row.id: row for row in session.scalars(select(Resident).where(Resident.home == home))
     }
-    seen: set[str] = set()
+    # Nobody lies in the bed of who is on leave.
+    seen = {residents[who].bed for who, row in excused.items() if row.kind == AbsenceKind.LEAVE}
     groups: dict[tuple[str, str], tuple[list[str], int]] = {}
     for absence in overdue:
         who = residents[absence.resident]

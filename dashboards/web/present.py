@@ -99,6 +99,7 @@ class Presenter:
         alerts_down = _alerts_down(board.services)
         unwatched = bool(
             faults
+            or board.checks
             or alerts_down
             or not board.residents
             or any(not view.online for view in board.services)

@@ -164,6 +164,17 @@ def test_when_it_is_over_somebody_is_asked_and_then_the_person_in_charge_is_told
     assert [who for _, who in ward.rings()] == ["boss"]
 
 
+def test_nobody_is_sent_to_the_bed_of_who_is_on_leave(ward):
+    ward.play(
+        (0, ward.heartbeat()),
+        (5, tap(ward, AbsenceKind.LEAVE)),
+        (6, tap(ward, resident="r2")),
+        until=80,
+    )
+    (check,) = ward.last_board.checks
+    assert (check.cause, check.beds) == ("gateway_silent", ["2/F 212"]), "who bathes is at home"
+
+
 def test_is_back_ends_the_task(ward):
     over_s = 10 + BATH_S
     seen = []

@@ -170,6 +170,7 @@ def test_over_it_is_asked_for_with_its_own_buttons(web_home, eventually, section
             assert "2/F 212-B Chan Tai Man: back from the bath? Put the wearable on." in task
             assert "Is back" in task
             assert f'id="done-{check.id}"' not in page
+            assert "All quiet" not in section(page, "alerts")
             assert "沖涼完畢了嗎" in section((await client.get("/?lang=zh-Hant")).text, "checks")
             await client.post(f"/absences/{absence_of(home).id}/back")
             await eventually(lambda: not home.desk.board().checks, "the end of the task")

@@ -170,12 +170,13 @@ def test_quiet_is_said_only_when_it_is_true():
         for name, role in (("alerts", "alerts"), ("gateway-a", "gateway"))
     ]
     well = msgspec.structs.replace(BOARD.residents[0], state=ResidentState.OK)
-    calm = board(incidents=[], faults=[], residents=[well], services=alive)
+    calm = board(incidents=[], faults=[], checks=[], residents=[well], services=alive)
     assert ENGLISH.page(calm).all_quiet
     assert not ENGLISH.page(calm).alerts_down
     spoiled = (
         {"incidents": [INCIDENT]},
         {"faults": BOARD.faults},
+        {"checks": BOARD.checks},
         {"watching": [incident(state=IncidentState.UNPAGED)]},
         {"residents": []},
         {"residents": [msgspec.structs.replace(well, state=ResidentState.UNKNOWN)]},

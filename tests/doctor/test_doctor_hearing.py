@@ -9,13 +9,24 @@ from dataclasses import dataclass, field, replace
 import msgspec
 import pytest
 
+from alerts import Database, Desk, Directory
 from contract import topics, wire
 from contract.clock import VirtualClock, now_us
-from contract.messages import LAST_SEQUENCE, MESSAGE_SCHEMA, AlertState, Presence, Role, Status
+from contract.ids import UuidSource
+from contract.messages import (
+    LAST_SEQUENCE,
+    MESSAGE_SCHEMA,
+    AbsenceKind,
+    AlertState,
+    Presence,
+    Role,
+    Status,
+)
 from contract.units import NS_PER_S
 from messaging import LocalBroker, LocalBus
 from wardlight.doctor import Context, Level, examine
 from wardlight.doctor.table import CONNECTION, checks_of
+from wardlight.roster import enrol
 
 DEVICES = {f"wearable-{number}": -60.0 for number in range(1, 7)}
 
@@ -216,6 +227,26 @@ def test_beds_are_covered_by_what_is_heard_and_not_by_processes(script, looking,
     entry = found(script.report(looking, "gateways"), "gateways / beds")
     assert entry.level is Level.FAULT
     assert entry.found == "3 of 6 beds without cover: 2/F 212-B, 2/F 213-A, 2/F 213-B"
+
+
+def test_whose_each_wearable_is_now_the_records_say(script, looking, found) -> None:
+    """Two were exchanged on the board, one was given to who had none, and one is bathing."""
+    settings = looking.settings()
+    clock = VirtualClock()
+    database = Database(settings.alerts.database)
+    database.upgrade()
+    directory = Directory(database, settings.home.id, clock)
+    enrol(settings, directory)
+    directory.exchange("wearable-1", "wearable-6")
+    directory.retire("wearable-2")
+    directory.add_wearable("spare", address="C0:DE:5A:00:00:77", resident="resident-2")
+    desk = Desk(database, clock, UuidSource(clock), settings.home.id)
+    desk.absent("resident-3", AbsenceKind.BATHING, "mei")
+    database.close()
+    script.hears = dict.fromkeys(("wearable-1", "spare", "wearable-4", "wearable-5"), -60.0)
+    script.retained.append(script.status("gateway-a"))
+    entry = found(script.report(looking, "gateways"), "gateways / beds")
+    assert entry.found == "1 of 5 beds without cover: 2/F 211-A", entry
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from contract.units import US_PER_S
 from wardlight.doctor.context import Context
 from wardlight.doctor.findings import Finding, Level, fault, ok, warning
 from wardlight.doctor.hearing import ALERTS, INGEST, Heard, Sender, is_gateway
+from wardlight.doctor.records import who_wears
 from wardlight.doctor.standing import most_urgent
 from wardlight.doctor.words import duration, listed
 
@@ -107,8 +108,11 @@ async def beds(context: Context) -> Finding:
     for name, sender in heard.senders.items():
         if sender.alive and is_gateway(name, sender):
             audible |= sender.wearables()
-    wearing = [each for each in context.settings.residents if each.device is not None]
-    without = sorted(each.bed for each in wearing if each.device not in audible)
+    worn = await who_wears(context)
+    if worn is None:
+        worn = {each.id: {each.device} for each in context.settings.residents if each.device}
+    wearing = [each for each in context.settings.residents if worn.get(each.id)]
+    without = sorted(each.bed for each in wearing if audible.isdisjoint(worn[each.id]))
     figures = {"beds": float(len(wearing)), "beds_without_cover": float(len(without))}
     if not wearing:
         return warning("no resident has a wearable", "Enrol wearables in [[residents]].", **figures)

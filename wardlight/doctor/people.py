@@ -15,7 +15,7 @@ async def wearables(context: Context) -> Finding:
         return fault(
             "no resident is entered: nobody is watched", "Enter the residents in [[residents]]."
         )
-    worn = await who_wears(context)
+    worn = await who_wears(context) or {}
     without = sorted(each.bed for each in residents if not each.device and each.id not in worn)
     if without:
         return warning(

@@ -18,7 +18,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlch
 from sqlalchemy.pool import NullPool
 
 from alerts.records import migrate
-from alerts.records.models import Fault, Home, Resident, Staff, Wearable
+from alerts.records.models import Absence, Fault, Home, Resident, Staff, Wearable
 from contract.clock import now_us
 from contract.units import US_PER_S
 from wardlight.doctor.context import Context, in_thread
@@ -88,20 +88,32 @@ async def migrations(context: Context) -> Finding:
     )
 
 
-async def who_wears(context: Context) -> set[str]:
-    """Residents who have a wearable: the settings say who began with one, the records who has one
-    now. Empty where the records cannot be read, which a check of its own tells.
-    """
+async def who_wears(context: Context) -> dict[str, set[str]] | None:
+    """Wearables by resident: the settings say who began with which, the records who has it now.
 
-    def look(connection: Connection) -> set[str]:
-        home = context.settings.home.id
-        residents = connection.scalars(select(Wearable.resident).where(Wearable.home == home))
-        return {resident for resident in residents if resident is not None}
+    Whoever staff have said is away has none that ought to be heard. None where the records cannot
+    be read, which a check of its own tells.
+    """
+    home, moment_us = context.settings.home.id, now_us(context.clock)
+
+    def look(connection: Connection) -> dict[str, set[str]]:
+        away = (Absence.home == home, Absence.ended_at_us.is_(None), Absence.until_us > moment_us)
+        gone = set(connection.scalars(select(Absence.resident).where(*away)))
+        found: dict[str, set[str]] = {}
+        for resident, device in connection.execute(
+            select(Wearable.resident, Wearable.device).where(Wearable.home == home)
+        ):
+            if resident is not None:
+                found.setdefault(resident, set()).update(() if resident in gone else (device,))
+        return found
 
     try:
+        parsed = make_url(context.settings.alerts.database)
+        if parsed.get_backend_name() == "sqlite":
+            return _read(parsed, look)  # a thread would take longer than the milliseconds of it
         return await _ask(context, look)
     except (SQLAlchemyError, OSError, ValueError, ModuleNotFoundError):
-        return set()
+        return None
 
 
 def _knows(script: ScriptDirectory, revision: str) -> bool:

@@ -18,6 +18,7 @@ from bumble.core import PhysicalTransport
 from bumble.device import Connection, Device, DeviceConfiguration
 from bumble.host import Host
 from bumble.link import LocalLink
+from bumble.pairing import PairingConfig
 from bumble.transport import open_transport
 from bumble.transport.common import AsyncPipeSink
 
@@ -32,8 +33,13 @@ SILENT_RSSI_DBM: Final = -127
 """Of a device that has not advertised yet: the lowest that HCI can say."""
 
 _LEGACY: Final = Controller.le_features & ~(
-    hci.LeFeatureMask.LE_EXTENDED_ADVERTISING | hci.LeFeatureMask.LE_PERIODIC_ADVERTISING
+    hci.LeFeatureMask.LE_EXTENDED_ADVERTISING
+    | hci.LeFeatureMask.LE_PERIODIC_ADVERTISING
+    | hci.LeFeatureMask.LL_PRIVACY
 )
+"""What bumble's controllers can do, without what they only say: a controller with LL privacy
+reports a connection by the enhanced event, bumble by the plain one, and Linux waits for the other
+for twenty seconds, in which it does nothing else."""
 _FLAGS: Final = bytes((0x02, 0x01, 0x06))
 _MANUFACTURER: Final = 0xFF
 _NOTIFY: Final = gatt.Characteristic.Properties.NOTIFY
@@ -181,6 +187,7 @@ class Peripheral:
         self.device.add_service(
             gatt.Service(SERVICE_UUID, [*self._characteristics.values(), control])
         )
+        self.device.pairing_config_factory = _pairing
         self.device.on("connection", self._connected)
         await self.device.power_on()
 
@@ -269,6 +276,11 @@ class Peripheral:
         except LinkLostError as error:
             _log.info("firmware_let_go", address=self.address, reason=str(error))
             await self.drop()
+
+
+def _pairing(_connection: Connection) -> PairingConfig:
+    """A wearable has neither screen nor keys: it cannot show that nobody stands in between."""
+    return PairingConfig(sc=True, mitm=False, bonding=True)
 
 
 def _let_go(link: asyncio.Task[RadioLink]) -> None:

@@ -179,6 +179,7 @@ async def pairing(scene: Scene) -> str:
     """BlueZ and a wearable bond, by LE Secure Connections, while the gateway goes on."""
     peripheral = scene.peripheral(4)
     path = f"/org/bluez/hci0/dev_{peripheral.address.replace(':', '_')}"
+    await scene.daemons.agent()
     begun_ns = scene.clock.monotonic_ns()
     await scene.daemons.call(path, "org.bluez.Device1", "Pair")
     await scene.until(lambda: peripheral.bond is not None)

@@ -25,6 +25,7 @@ from dbus_fast.aio import MessageBus
 from contract.clock import SystemClock
 from firmware_sim import GatewayPlan, HomePlan, SimulatedHome, WearablePlan, ZonePlan
 from messaging import Mosquitto
+from tools.test_bluez import agent
 from tools.test_bluez.checks import CHECKS, Check, CheckFailedError, Scene
 from tools.test_bluez.peripherals import OnTheAir
 from tools.test_bluez.witness import Witness
@@ -121,7 +122,17 @@ class Daemons:
         self._bluetooth.kill()
         await self._bluetooth.wait()
 
-    async def call(self, path: str, interface: str, member: str, *arguments: object) -> object:
+    async def agent(self) -> None:
+        """Let BlueZ have somebody to ask when it pairs."""
+        assert self._bus is not None
+        self._bus.export(agent.PATH, agent.Agent())
+        manager = ("/org/bluez", "org.bluez.AgentManager1")
+        await self.call(*manager, "RegisterAgent", agent.PATH, agent.CAPABILITY, signature="os")
+        await self.call(*manager, "RequestDefaultAgent", agent.PATH, signature="o")
+
+    async def call(
+        self, path: str, interface: str, member: str, *arguments: object, signature: str = ""
+    ) -> object:
         """One call of BlueZ.
 
         Raises
@@ -130,7 +141,6 @@ class Daemons:
             If it answers with an error.
         """
         assert self._bus is not None
-        signature = "".join("v" if isinstance(each, Variant) else "s" for each in arguments)
         answer = await self._bus.call(
             Message("org.bluez", path, interface, member, signature=signature, body=[*arguments])
         )
@@ -145,7 +155,8 @@ class Daemons:
         adapter = "org.bluez.Adapter1"
         on = Variant("b", True)
         try:
-            await self.call("/org/bluez/hci0", properties, "Set", adapter, "Powered", on)
+            set_on = ("/org/bluez/hci0", properties, "Set", adapter, "Powered", on)
+            await self.call(*set_on, signature="ssv")
         except CheckFailedError:
             return False
         return True

@@ -26,9 +26,10 @@ MAX_LINKS: Final = 7
 """What one adapter holds stably (SCIENCE 6.6: 8 succeed, 7 are stable)."""
 
 FIRST_RETRY_S: Final = 1.0
-LONGEST_RETRY_S: Final = 30.0
+LONGEST_RETRY_S: Final = 5.0
 """Between attempts at a scan that does not begin; an adapter that was just plugged in needs a
-second or two."""
+second or two. Behind a bluetoothd that was killed the kernel goes on scanning for its 10.24 s and
+answers ``InProgress``; who waits longer than this hears that much later."""
 
 RESUME_S: Final = 3.0
 """How long an adapter that heard may hear nothing after a link was made. Linux interrupts an active

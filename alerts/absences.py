@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 
 from alerts.entries import touch_config
 from alerts.errors import BadEndError
-from alerts.records.models import Absence, AbsenceLog, Resident, Wearable
+from alerts.records.models import Absence, AbsenceLog, Fault, Resident, Wearable
 from contract.events import FaultCause
 from contract.ids import IdSource
 from contract.messages import AbsenceKind
@@ -58,6 +58,10 @@ HELD_CAUSES: Final = (
 )
 """What is to be expected of an absent wearable. A broken sensor or an empty battery is not."""
 
+CROSSING_S: Final = 60
+"""A fault that is told later than this after the tap is of a gateway that knows of the absence
+(configuration takes seconds): she was back early, and it is off again. It counts."""
+
 RETURNED_AFTER_S: Final = 600
 """Heard again after so long a silence since the leave began, she is back. She may be heard for
 minutes while she goes; a wearable that stays on its table is never silent for so long."""
@@ -89,6 +93,15 @@ def open_absences(session: Session, home: str) -> Sequence[Absence]:
 def excused(session: Session, home: str, now_us: int) -> dict[str, Absence]:
     """Residents whose wearable is to be off or away now."""
     return {row.resident: row for row in open_absences(session, home) if row.until_us > now_us}
+
+
+def holds(absence: Absence | None, fault: Fault) -> bool:
+    """Whether `absence`, which excuses now, makes `fault` a thing to be expected."""
+    return (
+        absence is not None
+        and fault.cause in HELD_CAUSES
+        and fault.opened_at_us <= absence.since_us + CROSSING_S * US_PER_S
+    )
 
 
 def over(session: Session, home: str, now_us: int) -> list[Absence]:

@@ -78,7 +78,7 @@ def read_board(session: Session, home: str, moment_us: int) -> Board:
     ]
     resolved = [view for view in views if view.state is IncidentState.RESOLVED]
     away = {row.resident: row for row in absences.open_absences(session, home)}
-    excused = frozenset(who for who, row in away.items() if row.until_us > moment_us)
+    excused = {who: row for who, row in away.items() if row.until_us > moment_us}
     faults = _read_faults(session, home, excused)
     out = cover.uncovered(session, home)
     services = _read_services(session, home, moment_us, out)
@@ -95,7 +95,9 @@ def read_board(session: Session, home: str, moment_us: int) -> Board:
         ),
         recent=sorted(resolved, key=lambda view: -(view.resolved_at_us or 0)),
         faults=faults,
-        residents=_read_residents(session, home, incidents, services, out, away=absence_views),
+        residents=_read_residents(
+            session, home, incidents, services, out, excused=excused, away=absence_views
+        ),
         services=services,
         checks=sorted(
             (check_view(row, names, moment_us) for row in checks.open_checks(session, home)),
@@ -270,7 +272,7 @@ def _urgency(view: IncidentView) -> tuple[int, int, int]:
     )
 
 
-def _read_faults(session: Session, home: str, excused: frozenset[str]) -> list[FaultView]:
+def _read_faults(session: Session, home: str, excused: Mapping[str, Absence]) -> list[FaultView]:
     """Open faults; of those who are excused, not what is to be expected."""
     rows = session.execute(
         select(Fault, Resident)
@@ -281,7 +283,7 @@ def _read_faults(session: Session, home: str, excused: frozenset[str]) -> list[F
     return [
         _fault_view(session, fault, resident)
         for fault, resident in rows.all()
-        if not (fault.resident in excused and fault.cause in absences.HELD_CAUSES)
+        if not absences.holds(excused.get(fault.resident or ""), fault)
     ]
 
 
@@ -334,20 +336,18 @@ def _read_residents(
     services: list[ServiceView],
     out: Mapping[str, str],
     *,
+    excused: Mapping[str, Absence],
     away: Mapping[str, AbsenceView],
 ) -> list[ResidentView]:
     alarmed = {
         incident.resident for incident in incidents if incident.state != IncidentState.RESOLVED
     }
-    excused = {who for who, absence in away.items() if not absence.over}
     faulty = {
-        who
-        for who, cause in session.execute(
-            select(Fault.resident, Fault.cause).where(
-                Fault.home == home, Fault.cleared_at_us.is_(None)
-            )
+        fault.resident
+        for fault in session.scalars(
+            select(Fault).where(Fault.home == home, Fault.cleared_at_us.is_(None))
         )
-        if not (who in excused and cause in absences.HELD_CAUSES)
+        if not absences.holds(excused.get(fault.resident or ""), fault)
     }
     worn = set(session.scalars(select(Wearable.resident).where(Wearable.home == home)))
     watched = any(each.online for each in services if each.role == Role.ALERTS)

@@ -140,9 +140,7 @@ def losses(session: Session, home: str, now_us: int) -> list[Loss]:
         groups[who.floor, ABSENCE_OVER] = [*labels, who.bed], min(since_us, absence.until_us)
     idle = _idle(session, home)
     for fault in sorted(faults, key=lambda each: LOSS_CAUSES.index(FaultCause(each.cause))):
-        if fault.device in idle or (
-            fault.resident in excused and fault.cause in absences.HELD_CAUSES
-        ):
+        if fault.device in idle or absences.holds(excused.get(fault.resident or ""), fault):
             continue
         for label, floor in _of_fault(fault, out, beds, residents):
             if label in seen:

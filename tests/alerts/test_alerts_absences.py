@@ -164,6 +164,21 @@ def test_when_it_is_over_somebody_is_asked_and_then_the_person_in_charge_is_told
     assert [who for _, who in ward.rings()] == ["boss"]
 
 
+def test_what_a_gateway_says_that_knows_of_the_absence_counts(ward):
+    """She was back early, and took it off again: the gateway has seen both."""
+    ward.play(
+        *beats(ward, 700),
+        (5, fault(ward)),
+        (10, tap(ward)),
+        (300, ward.say(EventKind.FAULT_CLEARED, cause=FaultCause.NOT_WORN, device="w1")),
+        (600, fault(ward)),
+        until=620,
+    )
+    assert [each.cause for each in ward.last_board.faults] == ["not_worn"]
+    assert [each.cause for each in ward.last_board.checks] == ["not_worn"]
+    assert ward.last_board.residents[0].state is ResidentState.FAULT
+
+
 def test_nobody_is_sent_to_the_bed_of_who_is_on_leave(ward):
     ward.play(
         (0, ward.heartbeat()),

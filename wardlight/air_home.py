@@ -13,6 +13,7 @@ from typing import Final, TextIO
 from contract.clock import Clock
 from contract.messages import SensorConfig
 from contract.protocols import HeardAdvert, RecordedStream
+from edge.wearables import OWN_KIND
 from firmware_sim import GatewayPlan, HomePlan, SimulatedHome, WearablePlan, ZonePlan
 from firmware_sim.bluez import SIMULATED_OUI, FakeBluez, HomeOnAir, OnAir, Repeating
 from firmware_sim.bluez.control import Control, ControlServer
@@ -76,7 +77,8 @@ def plan_of(settings: Settings) -> HomePlan:
     sensors = tuple(_sensor(each) for each in settings.sensors)
     if not wearables or not gateways:
         raise NoSuchHomeError(
-            "a simulated home needs [[residents]] with device, address and identity, and "
+            "a simulated home needs [[residents]] with our own wearables (device, address, and "
+            "identity or key), and "
             "[[gateways]]; see docs/home.example.toml"
         )
     named = dict.fromkeys(
@@ -117,9 +119,8 @@ def _sensor(each: SensorSettings) -> SensorPlan:
 
 
 def _wearable(resident: ResidentSettings) -> WearablePlan | None:
-    if resident.device is None or resident.address is None:
-        return None
-    if resident.identity is None and resident.key is None:
+    """Her wearable, if it is one of ours; the firmware of other makers' is not simulated here."""
+    if resident.device is None or resident.address is None or resident.kind != OWN_KIND:
         return None
     return WearablePlan(
         device=resident.device,
@@ -167,6 +168,7 @@ def settings_file(plan: HomePlan, gateway: str) -> str:
             f"device = {json.dumps(wearable.device)}",
             f"address = {json.dumps(wearable.address)}",
             _known_by(wearable),
+            f"placement = {json.dumps(wearable.placement)}",
             f"streaming = {json.dumps(wearable.streaming)}",
         ]
     for sensor in plan.sensors:

@@ -54,7 +54,7 @@ def test_each_wearable_of_a_home_that_rolls_has_a_key_of_its_own():
 
 
 def test_a_home_in_which_nobody_wears_anything_is_refused():
-    with pytest.raises(NoSuchHomeError, match="device, address and identity"):
+    with pytest.raises(NoSuchHomeError, match="our own wearables"):
         plan_of(Settings())
 
 

@@ -38,6 +38,7 @@ class Wearable:
         "address",
         "advert",
         "boot_changes_ns",
+        "changed_ns",
         "config",
         "delay_ns",
         "device",
@@ -81,6 +82,8 @@ class Wearable:
         """Whether that advert brought a second that was not heard before."""
         self.raw: bytes | None = None
         """Bytes of the latest advert: most adverts only repeat it."""
+        self.changed_ns = NEVER
+        """When they were heard first."""
         self.latest_second = NEVER
         """Device second of the latest summary, unwrapped."""
         self.heard_ns = NEVER

@@ -30,6 +30,11 @@ REBOOTS_TOLERATED: Final = 3
 one address and identity: a boot takes seconds, two devices alternate with each advert."""
 REBOOT_SPAN_NS: Final = seconds_to_ns(60)
 
+UNCHANGED_NS: Final = seconds_to_ns(30)
+"""An advert holds the second that it tells of, so it changes with each. A controller goes on
+sending the last one when the firmware behind it has hung or its sensor measures nothing, and so can
+anybody: after half a minute that shows nobody who is watched over."""
+
 _IDENTITY: Final = slice(1, 5)
 
 
@@ -83,8 +88,7 @@ class WearableDecoder:
             self._reject(wearable, "an advert without wearable data", heard.received_ns)
             return None
         if data == wearable.raw:
-            self._counts[counters.ADVERTS_REPEATED] += 1
-            wearable.hear(heard.rssi_dbm, heard.received_ns, heard.receiver)
+            self._repeat(wearable, heard)
             return None
         if wearable.config.key is not None and is_own_layout(data):
             owner = self._roster.by_key(data)
@@ -96,6 +100,9 @@ class WearableDecoder:
 
     def _read(self, wearable: Wearable, data: bytes, heard: HeardAdvert) -> Wearable | None:
         """An advert that its address, or its key, says is of `wearable`."""
+        if data == wearable.raw:
+            self._repeat(wearable, heard)
+            return None
         try:
             advert = decode_manufacturer_data(data)
         except MalformedPacketError as error:
@@ -118,6 +125,14 @@ class WearableDecoder:
     def reject_packet(self, wearable: Wearable, reason: str, arrival_ns: int) -> None:
         """Count a motion packet that cannot be; a fault when there are many."""
         self._reject(wearable, reason, arrival_ns)
+
+    def _repeat(self, wearable: Wearable, heard: HeardAdvert) -> None:
+        """The same bytes again: it is there, unless it says nothing else for too long."""
+        if heard.received_ns - wearable.changed_ns > UNCHANGED_NS:
+            self._reject(wearable, "an advert that has stopped changing", heard.received_ns)
+            return
+        self._counts[counters.ADVERTS_REPEATED] += 1
+        wearable.hear(heard.rssi_dbm, heard.received_ns, heard.receiver)
 
     def _elsewhere(self, heard: HeardAdvert) -> Wearable | None:
         """From an address that is not enrolled. Only the identity field is looked at: for one that
@@ -149,7 +164,7 @@ class WearableDecoder:
         if before is not None and before.boot_counter != advert.boot_counter:
             self._booted(wearable, before.boot_counter, advert.boot_counter, heard.received_ns)
         wearable.hear(heard.rssi_dbm, heard.received_ns, heard.receiver)
-        wearable.raw = data
+        wearable.raw, wearable.changed_ns = data, heard.received_ns
         time = wearable.time
         device_ns = time.unwrap_second(advert.second, heard.received_ns)
         if not time.observe(device_ns, heard.received_ns):

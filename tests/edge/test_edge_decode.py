@@ -41,6 +41,22 @@ def test_an_enrolled_wearable_is_decoded_and_repeats_are_counted(decoder, make_a
     assert decoder.anomalies() == []
 
 
+def test_a_wearable_that_only_repeats_itself_is_not_watched_over(decoder, make_advert):
+    wearable = decoder.hear(heard(make_advert(100)))
+    for second in range(1, 31):
+        assert decoder.hear(heard(make_advert(100), second)) is None
+    assert wearable.heard_ns == 30 * NS_PER_S, "some adverts in a row may be lost"
+    assert decoder.anomalies() == []
+    for second in range(31, 31 + REJECTIONS_TOLERATED + 1):
+        assert decoder.hear(heard(make_advert(100), second)) is None
+    assert wearable.heard_ns == 30 * NS_PER_S, "from now on it is missing"
+    (anomaly,) = decoder.anomalies()
+    assert anomaly.cause is FaultCause.PACKET_REJECTED
+    assert "stopped changing" in anomaly.detail
+    assert decoder.hear(heard(make_advert(150), 50)) is wearable, "and when it goes on it is back"
+    assert wearable.heard_ns == 50 * NS_PER_S
+
+
 def test_strangers_are_counted_and_not_looked_into(decoder, make_advert):
     assert decoder.hear(heard(b"\x01\x02", address="AA:AA:AA:AA:AA:AA", company=76)) is None
     assert decoder.hear(heard(make_advert(1, identity=99), address="AA:AA:AA:AA:AA:AA")) is None

@@ -57,6 +57,8 @@ class _Device(msgspec.Struct):
     """Readings of the hour that runs."""
     hour: int = 0
     """Which that is."""
+    rate: float | None = None
+    """Percent per hour, by `hours`."""
 
 
 class Batteries:
@@ -78,7 +80,7 @@ class Batteries:
     def begin(self) -> None:
         """Take up what an earlier session knew."""
         for device, hours in (self._file.read() or {}).items():
-            self._devices[device] = _Device(hours=hours)
+            self._devices[device] = _Device(hours=hours, rate=percent_per_hour(hours))
 
     def note(self, device: str, percent: int, *, charging: bool, now_ns: int) -> None:
         """A reading, as often as one comes. Nothing is noted while nobody knows the time."""
@@ -107,6 +109,7 @@ class Batteries:
                 each for each in known.hours if known.hour - USED_HOURS <= each[0] < known.hour
             ]
             known.hours.append((known.hour, float(median(known.read))))
+            known.rate = percent_per_hour(known.hours)
             self._is_changed = True
         known.hour, known.read = hour, []
 
@@ -117,9 +120,7 @@ class Batteries:
     def days_left(self, device: str, percent: int) -> float | None:
         """Days until it is empty at its own rate; None while that is not known, or takes months."""
         known = self._devices.get(device)
-        if known is None:
-            return None
-        rate = percent_per_hour(known.hours)
+        rate = None if known is None else known.rate
         return percent / rate / 24 if rate is not None and rate > IDLE_RATE else None
 
     def keep(self, enrolled: set[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -92,7 +93,9 @@ async def _serve() -> None:
     async with FakeBluez(CLOCK, {"hci0": [Gadgets(CLOCK, springs)]}) as bluez:
         sys.stdout.write(json.dumps({"address": bluez.address}) + "\n")
         sys.stdout.flush()
-        await asyncio.Event().wait()
+        stop = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+        await stop.wait()
 
 
 class _Taken:

@@ -75,6 +75,11 @@ class AdvertFlag:
     BUTTON_PENDING: Final = 32
 
 
+def is_own_layout(data: bytes) -> bool:
+    """Whether this may be the manufacturer data of one of our wearables."""
+    return len(data) == MANUFACTURER_BYTES and data[0] == ADVERT_VERSION
+
+
 class MalformedPacketError(ValueError):
     """Bytes from the air that cannot be what they claim to be; the reason is the message."""
 

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 import structlog
 
 from contract import topics, wire
-from contract.advert import COMPANY_ID
+from contract.advert import COMPANY_ID, is_own_layout
 from contract.clock import Clock, now_us
 from contract.devices import DeviceKind
 from contract.messages import (
@@ -27,7 +27,6 @@ from contract.protocols import Bus, HeardAdvert, NotConnectedError, PublishRefus
 from contract.units import US_PER_S, seconds_to_ns
 from edge.counters import Counts
 from edge.decode import Registry
-from edge.decode.wearable import is_own_layout
 from edge.reporter import Sender
 from edge.wearables import HEARD_NS, OWN_KIND, RSSI_SMOOTHING, Roster, rolls
 

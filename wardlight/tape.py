@@ -168,7 +168,7 @@ class Tape:
             # The gateway has raised its fault; the scene keeps what it has.
             _log.warning("config_not_captured", reason=error.reason)
             return
-        writer.enrolled(config.wearables, config.zone)
+        writer.enrolled(config.wearables, config.zone, config.sensors)
 
     # -- its life ------------------------------------------------------------------------------
 

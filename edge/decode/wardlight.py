@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from contract.advert import COMPANY_ID
+from contract.advert import COMPANY_ID, is_own_layout
 from contract.devices import DeviceKind, SensorDecoder, WearableDecoder
 from contract.messages import SensorConfig, WearableConfig
 from contract.protocols import HeardAdvert
-from edge.decode.wearable import is_own_layout
 from edge.wearables import OWN_KIND
 
 

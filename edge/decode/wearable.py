@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from contract.advert import (
-    ADVERT_VERSION,
     COMPANY_ID,
-    MANUFACTURER_BYTES,
     MalformedPacketError,
     WearableAdvert,
     decode_manufacturer_data,
+    is_own_layout,
 )
 from contract.events import FaultCause
 from contract.protocols import HeardAdvert
@@ -44,11 +43,6 @@ class Anomaly(NamedTuple):
     cause: FaultCause
     wearable: Wearable
     detail: str
-
-
-def is_own_layout(data: bytes) -> bool:
-    """Whether this may be the manufacturer data of one of our wearables."""
-    return len(data) == MANUFACTURER_BYTES and data[0] == ADVERT_VERSION
 
 
 class WearableDecoder:

@@ -16,7 +16,7 @@ class CaptureCounts(msgspec.Struct, frozen=True, kw_only=True):
 
     adverts: int
     devices: int
-    """Addresses heard, enrolled or not."""
+    """Addresses of this home heard; strangers are not written down."""
     links: int
     """That came up."""
     links_failed: int

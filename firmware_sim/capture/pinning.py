@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Final
 
-from contract.advert import ADVERT_VERSION, COMPANY_ID, MANUFACTURER_BYTES
+from contract.advert import COMPANY_ID, is_own_layout
 from contract.identities import Identities
 from contract.identity import parse_key
 from contract.messages import WearableConfig
@@ -56,7 +56,7 @@ class Pinning:
         data = heard.manufacturer_data.get(COMPANY_ID)
         if not self._pins or data is None:
             return heard
-        if len(data) != MANUFACTURER_BYTES or data[0] != ADVERT_VERSION:
+        if not is_own_layout(data):
             # Spoilt on its way: from the address that it came from it is still whose it is.
             return heard._replace(address=self.address(heard.address))
         number = self._identities.find(data)
@@ -68,6 +68,15 @@ class Pinning:
         whole[_IDENTITY] = identity
         return heard._replace(
             address=address, manufacturer_data={**heard.manufacturer_data, COMPANY_ID: bytes(whole)}
+        )
+
+    def knows(self, heard: HeardAdvert) -> bool:
+        """Whether it is of one of them."""
+        data = heard.manufacturer_data.get(COMPANY_ID)
+        if not self._pins or data is None:
+            return False
+        return heard.address in self._addresses or (
+            is_own_layout(data) and self._identities.find(data) is not None
         )
 
     def address(self, address: str) -> str:

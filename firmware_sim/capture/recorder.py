@@ -14,6 +14,9 @@ from firmware_sim.capture.writer import CaptureWriter
 class RecordingRadio:
     """Hands everything on as it comes, at once; implements `contract.protocols.Radio`.
 
+    Adverts of devices that are not this home's are handed on and not written down: nobody collects
+    who passes by.
+
     Parameters
     ----------
     inner
@@ -32,7 +35,9 @@ class RecordingRadio:
 
     async def adverts(self) -> AsyncIterator[Sequence[HeardAdvert]]:
         async for batch in self._inner.adverts():
-            self._writer.advert_batch(self._clock.monotonic_ns(), batch)
+            ours = [heard for heard in batch if self._writer.is_ours(heard)]
+            if ours:
+                self._writer.advert_batch(self._clock.monotonic_ns(), ours)
             yield batch
 
     async def connect(self, address: str) -> RecordingLink:

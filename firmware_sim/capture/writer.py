@@ -12,8 +12,9 @@ from typing import Any, Final
 import msgspec
 import structlog
 
+from contract.advert import COMPANY_ID, is_own_layout
 from contract.clock import Clock, within
-from contract.messages import WearableConfig
+from contract.messages import SensorConfig, WearableConfig
 from contract.protocols import HeardAdvert
 from firmware_sim.capture.counts import Tally
 from firmware_sim.capture.format import (
@@ -115,6 +116,8 @@ class CaptureWriter:
         self._scene_changed = False
         self._reserve_bytes = reserve_bytes
         self._pinning = Pinning()
+        self._addresses = {each.address for each in scene.wearables}
+        self._identities = {each.identity for each in scene.wearables} - {0}
         self._sequence = 0
         self._waiting: dict[Table, list[tuple[Any, ...]]] = {table: [] for table in TABLES}
         self._waiting_rows = 0
@@ -197,9 +200,27 @@ class CaptureWriter:
         self._waiting[NEIGHBOURS].append((self._sequence, at_ns, topic, payload))
         self._count_rows(1)
 
-    def enrolled(self, wearables: Sequence[WearableConfig], zone: str | None) -> None:
-        """The home says who wears what, and where this gateway stands."""
+    def is_ours(self, heard: HeardAdvert) -> bool:
+        """Whether an advert is of a device of this home: by address, by identity, or by key. As
+        long as nobody has said who lives here: of any wearable of our own make.
+        """
+        data = heard.manufacturer_data.get(COMPANY_ID)
+        if data is not None and is_own_layout(data):
+            identity = int.from_bytes(data[1:5], "little")
+            if identity in self._identities or not self._addresses:
+                return True
+        return heard.address in self._addresses or self._pinning.knows(heard)
+
+    def enrolled(
+        self,
+        wearables: Sequence[WearableConfig],
+        zone: str | None,
+        sensors: Sequence[SensorConfig] = (),
+    ) -> None:
+        """The home says who wears what, what else is its own, and where this gateway stands."""
         self._pinning.follow(wearables)
+        self._addresses = {each.address for each in wearables} | {each.address for each in sensors}
+        self._identities = {each.identity for each in wearables} - {0}
         worn = [CapturedWearable.of(config) for config in wearables]
         gateway = self._scene.gateway
         if zone is not None:

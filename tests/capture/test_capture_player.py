@@ -8,10 +8,12 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
+from contract.advert import COMPANY_ID
 from contract.clock import VirtualClock
 from contract.gatt import CONTROL_UUID, STREAM_UUID, WINDOW_UUID, Operation, encode_command
+from contract.messages import SensorConfig, WearableConfig
 from contract.packets import MotionPacket, encode_packet
-from contract.protocols import LinkLostError
+from contract.protocols import HeardAdvert, LinkLostError
 from firmware_sim.capture import (
     Capture,
     CaptureError,
@@ -401,3 +403,30 @@ def test_a_value_is_read_again_at_its_moment_and_later_as_it_was_last(air):
     assert [value for value, _ in read] == [b"\x50", b"\x50", b"\x4f", b"\x4f"]
     begin = read[0][1] - 3
     assert [at - begin for _, at in read] == pytest.approx([3, 10, 20, 40], abs=0.01)
+
+
+def test_who_passes_by_is_handed_on_and_not_written_down(tmp_path, make_scene):
+    clock = VirtualClock()
+    ours = WearableConfig(device="wearable-1", address="C0:DE:00:00:00:01", identity=7)
+    door = SensorConfig(device="door-1", address="C0:DE:00:00:00:02", zone="entrance")
+    writer = CaptureWriter(tmp_path / "capture", make_scene(clock))
+    writer.enrolled([ours], None, [door])
+    heard = [
+        HeardAdvert(ours.address, -60, {COMPANY_ID: b"spoilt"}, {}, 1),
+        HeardAdvert(door.address, -60, {}, {"0000fcd2": b"x"}, 2),
+        HeardAdvert("4C:00:00:00:00:03", -60, {0x004C: b"a telephone"}, {}, 3),
+        HeardAdvert("4C:00:00:00:00:04", -60, {COMPANY_ID: bytes((1, 9)) + bytes(22)}, {}, 4),
+    ]
+
+    class Street:
+        async def adverts(self):
+            yield heard
+
+    async def main():
+        taken = [batch async for batch in RecordingRadio(Street(), writer, clock).adverts()]
+        assert taken == [heard]
+        await writer.close(clock.monotonic_ns(), "the test was over")
+
+    clock.run(main())
+    written = [each for batch in Capture(tmp_path / "capture").adverts() for each in batch.adverts]
+    assert [each.address for each in written] == [ours.address, door.address]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
 import numpy as np
 
-from contract.clock import Clock, now_us
+from contract.clock import Clock
 from contract.events import EventKind, Evidence
 from contract.messages import VitalLimits
 from contract.units import NS_PER_S, US_PER_S, seconds_to_ns
@@ -45,7 +45,8 @@ _WORDS: Final[Mapping[EventKind, str]] = MappingProxyType(
 class Vitals:
     """Feeds the watch of heart rates once a second, and reports what it says.
 
-    Of several gateways that hear a wearable the nearest reports.
+    Of several gateways that hear a wearable the nearest reports. `is_away` says of whom staff have
+    said that she takes it off for a while.
     """
 
     def __init__(
@@ -57,8 +58,10 @@ class Vitals:
         pipeline: Pipeline,
         neighbours: Neighbours,
         reporter: Reporter,
+        is_away: Callable[[Wearable], bool],
     ) -> None:
         self._clock = clock
+        self._is_away = is_away
         self._time = time
         self._roster = roster
         self._pipeline = pipeline
@@ -98,7 +101,6 @@ class Vitals:
     async def tick(self, blocks: Sequence[SummaryBlock]) -> None:
         """Once a second, with the summaries that were closed."""
         now_ns = self._clock.monotonic_ns()
-        wall_us = now_us(self._clock)
         rate_bpm = np.full(self._rows, np.nan, np.float32)
         state = self._pipeline.wear.state[: self._rows]
         worn = (state != Wear.NOT_WORN) & (state != Wear.UNKNOWN)
@@ -106,7 +108,7 @@ class Vitals:
             rate = self._rate(wearable, now_ns)
             if rate is not None:
                 rate_bpm[wearable.row] = rate
-            if _is_off(wearable, wall_us):
+            if self._is_away(wearable) or _is_off(wearable):
                 worn[wearable.row] = False
         deviation_g = np.full(self._rows, np.nan, np.float32)
         if blocks:
@@ -151,9 +153,7 @@ class Vitals:
         await self._reporter.emit(detection.kind, about)
 
 
-def _is_off(wearable: Wearable, wall_us: int) -> bool:
-    """Whether staff say that it is off or away, or it says so itself."""
-    absence, advert = wearable.config.absence, wearable.advert
-    if absence is not None and wall_us < absence.until_us:
-        return True
+def _is_off(wearable: Wearable) -> bool:
+    """Whether it says so itself."""
+    advert = wearable.advert
     return advert is not None and (advert.charging or advert.worn is False)

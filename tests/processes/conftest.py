@@ -131,7 +131,7 @@ class ProcessHome:
                 lines += [f'contact = "{self.contact[person.id]}"']
         for resident in self.settings.residents:
             lines += ["[[residents]]"]
-            for key, value in resident.model_dump().items():
+            for key, value in resident.model_dump(exclude_none=True).items():
                 lines += [f"{key} = {json.dumps(value, ensure_ascii=False)}"]
         path.write_text("\n".join(lines) + "\n")
         return path

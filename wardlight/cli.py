@@ -9,7 +9,7 @@ from typing import Annotated, Literal, NoReturn
 
 import typer
 
-from wardlight import __version__, airing, evaluating, ingesting, storing
+from wardlight import __version__, airing, evaluating, ingesting, rooms, storing
 from wardlight.devices import commands as devices
 from wardlight.options import (
     ConfigOption,
@@ -389,6 +389,7 @@ def web(config: ConfigOption = None, log: LogOption = "info") -> None:
 app.add_typer(airing.app, name="air")
 app.add_typer(devices.app, name="devices")
 app.add_typer(evaluating.app, name="evaluate")
+app.add_typer(rooms.app, name="calibrate")
 app.add_typer(ingesting.app, name="ingest")
 app.add_typer(provisioning.app, name="provision")
 app.command()(provisioning.enrol)

@@ -98,6 +98,54 @@ def falls(
         raise typer.Exit(LEFT_OUT)
 
 
+@app.command()
+def rooms(
+    *,
+    paths: Annotated[
+        list[Path], typer.Argument(help="Folders of recorded walks (wrist, receivers, rooms).")
+    ],
+    calibration: Annotated[
+        Path | None,
+        typer.Option(
+            help="What wardlight calibrate rooms wrote; without it each walk is judged by what the "
+            "others teach."
+        ),
+    ] = None,
+    sensors: Annotated[
+        bool, typer.Option(help="Whether room sensors may be used, beside signal strengths.")
+    ] = True,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write all figures to this file.")
+    ] = None,
+) -> None:
+    """Say how well a home's rooms are told, second by second and without hindsight.
+
+    Each walk is played through the filter that a home's gateways run; each second is decided
+    within five. Exit status 1: a folder could not be read, and the figures are those of the others;
+    2: nothing could be judged. See docs/evaluation.md.
+    """
+    from evaluation.rooms import CalibrationError, evaluate_rooms, load_calibration
+    from wardlight.reports import Progress
+    from wardlight.rooms import read_all
+
+    _check_places([each for each in (json_file,) if each is not None], None, paths)
+    sequences, unreadable = read_all(paths)
+    _tell("cannot be read", unreadable)
+    progress = Progress("Playing walks")
+    try:
+        model = None if calibration is None else load_calibration(calibration)
+        result = evaluate_rooms(sequences, model, with_sensors=sensors, progress=progress.show)
+    except CalibrationError as error:
+        progress.end()
+        _refuse(str(error))
+    progress.end()
+    if json_file is not None:
+        json_file.write_text(result.json() + "\n", "utf-8")
+    typer.echo(result.table())
+    if unreadable:
+        raise typer.Exit(LEFT_OUT)
+
+
 def _check_places(files: list[Path], report: Path | None, recordings: list[Path]) -> None:
     """Refuse before minutes of work what could not be written after them, or would be lost."""
     for file in files:

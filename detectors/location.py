@@ -1,0 +1,248 @@
+"""In which room each resident is, second by second: a hidden Markov model on the home's graph.
+
+What receivers hear of her wearable and what sensors see is weighed against how the home looked on
+its labelled walk (`detectors.room_model`); how much the wearable moves says how likely it is that
+she walks on. A second is decided `DELAY_S` later, with what came until then: a door's two sides
+sound alike while she stands in it, and differ three seconds after.
+
+The filter is the forward algorithm, the look back over the last `LAG_S` seconds the backward one
+(Rabiner 1989, *A tutorial on hidden Markov models*, III.A), for all residents in one go.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.room_model import AHEAD_S, BEHIND_S, UNKNOWN, RoomModel, level
+
+LAG_S: Final = 4
+"""So many further seconds are looked at before one is decided. On SPHERE (one sequence left out,
+RSSI and PIR) none gives a transition F1 of .55, three .79, four .85."""
+
+DELAY_S: Final = LAG_S + AHEAD_S
+"""A second is decided when this many more are over: five, as asked."""
+
+TRUST: Final = np.float32(0.3)
+"""Weight of one second's signal strengths. Neighbouring seconds repeat each other (a wrist that
+rests shadows the same receiver for minutes), so ten seconds are no ten witnesses."""
+
+LEAVES_STILL: Final = 1e-4
+LEAVES_WALKING: Final = 0.08
+"""Chance to leave a room within a second, with a wrist at rest and with one that swings: stays of
+minutes, and the 20 s that a walk through a room takes."""
+
+WALKING_DEVIATION_G: Final = 0.03
+"""Standard deviation of |a| at which the two above are equally far: between the 0.03 g of sitting
+and the 0.1 to 0.2 g of stairs and halls in SPHERE."""
+_STEEPNESS: Final = 4.0
+_MOVEMENT_UNKNOWN_G: Final = np.float32(0.1)
+
+THROUGH_WALLS: Final = 1e-6
+"""Chance that a change of room is between two that are not next to each other: a plan that is
+wrong, a minute without reception. Nobody walks faster than 3 m/s, so otherwise there is none."""
+
+UNKNOWN_BELOW: Final = 0.5
+"""A room that is not likelier than all others together is not told."""
+
+UNHEARD_S: Final = 10
+"""A wearable that no receiver has heard for so long is nowhere (FIELD: an older advert cannot win
+a room)."""
+
+SWITCH_RATIO: Final = 1.5
+"""Another room must be so much likelier than the present one to be told in its place."""
+
+
+class Places(NamedTuple):
+    """Where everybody was in one second."""
+
+    age_s: int
+    """How many seconds before the latest one."""
+    zone: NDArray[np.int64]
+    """(residents,) number of the zone, `UNKNOWN` where nobody can tell."""
+    probability: NDArray[np.float32]
+    """(residents,) of the likeliest zone, told or not."""
+
+
+class RoomFilter:
+    """Follows all residents of a home.
+
+    Parameters
+    ----------
+    model
+        The home.
+    residents
+        How many are followed.
+    """
+
+    def __init__(self, model: RoomModel, residents: int) -> None:
+        self.model = model
+        self.residents = residents
+        zones, kept = len(model.zones), BEHIND_S + 1 + AHEAD_S
+        self._steps = _steps(model.near)
+        levels = model.heard.shape[1]
+        # One row for each receiver and level: what being heard says beyond not being heard.
+        gain = TRUST * (model.heard - model.silent[:, None, :])
+        self._gain = np.ascontiguousarray(gain.reshape(-1, zones), np.float32)
+        self._offset = levels * np.arange(len(model.receivers))
+        self._silent = TRUST * model.silent
+        self._rssi = np.zeros((kept, len(model.receivers), residents), np.float32)
+        self._heard = np.zeros((kept, len(model.receivers), residents), np.bool_)
+        self._movement = np.full((kept, residents), np.nan, np.float32)
+        self._active = np.zeros((2, len(model.sensors)), np.bool_)
+        self.belief = np.full((residents, zones), 1.0 / zones, np.float32)
+        self._likelihood = np.ones((LAG_S + 1, residents, zones), np.float32)
+        self._leaves = np.full((LAG_S + 1, residents, 1), LEAVES_STILL, np.float32)
+        self._past = np.full((LAG_S + 1, residents, zones), 1.0 / zones, np.float32)
+        self._unheard_s = np.full(residents, UNHEARD_S)
+        self._zone = np.full(residents, UNKNOWN)
+        self._seconds = 0
+
+    def step(
+        self,
+        rssi_dbm: NDArray[np.float32],
+        movement_g: NDArray[np.float32],
+        active: NDArray[np.bool_],
+        alive: NDArray[np.bool_],
+    ) -> Places:
+        """Take in one more second; returns where everybody was `DELAY_S` seconds before it.
+
+        Parameters
+        ----------
+        rssi_dbm
+            (receivers, residents) mean of the second, NaN where nothing was heard.
+        movement_g
+            (residents,) standard deviation of |a|, NaN where unknown.
+        active
+            (sensors,) whether it fired.
+        alive
+            (receivers,) whether it works: only then is its silence about somebody a word.
+        """
+        self._take(rssi_dbm, movement_g, active)
+        likelihood = self._weigh(alive)
+        leaves = self._restless()
+        belief = self._walk(self.belief, leaves) * likelihood
+        belief /= belief.sum(axis=1, keepdims=True)
+        self.belief = belief
+        for ring, latest in (
+            (self._likelihood, likelihood),
+            (self._leaves, leaves),
+            (self._past, belief),
+        ):
+            ring[:-1] = ring[1:]
+            ring[-1] = latest
+        return self._decide(alive)
+
+    def _take(
+        self,
+        rssi_dbm: NDArray[np.float32],
+        movement_g: NDArray[np.float32],
+        active: NDArray[np.bool_],
+    ) -> None:
+        self._seconds += 1
+        is_heard = np.isfinite(rssi_dbm)
+        for ring, latest in (
+            (self._rssi, np.where(is_heard, rssi_dbm, 0)),
+            (self._heard, is_heard),
+            (self._movement, movement_g),
+            (self._active, active),
+        ):
+            ring[:-1] = ring[1:]
+            ring[-1] = latest
+        self._unheard_s = np.where(is_heard.any(axis=0), 0, self._unheard_s + 1)
+
+    def _weigh(self, alive: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """(residents, zones) likelihood of what was heard and seen around one second ago."""
+        count = self._heard.sum(axis=0)
+        resident, receiver = np.nonzero((count.T > 0) & alive)
+        mean = self._rssi.sum(axis=0)[receiver, resident] / count[receiver, resident]
+        words = np.broadcast_to(self._silent[alive].sum(axis=0), self.belief.shape).copy()
+        if len(resident):
+            gains = self._gain[self._offset[receiver] + level(mean)]
+            first = np.flatnonzero(np.diff(resident, prepend=-1))
+            words[resident[first]] += np.add.reduceat(gains, first, axis=0)
+            silent = np.ones(self.residents, np.bool_)
+            silent[resident] = False
+            words[silent] = 0.0
+        else:
+            words[:] = 0.0
+        words += self._seen()
+        words -= words.max(axis=1, keepdims=True)
+        likelihood: NDArray[np.float32] = np.exp(words)
+        return likelihood
+
+    def _seen(self) -> NDArray[np.float32]:
+        """(residents, zones) or less: log likelihood of the sensors that fired.
+
+        Who fires a sensor is shared out: the likelier it is that others did, the less it says
+        of her (a noisy-or over all residents, each where she is believed to be).
+        """
+        fired = np.flatnonzero(self._active.any(axis=0))
+        if not len(fired):
+            return np.zeros((1, 1), np.float32)
+        fires = self.model.fires[fired]
+        idle = fires.min(axis=1, keepdims=True)
+        alone = (fires - idle) / (1 - idle)
+        others = np.log1p(-np.minimum(self.belief @ alone.T, 0.999))
+        others = others.sum(axis=0) - others
+        background = 1 - (1 - idle[:, 0]) * np.exp(others)
+        chance = 1 - (1 - background)[:, :, None] * (1 - alone)[None]
+        return np.asarray(np.log(chance).sum(axis=1), np.float32)
+
+    def _restless(self) -> NDArray[np.float32]:
+        """(residents, 1) chance that she leaves the room she is in, by how she moves."""
+        known = np.isfinite(self._movement)
+        count = known.sum(axis=0)
+        total = np.where(known, self._movement, 0).sum(axis=0)
+        mean = np.where(count > 0, total / np.maximum(count, 1), _MOVEMENT_UNKNOWN_G)
+        share = 1 / (1 + (np.float32(WALKING_DEVIATION_G) / (mean + 1e-3)) ** _STEEPNESS)
+        leaves = LEAVES_STILL * (LEAVES_WALKING / LEAVES_STILL) ** share
+        return leaves.astype(np.float32)[:, None]
+
+    def _walk(
+        self, belief: NDArray[np.float32], leaves: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        going = belief * leaves
+        walked = belief - going + going @ self._steps
+        return np.asarray(walked, np.float32)
+
+    def _decide(self, alive: NDArray[np.bool_]) -> Places:
+        """Look back at the second that is due with all that came since."""
+        since = np.ones_like(self.belief)
+        for likelihood, leaves in zip(self._likelihood[:0:-1], self._leaves[:0:-1], strict=True):
+            since *= likelihood
+            since += leaves * (since @ self._steps.T - since)
+            since /= since.max(axis=1, keepdims=True)
+        share = self._past[0] * since
+        share /= share.sum(axis=1, keepdims=True)
+        row = np.arange(self.residents)
+        best = share.argmax(axis=1)
+        probability = share[row, best]
+        present = np.where(self._zone == UNKNOWN, 0.0, share[row, self._zone])
+        best = np.where(probability >= SWITCH_RATIO * present, best, self._zone)
+        told = (probability >= UNKNOWN_BELOW) & (self._unheard_s < UNHEARD_S)
+        told &= self._seconds > DELAY_S
+        told &= ~self._is_deaf(alive)[best]
+        self._zone = np.where(told, best, UNKNOWN)
+        return Places(DELAY_S, self._zone, probability)
+
+    def _is_deaf(self, alive: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """(zones + 1,) zones whose own receivers are all down: nobody else may claim to know."""
+        stands_in = self.model.stands_in
+        owned = np.zeros(len(self.model.zones) + 1, np.bool_)
+        heard = owned.copy()
+        owned[stands_in[stands_in != UNKNOWN]] = True
+        heard[stands_in[(stands_in != UNKNOWN) & alive]] = True
+        return owned & ~heard
+
+
+def _steps(near: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """(zones, zones) where one goes who leaves a room: each neighbour alike."""
+    zones = len(near)
+    steps = near / np.maximum(near.sum(axis=1, keepdims=True), 1)
+    steps = steps * (1 - THROUGH_WALLS * zones) + THROUGH_WALLS
+    np.fill_diagonal(steps, 0.0)
+    steps /= np.maximum(steps.sum(axis=1, keepdims=True), 1e-12)
+    return np.asarray(steps, np.float32)

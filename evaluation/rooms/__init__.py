@@ -1,0 +1,25 @@
+"""How well rooms are told: recorded walks whose rooms people have written down, played second by
+second through the gateway's own filter.
+"""
+
+from evaluation.rooms.calibration import (
+    CalibrationError,
+    calibrate,
+    load_calibration,
+    seconds_by_zone,
+)
+from evaluation.rooms.evaluation import RoomsResult, evaluate_rooms
+from evaluation.rooms.reading import Sequence, SequenceError, is_sequence, read_sequence
+
+__all__ = [
+    "CalibrationError",
+    "RoomsResult",
+    "Sequence",
+    "SequenceError",
+    "calibrate",
+    "evaluate_rooms",
+    "is_sequence",
+    "load_calibration",
+    "read_sequence",
+    "seconds_by_zone",
+]

@@ -1,0 +1,186 @@
+"""Rooms are told from signal strengths and sensors: on a small home made up here."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from detectors import room_file
+from detectors.location import DELAY_S, UNHEARD_S, RoomFilter
+from detectors.room_model import UNKNOWN, Walk, learn
+
+ZONES = ("bedroom", "corridor", "lounge", "toilet")
+NEAR = np.array([[0, 1, 0, 0], [1, 0, 1, 1], [0, 1, 0, 0], [0, 1, 0, 0]], np.bool_)
+RECEIVERS = ("bedroom-pi", "lounge-pi", "toilet-pi")
+STANDS_IN = {"bedroom-pi": "bedroom", "lounge-pi": "lounge", "toilet-pi": "toilet"}
+SENSORS = ("bedroom-pir", "lounge-pir")
+STRENGTH = np.array([[-60, -78, -92, -85], [-92, -76, -58, -90], [-88, -80, -93, -62]], np.float32)
+"""(receivers, zones) dBm"""
+
+
+def heard(zones, seed=0):
+    """(receivers, seconds) of somebody who is in those zones, second by second."""
+    zones = np.asarray(zones)
+    noise = np.random.default_rng(seed).normal(0, 4, (len(RECEIVERS), len(zones)))
+    strength = STRENGTH[:, zones] + noise
+    return np.where(strength > -95, strength, np.nan).astype(np.float32)
+
+
+def seen(zones):
+    """(sensors, seconds): the sensors of bedroom and lounge fire in every third second there."""
+    zones = np.asarray(zones)
+    third = np.arange(len(zones)) % 3 == 0
+    return np.stack([(zones == 0) & third, (zones == 2) & third])
+
+
+@pytest.fixture(scope="module")
+def home():
+    zones = np.repeat([0, 1, 2, 1, 3, 1, 0, 2, 3], 60)
+    walk = Walk(heard(zones, 1), seen(zones), zones.astype(np.int64))
+    return learn(
+        [walk], zones=ZONES, receivers=RECEIVERS, sensors=SENSORS, near=NEAR, stands_in=STANDS_IN
+    )
+
+
+def play(home, rssi, movement=0.1, active=None, alive=None):
+    """(seconds, residents) what is told of each second; rssi (receivers, seconds, residents)."""
+    seconds, residents = rssi.shape[1:]
+    rooms = RoomFilter(home, residents)
+    everybody = np.ones(len(RECEIVERS), np.bool_) if alive is None else alive
+    told = []
+    for second in range(seconds):
+        moving = np.full(residents, movement, np.float32)
+        fired = np.zeros(len(SENSORS), np.bool_) if active is None else active[:, second]
+        told.append(rooms.step(rssi[:, second], moving, fired, everybody).zone)
+    return np.array(told[DELAY_S:])
+
+
+WALK = np.repeat([0, 1, 2, 1, 3], [60, 10, 60, 10, 40])
+
+
+def test_a_walk_is_followed_and_each_second_is_told_five_seconds_later(home):
+    told = play(home, heard(WALK)[:, :, None])[:, 0]
+    assert (told == WALK[:-DELAY_S]).mean() > 0.95
+    assert [told[index] for index in (30, 65, 100, 135, 170)] == [0, 1, 2, 1, 3]
+
+
+def test_everybody_is_followed_as_if_alone(home):
+    crowd = np.stack([heard(np.roll(WALK, 7 * each), each) for each in range(5)], axis=2)
+    together = play(home, crowd)
+    for each in range(5):
+        assert (together[:, each] == play(home, crowd[:, :, each : each + 1])[:, 0]).all()
+
+
+@given(st.integers(20, 150), st.integers(1, 8))
+@settings(deadline=None, max_examples=25)
+def test_a_gap_in_hearing_tells_nothing_new_and_hides_nothing_later(home, begin, length):
+    strengths = heard(WALK)[:, :, None]
+    strengths[:, begin : begin + length] = np.nan
+    told = play(home, strengths)[:, 0]
+    assert set(told[np.r_[10:begin, begin + length + 10 : len(told)]]) <= {0, 1, 2, 3, UNKNOWN}
+    late = slice(begin + length + 15, None)
+    if begin + length < 120:
+        assert (told[late] == WALK[late][: len(told[late])]).mean() > 0.9
+
+
+def test_a_spike_of_30_db_moves_nobody(home):
+    zones = np.zeros(60, int)
+    strengths = heard(zones)[:, :, None]
+    strengths[1, 30] = -60.0
+    assert (play(home, strengths)[10:] == 0).all()
+
+
+def test_who_is_heard_by_nobody_is_nowhere_after_ten_seconds(home):
+    strengths = heard(np.zeros(80, int))[:, :, None]
+    strengths[:, 40:] = np.nan
+    told = play(home, strengths)[:, 0]
+    assert told[30] == 0
+    assert (told[40 + UNHEARD_S - DELAY_S :] == UNKNOWN).all()
+
+
+def test_a_zone_whose_receiver_is_down_is_unknown_and_no_neighbour_claims_it(home):
+    strengths = heard(np.zeros(60, int))[:, :, None]
+    strengths[0] = np.nan
+    alive = np.array([False, True, True])
+    told = play(home, strengths, alive=alive)[10:]
+    assert set(told[:, 0]) == {UNKNOWN}
+    lounge = play(home, heard(np.full(60, 2))[:, :, None], alive=alive)[10:]
+    assert set(lounge[:, 0]) == {2}, "whose receiver works is told as always"
+
+
+def test_a_wrist_at_rest_stays_where_it_is_and_one_that_swings_may_go(home):
+    between = np.full((3, 40, 1), np.nan, np.float32)
+    strengths = np.concatenate([heard(np.zeros(30, int))[:, :, None], between], axis=1)
+    strengths[:, 30:, 0] = np.array([[-72], [-80], [-84]], np.float32)  # between two rooms
+    still = play(home, strengths, movement=0.001)
+    assert (still[10:30] == 0).all()
+    assert (still == 0).sum() >= (play(home, strengths, movement=0.3) == 0).sum()
+
+
+def test_what_a_sensor_sees_is_shared_out_and_not_written_to_whoever_is_nearest(home):
+    # Nobody can tell from signal strengths in which of two rooms the second one is.
+    unclear = np.repeat(np.array([[-76], [-75], [-90]], np.float32), 60, axis=1)
+    alone = unclear[:, :, None]
+    fired = np.stack([np.zeros(60, np.bool_), np.arange(60) % 3 == 0])
+
+    def lounge(crowd):
+        rooms = RoomFilter(home, crowd.shape[2])
+        for second in range(60):
+            moving = np.full(crowd.shape[2], 0.1, np.float32)
+            rooms.step(crowd[:, second], moving, fired[:, second], np.ones(3, np.bool_))
+        return rooms.belief[-1, 2]
+
+    sure = heard(np.full(60, 2))[:, :, None]
+    assert lounge(np.concatenate([sure, alone], axis=2)) < lounge(alone)
+
+
+def test_a_room_mate_s_record_holds_nothing_of_a_sensor_that_saw_somebody_else(home):
+    zones = np.zeros(90, int)
+    fired = seen(np.full(90, 2))
+    with_sensor = play(home, heard(zones)[:, :, None], active=fired)
+    assert (with_sensor[10:] == 0).all()
+
+
+def test_a_calibration_comes_back_as_it_was_and_others_are_refused(home):
+    content = room_file.encode(home)
+    again = room_file.decode(content)
+    assert again.zones == home.zones
+    assert (again.near == home.near).all()
+    assert np.abs(again.heard - home.heard).max() < 1e-3
+    assert (again.stands_in == home.stands_in).all()
+    for broken, why in (
+        (b"{", "no calibration"),
+        (content.replace(b"wardlight-rooms/1", b"wardlight-rooms/9"), "format"),
+        (content.replace(b'"bedroom",', b"", 1), "fit together"),
+    ):
+        with pytest.raises(room_file.RoomFileError, match=why):
+            room_file.decode(broken)
+
+
+def test_a_zone_that_nothing_leads_to_can_still_be_entered():
+    zones = np.repeat([0, 1], 60).astype(np.int64)
+    model = learn(
+        [Walk(heard(zones), seen(zones), zones)],
+        zones=("bedroom", "corridor", "attic"),
+        receivers=RECEIVERS,
+        sensors=SENSORS,
+    )
+    assert model.near.any(axis=0).all()
+    assert np.isfinite(
+        RoomFilter(model, 1)
+        .step(heard([0]), np.array([0.1], np.float32), np.zeros(2, np.bool_), np.ones(3, np.bool_))
+        .probability
+    ).all()
+
+
+def test_walks_without_a_word_teach_nothing():
+    zones = np.full(30, UNKNOWN)
+    with pytest.raises(ValueError, match="no second"):
+        learn(
+            [Walk(heard(np.zeros(30, int)), seen(np.zeros(30, int)), zones)],
+            zones=ZONES,
+            receivers=RECEIVERS,
+            sensors=SENSORS,
+        )

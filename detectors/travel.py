@@ -1,0 +1,340 @@
+"""Who wanders: walks that come back to rooms for no errand, second by second for all residents.
+
+A walk begins when somebody leaves a room and ends with a stay of more than `STAY_S`. Signs of
+wandering are a step that was taken before in the same direction, a room reached again on a new way,
+and a turn back. Going back the way one came is none but for the turn, and a halt begins anew and
+halves what was: so an errand (room, corridor, toilet, corridor, room) is direct, also twice.
+
+Rooms that were never entered, and rooms that were missed, are mended on the home's graph: a room
+of a moment is left out where none was needed between its neighbours; the only room between two
+that are not next to each other is put in.
+
+Of each second only those are looked at who changed room; the rest is a comparison of arrays.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.room_model import UNKNOWN
+from detectors.travel_shape import (
+    DIRECT,
+    KINDS,
+    PATH,
+    Kind,
+    classify,
+    count_hops,
+    rooms_between,
+)
+
+STAY_S: Final = 120
+"""Longer in one room, and the walk is over: she had a purpose there (SCIENCE 3.2). Nothing heard
+for as long ends it, too: nobody knows where it went."""
+
+PAUSE_S: Final = 45
+"""Who stands still so long has halted, and may walk back without having wandered. A room that is
+walked through takes 5 to 25 s; the shortest visit to a toilet takes about a minute."""
+
+GLIMPSE_S: Final = 4
+"""Shorter, and between two rooms that are one or next to each other, a visit was none: radio
+ghosts (SCIENCE 3.2), and the room behind the door that she walked past."""
+
+SIGNS: Final = 4.0
+"""So many make a walk wandering. There and back without a halt has one, and each room that is heard
+wrongly for long one more; two rounds, and the third way along a corridor, have four. With three,
+.95 of the errands of `evaluation.whereabouts.episodes` are direct."""
+
+LEAST_WALK_S: Final = 60
+"""Seconds of walking that make it wandering (RTLS definition, SCIENCE 3.1); of a halt the first
+`PAUSE_S` count, as a room that is missed looks like one."""
+
+_NEVER: Final = np.iinfo(np.int64).max
+
+
+class WanderingEpisode(NamedTuple):
+    """A walk that wanders, told when first certain and again when it is over."""
+
+    row: int
+    kind: Kind
+    path: tuple[int, ...]
+    """Zones in the order of the visits, the latest `PATH` of them, mended."""
+    begun_s: int
+    """With `row` the key of the episode."""
+    ended_s: int | None
+    """None while she still walks."""
+    visits: int
+    revisits: int
+    """Of them those to rooms passed before, since the last halt."""
+    tortuosity: float
+    """Steps walked for each step of the shortest way to the farthest room and to the end."""
+
+
+class TravelDay(NamedTuple):
+    """How everybody walked since the last `TravelPatterns.close_day`."""
+
+    episodes: NDArray[np.int64]
+    """(kinds, residents) walks that ended, in the order of `KINDS`."""
+    minutes: NDArray[np.float64]
+    """(kinds, residents)"""
+    tortuosity: NDArray[np.float64]
+    """(residents,) steps walked over steps needed, of all walks; NaN without one."""
+    entropy_bits: NDArray[np.float64]
+    """(residents,) entropy rate of the changes of room, bits each (SCIENCE 3.3); NaN without."""
+
+
+class TravelPatterns:
+    """Follows everybody's walks.
+
+    Parameters
+    ----------
+    near
+        (zones, zones) the home's graph (`RoomModel.near`).
+    residents
+        How many are followed.
+    """
+
+    def __init__(self, near: NDArray[np.bool_], residents: int) -> None:
+        near = near | near.T
+        self._hops = count_hops(near)
+        self._between = rooms_between(near, self._hops)
+        self._heard_s = np.zeros(residents, np.int64)
+        self._here = np.full(residents, UNKNOWN)
+        """Where each was last known to be; behind it the visit that counts and, for less than
+        `GLIMPSE_S`, the one that may count."""
+        self._zone = np.full(residents, UNKNOWN)
+        self._arrived_s = np.zeros(residents, np.int64)
+        self._stays_until_s = np.full(residents, _NEVER)
+        self._next = np.full(residents, UNKNOWN)
+        self._next_s = np.zeros(residents, np.int64)
+        self._counts_from_s = np.full(residents, _NEVER)
+        self._begun_s = np.zeros(residents, np.int64)
+        self._start = np.full(residents, UNKNOWN)
+        self._path = np.full((residents, PATH), UNKNOWN)
+        self._halted_at = np.zeros(residents, np.int64)
+        """Number of the visit at which each halted last."""
+        self._visits = np.zeros(residents, np.int64)
+        self._revisits = np.zeros(residents, np.int64)
+        self._signs = np.zeros(residents)
+        self._walked_s = np.zeros(residents, np.int64)
+        self._steps = np.zeros(residents, np.int64)
+        self._farthest = np.full(residents, UNKNOWN)
+        self._is_certain = np.zeros(residents, np.bool_)
+        self._begin_day()
+
+    @property
+    def wandering(self) -> NDArray[np.bool_]:
+        """(residents,) whose walk is certain to be wandering and not over."""
+        return self._is_certain.copy()
+
+    def step(self, zone: NDArray[np.int64], second: int) -> list[WanderingEpisode]:
+        """Take in one more second; returns the episodes that became certain and those that ended.
+
+        Parameters
+        ----------
+        zone
+            (residents,) number of the zone of each, `UNKNOWN` where nobody can tell.
+        second
+            Any count of seconds that only grows; seconds may be left out.
+
+        Raises
+        ------
+        ValueError
+            If there is a zone that the graph does not have.
+        """
+        if zone.max(initial=UNKNOWN) >= len(self._hops) or zone.min(initial=UNKNOWN) < UNKNOWN:
+            raise ValueError(f"zones are numbered from 0 to {len(self._hops) - 1}, and -1 unknown")
+        said: list[WanderingEpisode] = []
+        lost = np.flatnonzero((self._here != UNKNOWN) & (second - self._heard_s > STAY_S))
+        if len(lost):
+            said += self._end(lost, self._heard_s[lost])
+            self._here[lost] = self._zone[lost] = self._next[lost] = UNKNOWN
+            self._counts_from_s[lost] = _NEVER
+        known = zone != UNKNOWN
+        self._heard_s[known] = second
+        moved = np.flatnonzero(known & (zone != self._here))
+        if len(moved):
+            said += self._move(moved, zone[moved], second)
+        counts = np.flatnonzero(self._counts_from_s <= second)
+        if len(counts):
+            said += self._count(counts)
+        stays = np.flatnonzero((self._stays_until_s < second) & (self._next == UNKNOWN))
+        if len(stays):
+            said += self._end(stays, self._arrived_s[stays])
+            self._settle(stays)
+        return said
+
+    def close_day(self) -> TravelDay:
+        """What has come together since the last call; a walk counts on the day that it ends."""
+        with np.errstate(invalid="ignore"):
+            tortuosity = self._day_steps / self._day_needed
+        tortuosity[self._day_needed == 0] = np.nan
+        day = TravelDay(self._day_episodes, self._day_s / 60.0, tortuosity, self._entropy_bits())
+        self._begin_day()
+        return day
+
+    def _begin_day(self) -> None:
+        shape = (len(KINDS), len(self._here))
+        self._day_episodes = np.zeros(shape, np.int64)
+        self._day_s = np.zeros(shape, np.int64)
+        self._day_steps = np.zeros(len(self._here))
+        self._day_needed = np.zeros(len(self._here))
+        self._day_changes: list[NDArray[np.int64]] = []
+        """Of each change of room (resident, from, to) as one number."""
+
+    def _move(
+        self, rows: NDArray[np.int64], zone: NDArray[np.int64], second: int
+    ) -> list[WanderingEpisode]:
+        """These are in another room than before."""
+        fresh = self._zone[rows] == UNKNOWN
+        if fresh.any():
+            begins = rows[fresh]
+            self._zone[begins] = zone[fresh]
+            self._arrived_s[begins] = second
+            self._settle(begins)
+        # A glimpse of a room counts if none of the home's doors leads past it.
+        glimpsed = self._next[rows] != UNKNOWN
+        needed = glimpsed & (self._hops[self._zone[rows], zone] > 1)
+        said = self._count(rows[needed]) if needed.any() else []
+        self._here[rows] = zone
+        is_back = zone == self._zone[rows]
+        self._next[rows] = np.where(is_back, UNKNOWN, zone)
+        self._next_s[rows] = second
+        self._counts_from_s[rows] = np.where(is_back, _NEVER, second + GLIMPSE_S)
+        return said
+
+    def _settle(self, rows: NDArray[np.int64]) -> None:
+        """These rest where they are; their next walk begins there."""
+        zone = self._zone[rows]
+        self._start[rows] = self._farthest[rows] = zone
+        self._path[rows] = UNKNOWN
+        self._path[rows, 0] = zone
+        self._visits[rows] = 1
+        for count in (self._halted_at, self._revisits, self._walked_s, self._steps):
+            count[rows] = 0
+        self._signs[rows] = 0.0
+        self._stays_until_s[rows] = _NEVER
+        self._is_certain[rows] = False
+
+    def _count(self, rows: NDArray[np.int64]) -> list[WanderingEpisode]:
+        """The rooms that these have entered are part of their walks."""
+        left, zone, now_s = self._zone[rows], self._next[rows], self._next_s[rows]
+        stayed_s = now_s - self._arrived_s[rows]
+        begins = self._visits[rows] == 1
+        self._begun_s[rows[begins]] = now_s[begins]
+        self._walked_s[rows] += np.where(begins, 0, np.minimum(stayed_s, PAUSE_S))
+        halts = rows[(stayed_s >= PAUSE_S) & ~begins]
+        self._halted_at[halts] = self._visits[halts] - 1
+        self._signs[halts] /= 2
+        between = self._between[left, zone]
+        missed = between != UNKNOWN
+        if missed.any():
+            self._visit(rows[missed], between[missed])
+        self._visit(rows, zone)
+        self._steps[rows] += self._hops[left, zone]
+        start = self._start[rows]
+        farther = self._hops[start, zone] > self._hops[start, self._farthest[rows]]
+        self._farthest[rows[farther]] = zone[farther]
+        zones = len(self._hops)
+        self._day_changes.append((rows * zones + left) * zones + zone)
+        self._zone[rows] = zone
+        self._arrived_s[rows] = now_s
+        self._stays_until_s[rows] = now_s + STAY_S
+        self._next[rows] = UNKNOWN
+        self._counts_from_s[rows] = _NEVER
+        certain = (self._signs[rows] >= SIGNS) & (self._walked_s[rows] >= LEAST_WALK_S)
+        fresh = rows[certain & ~self._is_certain[rows]]
+        if not len(fresh):
+            return []
+        self._is_certain[fresh] = True
+        return self._episodes(fresh, None)
+
+    def _visit(self, rows: NDArray[np.int64], zone: NDArray[np.int64]) -> None:
+        """One more room of these walks, and what it says of them."""
+        visits = self._visits[rows]
+        number = np.maximum(visits - PATH, 0)[:, None] + np.arange(PATH)
+        path = np.where(number >= self._halted_at[rows, None], self._paths(rows), UNKNOWN)
+        left, goal = self._path[rows, (visits - 1) % PATH][:, None], zone[:, None]
+        before, after = path[:, :-1], path[:, 1:]
+        again = ((before == left) & (after == goal)).any(axis=1)
+        opposite = ((before == goal) & (after == left)).any(axis=1)
+        passed = (path == goal).any(axis=1)
+        last = np.minimum(visits, PATH) - 1
+        turned = (last > 0) & (path[np.arange(len(rows)), last - 1] == zone)
+        self._signs[rows] += again | (passed & ~opposite)
+        self._signs[rows] += turned
+        self._revisits[rows] += passed
+        self._path[rows, visits % PATH] = zone
+        self._visits[rows] += 1
+
+    def _end(self, rows: NDArray[np.int64], ended_s: NDArray[np.int64]) -> list[WanderingEpisode]:
+        """The walks of these are over, as far as they are on one."""
+        walks = self._visits[rows] > 1
+        rows, ended_s = rows[walks], ended_s[walks]
+        if not len(rows):
+            return []
+        certain = self._is_certain[rows]
+        kind = np.full(len(rows), DIRECT)
+        said: list[WanderingEpisode] = []
+        if certain.any():
+            kind[certain] = classify(self._paths(rows[certain]))
+            said = self._episodes(rows[certain], ended_s[certain])
+        self._day_episodes[kind, rows] += 1
+        self._day_s[kind, rows] += ended_s - self._begun_s[rows]
+        self._day_steps[rows] += self._steps[rows]
+        self._day_needed[rows] += self._needed(rows)
+        self._visits[rows] = 1
+        self._is_certain[rows] = False
+        self._stays_until_s[rows] = _NEVER
+        return said
+
+    def _episodes(
+        self, rows: NDArray[np.int64], ended_s: NDArray[np.int64] | None
+    ) -> list[WanderingEpisode]:
+        """In words, for the few who wander."""
+        paths = self._paths(rows)
+        kinds = classify(paths)
+        tortuosity = self._steps[rows] / self._needed(rows)
+        return [
+            WanderingEpisode(
+                row=int(row),
+                kind=KINDS[kinds[index]],
+                path=tuple(paths[index][paths[index] != UNKNOWN].tolist()),
+                begun_s=int(self._begun_s[row]),
+                ended_s=None if ended_s is None else int(ended_s[index]),
+                visits=int(self._visits[row]),
+                revisits=int(self._revisits[row]),
+                tortuosity=float(tortuosity[index]),
+            )
+            for index, row in enumerate(rows)
+        ]
+
+    def _paths(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """(rows, PATH) the latest visits in their order, `UNKNOWN` after the last."""
+        oldest = np.maximum(self._visits[rows] - PATH, 0)
+        return self._path[rows[:, None], (oldest[:, None] + np.arange(PATH)) % PATH]
+
+    def _needed(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Steps of the shortest way to the farthest room of a walk and on to its end."""
+        farthest = self._farthest[rows]
+        way = self._hops[self._start[rows], farthest] + self._hops[farthest, self._zone[rows]]
+        return np.maximum(way, 1)
+
+    def _entropy_bits(self) -> NDArray[np.float64]:
+        """H = -Σ π(i) Σ p(i, j) log2 p(i, j) over the day's changes from i to j."""
+        residents, zones = len(self._here), len(self._hops)
+        entropy = np.full(residents, np.nan)
+        if not self._day_changes:
+            return entropy
+        change, count = np.unique(np.concatenate(self._day_changes), return_counts=True)
+        left = change // zones
+        of_left = np.zeros(residents * zones)
+        np.add.at(of_left, left, count)
+        total = of_left.reshape(residents, zones).sum(axis=1)
+        bits = np.zeros(residents)
+        np.add.at(bits, left // zones, -count * np.log2(count / of_left[left]))
+        walked = total > 0
+        entropy[walked] = bits[walked] / total[walked]
+        return entropy

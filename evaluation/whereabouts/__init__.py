@@ -1,0 +1,1 @@
+"""How well walks, exits and nights are told: simulated and recorded life, played second by second."""

@@ -68,7 +68,7 @@ def rooms_between(near: NDArray[np.bool_], hops: NDArray[np.int64]) -> NDArray[n
     Only for rooms two steps apart: a longer hole is no missed room, it is no reception.
     """
     both = near.astype(np.int64)
-    single = (hops == 2) & (both @ both == 1)  # noqa: PLR2004 (two steps)
+    single = (hops == 2) & (both @ both == 1)
     first = (near[:, None, :] & near.T[None, :, :]).argmax(axis=2)
     return np.where(single, first, UNKNOWN)
 

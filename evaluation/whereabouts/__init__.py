@@ -1,1 +1,1 @@
-"""How well walks, exits and nights are told: simulated and recorded life, played second by second."""
+"""How well walks, exits and nights are told: made-up and recorded life, second by second."""

@@ -29,8 +29,9 @@ ROOMS: Final = 10
 WALKED_S: Final = (5, 20)
 """Seconds in a room that is walked through: 0.4 to 1.2 m/s over 5 to 8 m, and a look round."""
 ERRAND_S: Final = (45, 110)
-"""A short stay at the goal of an errand; the detector ends a walk at 120 s, so longer ones are easy."""
-LONG_ERRAND_S: Final = (STAY_S + 1, 600)
+"""A short stay at the goal of an errand; the detector ends a walk at 120 s, so longer ones are
+easy."""
+LONG_ERRAND_S: Final = (STAY_S + 1, 300)
 GHOST_S: Final = (1, 6)
 GHOST_NEXT_DOOR: Final = 0.7
 """Share of wrongly heard rooms that are next to the true one; the rest is anywhere."""
@@ -135,7 +136,7 @@ def _errand(home: Home, rng: np.random.Generator) -> list[Visit]:
     way = _way(home, start, goal)
     visits: list[Visit] = _through(way[:1], rng)
     for _ in range(int(rng.choice((1, 2)))):
-        stays = ERRAND_S if rng.random() < 0.5 else LONG_ERRAND_S  # noqa: PLR2004 (half)
+        stays = ERRAND_S if rng.random() < 0.5 else LONG_ERRAND_S
         visits += _through(way[1:-1], rng)
         visits.append((goal, int(rng.integers(*stays, endpoint=True))))
         visits += _through(way[-2::-1], rng)

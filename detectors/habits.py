@@ -64,7 +64,8 @@ class Rates:
     @property
     def is_learning(self) -> NDArray[np.bool_]:
         """(residents,) of whom too few days are known; the home speaks for them."""
-        return self.days_seen < LEARNING_DAYS
+        learning: NDArray[np.bool_] = self.days_seen < LEARNING_DAYS
+        return learning
 
     def weight_h(self, hour: int) -> Values:
         """(residents,) hours of her own behind what is said of this hour of day."""

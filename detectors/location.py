@@ -51,6 +51,10 @@ UNHEARD_S: Final = 10
 """A wearable that no receiver has heard for so long is nowhere (FIELD: an older advert cannot win
 a room)."""
 
+LOGS_TOGETHER: Final = 16
+"""Chances of so many sensors are multiplied before a logarithm is taken: each is `FIRES_AT_LEAST` or
+more, and float32 holds the product of thirty."""
+
 SWITCH_RATIO: Final = 1.5
 """Another room must be so much likelier than the present one to be told in its place."""
 
@@ -80,25 +84,34 @@ class RoomFilter:
     def __init__(self, model: RoomModel, residents: int) -> None:
         self.model = model
         self.residents = residents
+        # Residents last in all arrays: what is done over zones then goes along memory, five times
+        # as fast as with the few zones of each resident side by side.
         zones, kept = len(model.zones), BEHIND_S + 1 + AHEAD_S
-        self._steps = _steps(model.near)
-        levels = model.heard.shape[1]
-        # One row for each receiver and level: what being heard says beyond not being heard.
-        gain = TRUST * (model.heard - model.silent[:, None, :])
-        self._gain = np.ascontiguousarray(gain.reshape(-1, zones), np.float32)
-        self._offset = levels * np.arange(len(model.receivers))
-        self._silent = TRUST * model.silent
-        self._rssi = np.zeros((kept, len(model.receivers), residents), np.float32)
-        self._heard = np.zeros((kept, len(model.receivers), residents), np.bool_)
+        receivers, levels = len(model.receivers), model.heard.shape[1]
+        steps = _steps(model.near)
+        self._comes, self._goes = np.ascontiguousarray(steps.T), steps
+        # For each receiver a row for each level, and one for not having been heard.
+        words = np.concatenate((model.heard, model.silent[:, None, :]), axis=1)
+        self._words = np.ascontiguousarray(TRUST * words, np.float32)
+        self._not_heard = levels
+        self._rssi = np.zeros((kept, receivers, residents), np.float32)
+        self._heard = np.zeros((kept, receivers, residents), np.bool_)
         self._movement = np.full((kept, residents), np.nan, np.float32)
         self._active = np.zeros((2, len(model.sensors)), np.bool_)
-        self.belief = np.full((residents, zones), 1.0 / zones, np.float32)
-        self._likelihood = np.ones((LAG_S + 1, residents, zones), np.float32)
-        self._leaves = np.full((LAG_S + 1, residents, 1), LEAVES_STILL, np.float32)
-        self._past = np.full((LAG_S + 1, residents, zones), 1.0 / zones, np.float32)
+        self._belief = np.full((zones, residents), 1.0 / zones, np.float32)
+        self._likelihood = np.ones((LAG_S + 1, zones, residents), np.float32)
+        self._leaves = np.full((LAG_S + 1, residents), LEAVES_STILL, np.float32)
+        self._past = np.full((LAG_S + 1, zones, residents), 1.0 / zones, np.float32)
+        self._ring = 0
+        """Where the next second goes in the three above: nothing is moved."""
         self._unheard_s = np.full(residents, UNHEARD_S)
         self._zone = np.full(residents, UNKNOWN)
         self._seconds = 0
+
+    @property
+    def belief(self) -> NDArray[np.float32]:
+        """(residents, zones) where each is held to be in the latest second, before it is decided."""
+        return self._belief.T
 
     def step(
         self,
@@ -123,16 +136,17 @@ class RoomFilter:
         self._take(rssi_dbm, movement_g, active)
         likelihood = self._weigh(alive)
         leaves = self._restless()
-        belief = self._walk(self.belief, leaves) * likelihood
-        belief /= belief.sum(axis=1, keepdims=True)
-        self.belief = belief
+        belief = self._walk(self._belief, leaves)
+        belief *= likelihood
+        belief /= belief.sum(axis=0)
+        self._belief = belief
         for ring, latest in (
             (self._likelihood, likelihood),
             (self._leaves, leaves),
             (self._past, belief),
         ):
-            ring[:-1] = ring[1:]
-            ring[-1] = latest
+            ring[self._ring] = latest
+        self._ring = (self._ring + 1) % (LAG_S + 1)
         return self._decide(alive)
 
     def _take(
@@ -149,32 +163,26 @@ class RoomFilter:
             (self._movement, movement_g),
             (self._active, active),
         ):
-            ring[:-1] = ring[1:]
-            ring[-1] = latest
+            ring[self._seconds % len(ring)] = latest
         self._unheard_s = np.where(is_heard.any(axis=0), 0, self._unheard_s + 1)
 
     def _weigh(self, alive: NDArray[np.bool_]) -> NDArray[np.float32]:
-        """(residents, zones) likelihood of what was heard and seen around one second ago."""
-        count = self._heard.sum(axis=0)
-        resident, receiver = np.nonzero((count.T > 0) & alive)
-        mean = self._rssi.sum(axis=0)[receiver, resident] / count[receiver, resident]
-        words = np.broadcast_to(self._silent[alive].sum(axis=0), self.belief.shape).copy()
-        if len(resident):
-            gains = self._gain[self._offset[receiver] + level(mean)]
-            first = np.flatnonzero(np.diff(resident, prepend=-1))
-            words[resident[first]] += np.add.reduceat(gains, first, axis=0)
-            silent = np.ones(self.residents, np.bool_)
-            silent[resident] = False
-            words[silent] = 0.0
-        else:
-            words[:] = 0.0
-        words += self._seen()
-        words -= words.max(axis=1, keepdims=True)
-        likelihood: NDArray[np.float32] = np.exp(words)
-        return likelihood
+        """(zones, residents) likelihood of what was heard and seen around one second ago."""
+        count = self._heard.sum(axis=0, dtype=np.float32)
+        is_heard = count > 0
+        mean = self._rssi.sum(axis=0) / np.maximum(count, 1)
+        row = np.where(is_heard, level(mean), self._not_heard)
+        words = np.zeros((self.residents, len(self.model.zones)), np.float32)
+        for receiver in np.flatnonzero(alive):
+            words += self._words[receiver].take(row[receiver], axis=0)
+        words *= is_heard[alive].any(axis=0)[:, None]
+        likelihood = np.ascontiguousarray(words.T)
+        likelihood += self._seen()
+        likelihood -= likelihood.max(axis=0)
+        return np.exp(likelihood, out=likelihood)
 
     def _seen(self) -> NDArray[np.float32]:
-        """(residents, zones) or less: log likelihood of the sensors that fired.
+        """(zones, residents) or less: log likelihood of the sensors that fired.
 
         Who fires a sensor is shared out: the likelier it is that others did, the less it says
         of her (a noisy-or over all residents, each where she is believed to be).
@@ -185,43 +193,53 @@ class RoomFilter:
         fires = self.model.fires[fired]
         idle = fires.min(axis=1, keepdims=True)
         alone = (fires - idle) / (1 - idle)
-        others = np.log1p(-np.minimum(self.belief @ alone.T, 0.999))
-        others = others.sum(axis=0) - others
-        background = 1 - (1 - idle[:, 0]) * np.exp(others)
-        chance = 1 - (1 - background)[:, :, None] * (1 - alone)[None]
-        return np.asarray(np.log(chance).sum(axis=1), np.float32)
+        others = np.log1p(-np.minimum(alone @ self._belief, np.float32(0.999)))
+        others = others.sum(axis=1, keepdims=True, dtype=np.float64) - others
+        background = 1 - (1 - idle) * np.exp(others)
+        quiet = (1 - background).astype(np.float32)
+        chance = 1 - quiet[:, None, :] * (1 - alone)[:, :, None]
+        # One logarithm for several sensors; so many of `FIRES_AT_LEAST` are no underflow.
+        together = np.multiply.reduceat(chance, np.arange(0, len(fired), LOGS_TOGETHER), axis=0)
+        words: NDArray[np.float32] = np.log(together).sum(axis=0)
+        return words
 
     def _restless(self) -> NDArray[np.float32]:
-        """(residents, 1) chance that she leaves the room she is in, by how she moves."""
+        """(residents,) chance that she leaves the room she is in, by how she moves."""
         known = np.isfinite(self._movement)
         count = known.sum(axis=0)
-        total = np.where(known, self._movement, 0).sum(axis=0)
+        total = np.where(known, self._movement, np.float32(0)).sum(axis=0)
         mean = np.where(count > 0, total / np.maximum(count, 1), _MOVEMENT_UNKNOWN_G)
         share = 1 / (1 + (np.float32(WALKING_DEVIATION_G) / (mean + 1e-3)) ** _STEEPNESS)
-        leaves = LEAVES_STILL * (LEAVES_WALKING / LEAVES_STILL) ** share
-        return leaves.astype(np.float32)[:, None]
+        leaves: NDArray[np.float32] = LEAVES_STILL * (LEAVES_WALKING / LEAVES_STILL) ** share
+        return leaves.astype(np.float32)
 
     def _walk(
         self, belief: NDArray[np.float32], leaves: NDArray[np.float32]
     ) -> NDArray[np.float32]:
         going = belief * leaves
-        walked = belief - going + going @ self._steps
-        return np.asarray(walked, np.float32)
+        come = self._comes @ going
+        come += belief
+        come -= going
+        return come
 
     def _decide(self, alive: NDArray[np.bool_]) -> Places:
         """Look back at the second that is due with all that came since."""
-        since = np.ones_like(self.belief)
-        for likelihood, leaves in zip(self._likelihood[:0:-1], self._leaves[:0:-1], strict=True):
-            since *= likelihood
-            since += leaves * (since @ self._steps.T - since)
-            since /= since.max(axis=1, keepdims=True)
-        share = self._past[0] * since
-        share /= share.sum(axis=1, keepdims=True)
+        since = np.ones_like(self._belief)
+        for ago in range(1, LAG_S + 1):
+            at = (self._ring - ago) % (LAG_S + 1)
+            since *= self._likelihood[at]
+            gone = self._goes @ since
+            gone -= since
+            gone *= self._leaves[at]
+            since += gone
+            since /= since.max(axis=0)
+        share = self._past[self._ring] * since
+        best, probability = _likeliest(share)
+        total = share.sum(axis=0)
         row = np.arange(self.residents)
-        best = share.argmax(axis=1)
-        probability = share[row, best]
-        present = np.where(self._zone == UNKNOWN, 0.0, share[row, self._zone])
+        present = np.where(self._zone == UNKNOWN, 0.0, share[self._zone, row])
         best = np.where(probability >= SWITCH_RATIO * present, best, self._zone)
+        probability = probability / total
         told = (probability >= UNKNOWN_BELOW) & (self._unheard_s < UNHEARD_S)
         told &= self._seconds > DELAY_S
         told &= ~self._is_deaf(alive)[best]
@@ -236,6 +254,12 @@ class RoomFilter:
         owned[stands_in[stands_in != UNKNOWN]] = True
         heard[stands_in[(stands_in != UNKNOWN) & alive]] = True
         return owned & ~heard
+
+
+def _likeliest(share: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """(residents,) number and value of the greatest of (zones, residents), the first of equals."""
+    greatest = share.max(axis=0)
+    return (share == greatest).argmax(axis=0), greatest
 
 
 def _steps(near: NDArray[np.bool_]) -> NDArray[np.float32]:

@@ -51,8 +51,8 @@ UNHEARD_S: Final = 10
 """A wearable that no receiver has heard for so long is nowhere (FIELD: an older advert cannot win
 a room)."""
 
-LOGS_TOGETHER: Final = 16
-"""Chances of so many sensors are multiplied before a logarithm is taken: each is `FIRES_AT_LEAST` or
+AT_ONCE: Final = 16
+"""Chances of so many sensors are multiplied before they are scaled: each is `FIRES_AT_LEAST` or
 more, and float32 holds the product of thirty."""
 
 SWITCH_RATIO: Final = 1.5
@@ -95,7 +95,7 @@ class RoomFilter:
         self._words = np.ascontiguousarray(TRUST * words, np.float32)
         self._not_heard = levels
         self._rssi = np.zeros((kept, receivers, residents), np.float32)
-        self._heard = np.zeros((kept, receivers, residents), np.bool_)
+        self._heard = np.zeros((kept, receivers, residents), np.float32)
         self._movement = np.full((kept, residents), np.nan, np.float32)
         self._active = np.zeros((2, len(model.sensors)), np.bool_)
         self._belief = np.full((zones, residents), 1.0 / zones, np.float32)
@@ -168,28 +168,32 @@ class RoomFilter:
 
     def _weigh(self, alive: NDArray[np.bool_]) -> NDArray[np.float32]:
         """(zones, residents) likelihood of what was heard and seen around one second ago."""
-        count = self._heard.sum(axis=0, dtype=np.float32)
+        count = self._heard.sum(axis=0)
         is_heard = count > 0
         mean = self._rssi.sum(axis=0) / np.maximum(count, 1)
         row = np.where(is_heard, level(mean), self._not_heard)
         words = np.zeros((self.residents, len(self.model.zones)), np.float32)
+        word = np.empty_like(words)
         for receiver in np.flatnonzero(alive):
-            words += self._words[receiver].take(row[receiver], axis=0)
+            # Without a mode the rows would be copied once more.
+            np.take(self._words[receiver], row[receiver], axis=0, out=word, mode="clip")
+            words += word
         words *= is_heard[alive].any(axis=0)[:, None]
         likelihood = np.ascontiguousarray(words.T)
-        likelihood += self._seen()
         likelihood -= likelihood.max(axis=0)
-        return np.exp(likelihood, out=likelihood)
+        np.exp(likelihood, out=likelihood)
+        self._see(likelihood)
+        return likelihood
 
-    def _seen(self) -> NDArray[np.float32]:
-        """(zones, residents) or less: log likelihood of the sensors that fired.
+    def _see(self, likelihood: NDArray[np.float32]) -> None:
+        """Weigh the sensors that fired, too.
 
         Who fires a sensor is shared out: the likelier it is that others did, the less it says
         of her (a noisy-or over all residents, each where she is believed to be).
         """
         fired = np.flatnonzero(self._active.any(axis=0))
         if not len(fired):
-            return np.zeros((1, 1), np.float32)
+            return
         fires = self.model.fires[fired]
         idle = fires.min(axis=1, keepdims=True)
         alone = (fires - idle) / (1 - idle)
@@ -198,10 +202,9 @@ class RoomFilter:
         background = 1 - (1 - idle) * np.exp(others)
         quiet = (1 - background).astype(np.float32)
         chance = 1 - quiet[:, None, :] * (1 - alone)[:, :, None]
-        # One logarithm for several sensors; so many of `FIRES_AT_LEAST` are no underflow.
-        together = np.multiply.reduceat(chance, np.arange(0, len(fired), LOGS_TOGETHER), axis=0)
-        words: NDArray[np.float32] = np.log(together).sum(axis=0)
-        return words
+        for begin in range(0, len(fired), AT_ONCE):
+            likelihood *= chance[begin : begin + AT_ONCE].prod(axis=0)
+            likelihood /= likelihood.max(axis=0)
 
     def _restless(self) -> NDArray[np.float32]:
         """(residents,) chance that she leaves the room she is in, by how she moves."""
@@ -210,8 +213,8 @@ class RoomFilter:
         total = np.where(known, self._movement, np.float32(0)).sum(axis=0)
         mean = np.where(count > 0, total / np.maximum(count, 1), _MOVEMENT_UNKNOWN_G)
         share = 1 / (1 + (np.float32(WALKING_DEVIATION_G) / (mean + 1e-3)) ** _STEEPNESS)
-        leaves: NDArray[np.float32] = LEAVES_STILL * (LEAVES_WALKING / LEAVES_STILL) ** share
-        return leaves.astype(np.float32)
+        leaves = LEAVES_STILL * np.exp(np.float32(np.log(LEAVES_WALKING / LEAVES_STILL)) * share)
+        return np.asarray(leaves, np.float32)
 
     def _walk(
         self, belief: NDArray[np.float32], leaves: NDArray[np.float32]

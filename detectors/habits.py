@@ -69,7 +69,8 @@ class Rates:
 
     def weight_h(self, hour: int) -> Values:
         """(residents,) hours of her own behind what is said of this hour of day."""
-        return self._watched_h[_hour(hour)].copy()
+        weight: Values = self._watched_h[_hour(hour)].copy()
+        return weight
 
     def learn(self, hour: int, counts: Values, watched_h: Values | float = 1.0) -> None:
         """An hour is over.

@@ -37,7 +37,7 @@ minutes, and the 20 s that a walk through a room takes."""
 WALKING_DEVIATION_G: Final = 0.03
 """Standard deviation of |a| at which the two above are equally far: between the 0.03 g of sitting
 and the 0.1 to 0.2 g of stairs and halls in SPHERE."""
-_STEEPNESS: Final = 4.0
+_LEAVES_LOG_RATIO: Final = np.float32(np.log(LEAVES_WALKING / LEAVES_STILL))
 _MOVEMENT_UNKNOWN_G: Final = np.float32(0.1)
 
 THROUGH_WALLS: Final = 1e-6
@@ -110,7 +110,7 @@ class RoomFilter:
 
     @property
     def belief(self) -> NDArray[np.float32]:
-        """(residents, zones) where each is held to be in the latest second, before it is decided."""
+        """(residents, zones) where each is held to be in the latest second, undecided."""
         return self._belief.T
 
     def step(
@@ -178,7 +178,7 @@ class RoomFilter:
             # Without a mode the rows would be copied once more.
             np.take(self._words[receiver], row[receiver], axis=0, out=word, mode="clip")
             words += word
-        words *= is_heard[alive].any(axis=0)[:, None]
+        words[~is_heard[alive].any(axis=0)] = 0.0
         likelihood = np.ascontiguousarray(words.T)
         likelihood -= likelihood.max(axis=0)
         np.exp(likelihood, out=likelihood)
@@ -211,9 +211,12 @@ class RoomFilter:
         known = np.isfinite(self._movement)
         count = known.sum(axis=0)
         total = np.where(known, self._movement, np.float32(0)).sum(axis=0)
-        mean = np.where(count > 0, total / np.maximum(count, 1), _MOVEMENT_UNKNOWN_G)
-        share = 1 / (1 + (np.float32(WALKING_DEVIATION_G) / (mean + 1e-3)) ** _STEEPNESS)
-        leaves = LEAVES_STILL * np.exp(np.float32(np.log(LEAVES_WALKING / LEAVES_STILL)) * share)
+        mean = total / np.maximum(count, 1).astype(np.float32)
+        mean[count == 0] = _MOVEMENT_UNKNOWN_G
+        # Powers as squares and exponentials, which are several times as fast.
+        squared = np.square(np.float32(WALKING_DEVIATION_G) / (mean + np.float32(1e-3)))
+        share = 1 / (1 + np.square(squared))
+        leaves = LEAVES_STILL * np.exp(_LEAVES_LOG_RATIO * share)
         return np.asarray(leaves, np.float32)
 
     def _walk(

@@ -22,6 +22,7 @@ from detectors.habits import HOURS, Rates
 from detectors.location import RoomFilter
 from detectors.room_model import RoomModel, Walk, learn
 from detectors.travel import TravelPatterns
+from detectors.travel_shape import count_hops
 from evaluation.whereabouts.bench_peer import PlainLoop
 from evaluation.whereabouts.episodes import courtyard
 
@@ -70,7 +71,7 @@ def live(residents: int, seed: int = 0) -> Life:
     home = courtyard()
     zone = np.array([_stroll(home.near, rng) for _ in range(residents)]).T
     stands = np.linspace(0, len(home.near) - 1, RECEIVERS).astype(np.int64)
-    steps = _distance(home.near)[stands]
+    steps = count_hops(home.near)[stands]
     rssi = AT_RECEIVER_DBM - DB_A_ROOM * steps[:, zone].transpose(1, 0, 2)
     rssi = (rssi + rng.normal(0, FADING_DB, rssi.shape)).astype(np.float32)
     rssi[rssi < WEAKEST_DBM] = np.nan
@@ -97,12 +98,6 @@ def _stroll(near: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.int
         zones += [here] * int(rng.integers(*STAYS_S))
         here = int(rng.choice(np.flatnonzero(near[here])))
     return np.array(zones[:SECONDS])
-
-
-def _distance(near: NDArray[np.bool_]) -> NDArray[np.int64]:
-    from detectors.travel_shape import count_hops
-
-    return count_hops(near)
 
 
 class Ours:

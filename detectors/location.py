@@ -55,6 +55,10 @@ AT_ONCE: Final = 16
 """Chances of so many sensors are multiplied before they are scaled: each is `FIRES_AT_LEAST` or
 more, and float32 holds the product of thirty."""
 
+SETTLED: Final = 0.99
+"""Who was so likely where she is told to be, in the second to be decided and in each one since, is
+there: nothing that is not yet known can say otherwise, so nobody looks back."""
+
 SWITCH_RATIO: Final = 1.5
 """Another room must be so much likelier than the present one to be told in its place."""
 
@@ -106,6 +110,8 @@ class RoomFilter:
         """Where the next second goes in the three above: nothing is moved."""
         self._unheard_s = np.full(residents, UNHEARD_S)
         self._zone = np.full(residents, UNKNOWN)
+        self._settled_s = np.zeros(residents, np.int64)
+        """For how long each is believed, beyond doubt, to be in the zone that is told."""
         self._seconds = 0
 
     @property
@@ -230,27 +236,39 @@ class RoomFilter:
 
     def _decide(self, alive: NDArray[np.bool_]) -> Places:
         """Look back at the second that is due with all that came since."""
-        since = np.ones_like(self._belief)
-        for ago in range(1, LAG_S + 1):
-            at = (self._ring - ago) % (LAG_S + 1)
-            since *= self._likelihood[at]
-            gone = self._goes @ since
-            gone -= since
-            gone *= self._leaves[at]
-            since += gone
-            since /= since.max(axis=0)
-        share = self._past[self._ring] * since
-        best, probability = _likeliest(share)
-        total = share.sum(axis=0)
         row = np.arange(self.residents)
-        present = np.where(self._zone == UNKNOWN, 0.0, share[self._zone, row])
-        best = np.where(probability >= SWITCH_RATIO * present, best, self._zone)
-        probability = probability / total
+        believed = self._belief[self._zone, row]
+        self._settled_s = np.where(believed >= SETTLED, self._settled_s + 1, 0)
+        best = self._zone.copy()
+        probability = self._past[self._ring, self._zone, row]
+        due = np.flatnonzero((self._settled_s <= LAG_S) | (best == UNKNOWN))
+        if len(due):
+            best[due], probability[due] = self._look_back(due)
         told = (probability >= UNKNOWN_BELOW) & (self._unheard_s < UNHEARD_S)
         told &= self._seconds > DELAY_S
         told &= ~self._is_deaf(alive)[best]
-        self._zone = np.where(told, best, UNKNOWN)
+        zone = np.where(told, best, UNKNOWN)
+        self._settled_s[zone != self._zone] = 0
+        self._zone = zone
         return Places(DELAY_S, self._zone, probability)
+
+    def _look_back(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """(rows,) zone to be told if it is likely enough, and probability of the likeliest."""
+        since = np.ones((len(self._goes), len(rows)), np.float32)
+        for ago in range(1, LAG_S + 1):
+            at = (self._ring - ago) % (LAG_S + 1)
+            since *= self._likelihood[at].take(rows, axis=1)
+            gone = self._goes @ since
+            gone -= since
+            gone *= self._leaves[at, rows]
+            since += gone
+            since /= since.max(axis=0)
+        share = self._past[self._ring].take(rows, axis=1) * since
+        best, greatest = _likeliest(share)
+        zone = self._zone[rows]
+        present = np.where(zone == UNKNOWN, 0.0, share[zone, np.arange(len(rows))])
+        best = np.where(greatest >= SWITCH_RATIO * present, best, zone)
+        return best, greatest / share.sum(axis=0)
 
     def _is_deaf(self, alive: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """(zones + 1,) zones whose own receivers are all down: nobody else may claim to know."""

@@ -219,7 +219,7 @@ class TravelPatterns:
             self._settle(begins)
         # A glimpse of a room counts if none of the home's doors leads past it.
         needed = self._hops[self._zone[rows], zone] > 1
-        needed |= self._counts_from_s[rows] <= second
+        needed |= self._counts_from_s[rows] < second
         needed &= self._next[rows] != UNKNOWN
         said = self._count(rows[needed]) if needed.any() else []
         stayed = rows[(self._stays_until_s[rows] < second) & (self._next[rows] == UNKNOWN)]

@@ -16,7 +16,7 @@ from evaluation.whereabouts.episodes import (
     table,
 )
 
-EACH = 200
+EACH = 150
 
 
 def test_wandering_is_told_from_errands_though_rooms_are_missed_and_wrong() -> None:

@@ -53,6 +53,11 @@ class PlainLoop:
         self._second = 0
         self.moves = 0
 
+    @property
+    def zones(self) -> list[int]:
+        """Of each resident the zone that is told."""
+        return [each.zone for each in self._residents]
+
     def run_second(self) -> None:
         """One second of each."""
         at = self._second % len(self._seconds)

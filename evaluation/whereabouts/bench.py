@@ -2,7 +2,8 @@
 
 The peer is what one writes first: the same filter in plain Python, one resident after the other,
 without the sensors and with the simpler published rule for walks, which makes it faster than ours
-in a loop would be (`evaluation.whereabouts.bench_peer`). Both are timed in one process with the same seconds.
+in a loop would be (`evaluation.whereabouts.bench_peer`). Both are timed in one process with
+the same seconds.
 """
 
 from __future__ import annotations

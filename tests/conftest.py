@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -22,6 +23,19 @@ if os.environ.get("CI"):
 REAL_TIME = ("tests/processes/", "tests/journeys/", "tests/dashboards/test_web_browser.py")
 """Whole services that wait for each other in real time: they are run one after the other, so that
 each has a core to itself, while the others use what these leave."""
+
+OURS = frozenset(
+    {
+        "alerts",
+        "dashboards",
+        "edge",
+        "evaluation",
+        "firmware_sim",
+        "ingest",
+        "messaging",
+        "wardlight",
+    }
+)
 
 
 def pytest_collection_modifyitems(items):
@@ -48,7 +62,19 @@ def what_is_logged_is_as_before():
     configured = structlog.get_config()
     structlog.reset_defaults()
     yield
+    if structlog.get_config()["cache_logger_on_first_use"]:
+        forget_cached_loggers()
     structlog.configure(**configured)
+
+
+def forget_cached_loggers():
+    """A command that ran in this process has set up logs for good: what was logged meanwhile would
+    go its way also in later tests.
+    """
+    for name, module in list(sys.modules.items()):
+        logger = getattr(module, "_log", None) if name.partition(".")[0] in OURS else None
+        if isinstance(logger, structlog._config.BoundLoggerLazyProxy):
+            vars(logger).pop("bind", None)
 
 
 @pytest.fixture(scope="session")

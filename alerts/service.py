@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import structlog
+from sqlalchemy.exc import OperationalError
 
 from alerts import faults
 from alerts.auditor import Auditor
@@ -147,7 +148,7 @@ class AlertService:
 
     async def run(self) -> None:
         """Until cancelled; then says goodbye. Ends by raising if a part of it breaks."""
-        await self._database.run(self._prepare)
+        await self._begin()
         self._rounds.wake()
         loop = asyncio.get_running_loop()
 
@@ -176,6 +177,15 @@ class AlertService:
             await self._farewell()
             bus.cancel()
             await asyncio.gather(bus, return_exceptions=True)
+
+    async def _begin(self) -> None:
+        """The records may go away in the very moment after they came."""
+        while True:
+            try:
+                return await self._database.run(self._prepare)
+            except OperationalError as error:
+                log.error("not_prepared", error=str(error))
+                await self._clock.sleep(IDLE_POLL_S)
 
     def _prepare(self) -> None:
         self._watch.start()

@@ -14,7 +14,7 @@ import socket
 import struct
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Final, Never, TextIO
 
@@ -23,6 +23,7 @@ from dbus_fast import BusType, Message, MessageType, Variant
 from dbus_fast.aio import MessageBus
 
 from contract.clock import SystemClock
+from contract.units import seconds_to_ns
 from firmware_sim import GatewayPlan, HomePlan, SimulatedHome, WearablePlan, ZonePlan
 from messaging import Mosquitto
 from tools.test_bluez import agent
@@ -38,6 +39,8 @@ RUN: Final = Path("/run/test-bluez")
 SYSTEM_BUS: Final = Path("/run/dbus/system_bus_socket")
 UP_LIMIT_S: Final = 30.0
 """For bluetoothd to know its adapter: two to five seconds under emulation."""
+LOOK_S: Final = 0.1
+CLOCK: Final = SystemClock()
 
 _BUS_CONFIGURATION: Final = f"""<busconfig>
   <type>system</type>
@@ -54,6 +57,25 @@ _BUS_CONFIGURATION: Final = f"""<busconfig>
 _SIOCGIFFLAGS: Final = 0x8913
 _SIOCSIFFLAGS: Final = 0x8914
 _IFF_UP: Final = 1
+
+
+async def _until(is_so: Callable[[], Awaitable[bool]], what: str) -> None:
+    """Ask again and again: nobody tells when it is so.
+
+    Raises
+    ------
+    CheckFailedError
+        If it is not so within `UP_LIMIT_S`.
+    """
+    end_ns = CLOCK.monotonic_ns() + seconds_to_ns(UP_LIMIT_S)
+    while not await is_so():
+        if CLOCK.monotonic_ns() >= end_ns:
+            raise CheckFailedError(f"{what}: not within {UP_LIMIT_S:.0f} s")
+        await CLOCK.sleep(LOOK_S)
+
+
+async def _has_bus() -> bool:
+    return SYSTEM_BUS.exists()
 
 
 def plan() -> HomePlan:
@@ -103,8 +125,7 @@ class Daemons:
         configuration = RUN / "bus.conf"
         configuration.write_text(_BUS_CONFIGURATION, "utf-8")
         await _start("dbus-daemon", f"--config-file={configuration}", "--nofork", "--nopidfile")
-        while not SYSTEM_BUS.exists():  # noqa: ASYNC110 - a file says nothing when it appears
-            await asyncio.sleep(0.05)
+        await _until(_has_bus, "dbus-daemon listens")
         self._bus = await MessageBus(bus_type=BusType.SYSTEM).connect()
 
     async def bluetooth(self) -> None:
@@ -112,9 +133,7 @@ class Daemons:
         paths = (self._libraries, os.environ.get("LD_LIBRARY_PATH", ""))
         libraries = {"LD_LIBRARY_PATH": ":".join(each for each in paths if each)}
         self._bluetooth = await _start(self._bluetoothd, "--nodetach", environment=libraries)
-        async with asyncio.timeout(UP_LIMIT_S):
-            while not await self._powered():  # noqa: ASYNC110 - nobody tells
-                await asyncio.sleep(0.2)
+        await _until(self._powered, "bluetoothd knows its adapter")
 
     async def kill_bluetooth(self) -> None:
         """As a crash would."""
@@ -211,7 +230,7 @@ async def run(bluetoothd: str, libraries: str, output: TextIO) -> None:
 
     RUN.mkdir(parents=True, exist_ok=True)
     loopback_up()
-    clock = SystemClock()
+    clock = CLOCK
     home = SimulatedHome(plan(), clock, SEED)
     daemons = Daemons(bluetoothd, libraries)
     say(progress="D-Bus, the air, bluetoothd and mosquitto")

@@ -7,7 +7,7 @@ import itertools
 import threading
 
 import pytest
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from alerts import AlertService, Database
 from alerts.directory import enter_home
@@ -284,3 +284,27 @@ def test_several_enter_the_home_at_once(ward):
         door.close()
     assert failures == []
     assert len(ward.database.homes()) == 11
+
+
+def test_one_whose_records_go_away_as_it_starts_waits_for_them(ward, team, monkeypatch):
+    """Found by the hour of kills: PostgreSQL died between the look at the records and the start."""
+    look, away = Speaker.look, iter((True, True))
+
+    def gone(speaker, **how):
+        if next(away, False):
+            raise OperationalError("UPDATE alert_workers", {}, Exception("the server went away"))
+        return look(speaker, **how)
+
+    def start_in_vain():
+        monkeypatch.setattr(Speaker, "look", gone)
+        team.start("second")()
+
+    ward.play(
+        (1, start_in_vain),
+        (3, team.look(lambda: team.tasks["second"].done())),  # noqa: PLW0108 - made later
+        (4, team.look(lambda: team.buses["second"].connected)),
+        (9, team.look(lambda: team.buses["second"].connected)),
+        (10, team.stop("second")),
+        until=12,
+    )
+    assert team.seen == [False, False, True]

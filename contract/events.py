@@ -93,6 +93,12 @@ class FaultCause(StrEnum):
     ESCALATION_STALLED = "escalation_stalled"
     CONFIG_REJECTED = "config_rejected"
     SIREN_SILENT = "siren_silent"
+    RECEIVER_STUCK = "receiver_stuck"
+    """It tells the same signal strength of whatever it hears: no room is decided by it."""
+    DOOR_LEFT_OPEN = "door_left_open"
+    """An exit door that does not close, or whose sensor says so: who goes out by it is not seen."""
+    ROOMS_UNKNOWN = "rooms_unknown"
+    """Where residents are is not known, or by one gateway alone."""
     PAGE_UNREACHABLE = "page_unreachable"
 
 
@@ -207,6 +213,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """For a fault or its end: always there."""
     detail: str | None = None
     """One sentence for a person: what happened and what to do."""
+    excused: bool = False
+    """A carer's tag moves with her: it lowers the alert's priority, and deletes nothing."""
     evidence: Evidence | None = None
 
     @property

@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from contract.events import Receiver
+from contract.whereabouts import SensorChange, WhereaboutsPolicy, ZoneConfig
 
 MESSAGE_SCHEMA: Final = 1
 
@@ -176,6 +177,10 @@ class WearableConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     """A held link with continuous samples, for the few who need it."""
     vitals: VitalLimits | None = None
     absence: Absence | None = None
+    whereabouts: WhereaboutsPolicy = WhereaboutsPolicy()
+    is_carer: bool = False
+    """A tag that staff wear: it excuses a resident's exit while it moves with her. Nothing of it is
+    stored or published but its signal strengths (`Presence`)."""
 
 
 class SensorConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -223,6 +228,13 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     wearables: list[WearableConfig] = []
     sensors: list[SensorConfig] = []
     receivers: list[ReceiverConfig] = []
+    zones: list[ZoneConfig] = []
+    """The plan of the home; none: nobody can tell where anybody is but by who hears her best."""
+    rooms: str | None = None
+    """What the calibration walk has taught of the rooms: base64 of zlib of a file as
+    `wardlight calibrate rooms` writes it. None: rooms are told by `zones` and receivers alone."""
+    gateway_zones: dict[str, str] = {}
+    """Where each gateway of the home stands, by name."""
     siren_volume: list[VolumeHours] = []
     zone: str | None = None
     """Where the gateway that reads this stands."""
@@ -332,6 +344,18 @@ class Presence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     resting: bool = True
     """Likewise: a slide is judged by the place of the gateway that hears its wearer best, whoever
     has noticed it."""
+    strengths: dict[str, dict[str, float]] = {}
+    """What was heard in the second before: receiver ("" is the gateway's own radio) to device to
+    mean RSSI in dBm of that second's adverts, not smoothed. It says in which room somebody is."""
+    movement_g: dict[str, float] = {}
+    """Device to standard deviation of |a| in its latest closed second, of those heard best here."""
+    states: dict[str, dict[str, float]] = {}
+    """Room sensor to quantity (``motion``, ``opening``, ``occupied``) to what it said last."""
+    changes: list[SensorChange] = []
+    """Of the last five seconds: four messages in a row may be lost, and no door was missed."""
+    told: list[str] = []
+    """Keys of the whereabouts events that it told as the lead in the last minute: whoever leads
+    next tells them not again, and those that are missing."""
     judged: list[str] = []
     """Devices of whose slide to the floor it has decided in the last half minute whether to tell
     it: nobody else need."""

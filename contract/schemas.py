@@ -27,6 +27,7 @@ from contract.messages import (
     Status,
 )
 from contract.telemetry import TelemetryBatch
+from contract.whereabouts import Whereabouts
 from contract.wire import COMPRESS_FROM_BYTES, MAX_PAYLOAD_BYTES, SCHEMA_VERSIONS
 
 JSON_SCHEMA_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -114,6 +115,15 @@ _CHANNELS: Final = (
         "the gateway",
         "Devices that could be enrolled, once a second while a discover command lasts and never "
         "otherwise: nobody's address is collected in passing.",
+    ),
+    _Channel(
+        topics.WHEREABOUTS,
+        Whereabouts,
+        _SEND,
+        False,
+        "the gateway that leads",
+        "Where each resident is held to be: on each change, at most once a second, and every ten "
+        "seconds, whole each time. Other gateways name the place in their events by it.",
     ),
     _Channel(
         topics.COMMAND,

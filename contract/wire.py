@@ -25,6 +25,7 @@ from contract.messages import (
     Status,
 )
 from contract.telemetry import TELEMETRY_SCHEMA, TelemetryBatch
+from contract.whereabouts import Whereabouts
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -53,6 +54,7 @@ SCHEMA_VERSIONS: Final[dict[type[msgspec.Struct], int]] = {
     Command: MESSAGE_SCHEMA,
     Discovered: MESSAGE_SCHEMA,
     Presence: MESSAGE_SCHEMA,
+    Whereabouts: MESSAGE_SCHEMA,
     SirenMessage: MESSAGE_SCHEMA,
 }
 

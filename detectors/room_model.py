@@ -82,7 +82,8 @@ class RoomModel(NamedTuple):
 def level(rssi_dbm: NDArray[np.float32]) -> NDArray[np.int64]:
     """Row of `RoomModel.heard` for signal strengths in dBm; NaN gives the weakest."""
     clipped = np.fmin(np.fmax(rssi_dbm, np.float32(WEAKEST_DBM)), np.float32(STRONGEST_DBM))
-    return (clipped - np.float32(WEAKEST_DBM - 0.5)).astype(np.int64)
+    row: NDArray[np.int64] = (clipped - np.float32(WEAKEST_DBM - 0.5)).astype(np.int64)
+    return row
 
 
 def learn(

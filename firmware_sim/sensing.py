@@ -123,9 +123,8 @@ def _as_matrix(sections: NDArray[np.float64], count: int) -> NDArray[np.float32]
     unit = np.eye(size)
     start = unit[:, count:].reshape(size, len(sections), 2).transpose(1, 0, 2)
     out, end = signal.sosfilt(sections, unit[:, :count], axis=1, zi=start)
-    return np.concatenate([out, end.transpose(1, 0, 2).reshape(size, states)], axis=1).astype(
-        np.float32
-    )
+    matrix = np.concatenate([out, end.transpose(1, 0, 2).reshape(size, states)], axis=1)
+    return np.asarray(matrix, np.float32)
 
 
 class Summariser:

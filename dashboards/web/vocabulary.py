@@ -185,6 +185,27 @@ FAULTS: Final[Mapping[str, FaultText]] = MappingProxyType(
                 "請巡房查看該處的院友，並檢查接收器電源。",
             ),
         ),
+        "receiver_stuck": FaultText(
+            Pair("A room's receiver is stuck", "房間接收器讀數不變"),
+            Pair(
+                "Nobody is placed by it; restart it, and exchange it if it stays.",
+                "系統暫不採用其讀數;請重新啟動,如無改善請更換。",
+            ),
+        ),
+        "door_left_open": FaultText(
+            Pair("Exit door left open", "出口門未關"),
+            Pair(
+                "Close it and watch it; if it is closed, look at its sensor.",
+                "請關門並留意出入;如門已關上,請檢查感應器。",
+            ),
+        ),
+        "rooms_unknown": FaultText(
+            Pair("Where residents are is not known", "未能掌握院友位置"),
+            Pair(
+                "Watch the exits by eye until this is gone.",
+                "請派員看守出口,直至此提示消失。",
+            ),
+        ),
         "sensor_not_heard": FaultText(
             Pair("Room sensor not heard", "收不到房間感應器訊號"),
             Pair("Check its battery and its place.", "請檢查其電池及位置。"),

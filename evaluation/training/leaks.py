@@ -141,7 +141,8 @@ def _coded(column: NDArray[np.float64]) -> NDArray[np.float32]:
         return np.ones((len(column), 1), np.float32)
     edges = np.unique(np.quantile(column[known], np.linspace(0, 1, BINS + 1)[1:-1]))
     place = np.where(known, np.searchsorted(edges, column, side="right"), len(edges) + 1)
-    return np.eye(len(edges) + 2, dtype=np.float32)[place]
+    columns: NDArray[np.float32] = np.eye(len(edges) + 2, dtype=np.float32)[place]
+    return columns
 
 
 def _area(falls: NDArray[np.float64], daily: NDArray[np.float64]) -> float:

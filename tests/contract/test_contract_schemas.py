@@ -48,6 +48,7 @@ def test_there_is_a_file_for_each_message_and_one_for_all_topics() -> None:
         "siren_message.schema.json",
         "status.schema.json",
         "telemetry_batch.schema.json",
+        "whereabouts.schema.json",
     ]
 
 
@@ -106,6 +107,7 @@ def test_every_topic_is_a_channel_that_reads_back() -> None:
         topics.CONFIG,
         topics.COMMAND,
         topics.DISCOVERED,
+        topics.WHEREABOUTS,
         topics.PRESENCE,
         topics.SIREN,
     }

@@ -52,6 +52,7 @@ from contract.messages import (
     WearableConfig,
 )
 from contract.telemetry import SummaryPoint, TelemetryBatch
+from contract.whereabouts import Place, SensorChange, Whereabouts
 
 EVENT = Event(
     schema=1,
@@ -129,6 +130,16 @@ MESSAGES: list[msgspec.Struct] = [
         ],
     ),
     Presence(schema=1, gateway="gateway-a", session="s", sequence=1, at_us=1, heard={"w": -60.5}),
+    Presence(
+        schema=1, gateway="gateway-b", session="s", sequence=1, at_us=1, heard={},
+        strengths={"": {"w": -61.5}, "lounge": {"w": -80.0}}, movement_g={"w": 0.02},
+        states={"door-1": {"opening": 1.0}}, told=["elopement:resident-1:1"],
+        changes=[SensorChange(number=3, device="door-1", quantity="opening", value=1.0, age_ms=9)],
+    ),
+    Whereabouts(
+        schema=1, gateway="gateway-a", session="s", sequence=1, at_us=1,
+        places={"resident-1": Place(zone="lounge", probability=0.9, since_us=1)},
+    ),
     SirenMessage(schema=1, gateway="gateway-a", sounding=True, tone=Tone.ALARM, reason="r"),
 ]  # fmt: skip
 

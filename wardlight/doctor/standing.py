@@ -84,6 +84,13 @@ REMEDIES: Final[Mapping[FaultCause, Remedy]] = MappingProxyType(
         FaultCause.RECEIVER_SILENT: Remedy(
             _WATCH, "Look in on the beds there, and check the receiver's power and network."
         ),
+        FaultCause.RECEIVER_STUCK: Remedy(_WATCH, "Restart the receiver; exchange it if it stays."),
+        FaultCause.DOOR_LEFT_OPEN: Remedy(
+            _WATCH, "Close the door and watch it; if it is closed, look at its sensor's magnet."
+        ),
+        FaultCause.ROOMS_UNKNOWN: Remedy(
+            _WATCH, "Watch the exits by eye until the gateways hear each other again."
+        ),
         FaultCause.SENSOR_NOT_HEARD: Remedy(_WATCH, "Change its battery, or bring it into reach."),
         FaultCause.ADVERT_UNENCRYPTED: Remedy(
             _WATCH, "Give the sensor the key that it was enrolled with, or exchange it."

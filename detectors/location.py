@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.room_model import AHEAD_S, BEHIND_S, UNKNOWN, RoomModel, level
+from detectors.room_model import AHEAD_S, BEHIND_S, UNKNOWN, RoomModel, level, reachable
 
 LAG_S: Final = 4
 """So many further seconds are looked at before one is decided. On SPHERE (one sequence left out,
@@ -39,6 +39,10 @@ WALKING_DEVIATION_G: Final = 0.03
 and the 0.1 to 0.2 g of stairs and halls in SPHERE."""
 _LEAVES_LOG_RATIO: Final = np.float32(np.log(LEAVES_WALKING / LEAVES_STILL))
 _MOVEMENT_UNKNOWN_G: Final = np.float32(0.1)
+
+UNPLANNED: Final = 1e-2
+"""Chance that a change of room leads to one that the plan does not connect with hers in any way: a
+plan with two halves lacks a door, a lift or stairs, and people walk from one into the other."""
 
 THROUGH_WALLS: Final = 1e-6
 """Chance that a change of room is between two that are not next to each other: a plan that is
@@ -291,6 +295,8 @@ def _steps(near: NDArray[np.bool_]) -> NDArray[np.float32]:
     zones = len(near)
     steps = near / np.maximum(near.sum(axis=1, keepdims=True), 1)
     steps = steps * (1 - THROUGH_WALLS * zones) + THROUGH_WALLS
+    apart = ~reachable(near)
+    steps += UNPLANNED * apart / np.maximum(apart.sum(axis=1, keepdims=True), 1)
     np.fill_diagonal(steps, 0.0)
     steps /= np.maximum(steps.sum(axis=1, keepdims=True), 1e-12)
     return np.asarray(steps, np.float32)

@@ -43,6 +43,10 @@ FIRES_AT_LEAST: Final = 0.08
 ZONES_AT_MOST: Final = 256
 """A home of sixty has some forty; a file that says more is broken."""
 
+STEP_S: Final = 3
+"""A room that was entered within so many seconds is next to the one before; longer without a word,
+and another may lie between them."""
+
 BEHIND_S: Final = 2
 AHEAD_S: Final = 1
 """A second's signal strength is the mean of those so many before it and after it, too: a wrist's
@@ -115,7 +119,7 @@ def learn(
         raise ValueError("the walks say of no second where it was spent")
     heard, silent = _strengths(walks, len(zones), len(receivers))
     if near is None:
-        near = _stepped_through(walks, len(zones))
+        near = stepped_through(walks, len(zones))
     return RoomModel(
         zones=tuple(zones),
         receivers=tuple(receivers),
@@ -147,6 +151,17 @@ def connected(near: NDArray[np.bool_]) -> NDArray[np.bool_]:
     both[:, alone] = True
     np.fill_diagonal(both, False)
     return both
+
+
+def reachable(near: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(zones, zones) whether any way leads from one to the other."""
+    reached = near | np.eye(len(near), dtype=np.bool_)
+    for _ in range(len(near)):
+        wider = reached @ reached
+        if (wider == reached).all():
+            break
+        reached = wider
+    return reached
 
 
 def _strengths(
@@ -207,11 +222,14 @@ def _one_hot(zone: NDArray[np.int64], zones: int) -> NDArray[np.float64]:
     return there
 
 
-def _stepped_through(walks: Sequence[Walk], zones: int) -> NDArray[np.bool_]:
+def stepped_through(walks: Sequence[Walk], zones: int) -> NDArray[np.bool_]:
+    """(zones, zones) where somebody walked out of the one into the other."""
     near = np.zeros((zones, zones), np.bool_)
     for walk in walks:
-        seen = walk.zone[walk.zone != UNKNOWN]
-        near[seen[:-1], seen[1:]] = True
+        seen = np.flatnonzero(walk.zone != UNKNOWN)
+        at_once = np.diff(seen) <= STEP_S
+        left, entered = walk.zone[seen[:-1][at_once]], walk.zone[seen[1:][at_once]]
+        near[left, entered] = True
     return near
 
 

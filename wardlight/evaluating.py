@@ -111,6 +111,18 @@ def rooms(
             "others teach."
         ),
     ] = None,
+    uncalibrated: Annotated[
+        bool,
+        typer.Option(
+            "--uncalibrated", help="Judge what is told of a home that nobody has walked through."
+        ),
+    ] = False,
+    stands_in: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="RECEIVER=ROOM, for --uncalibrated; may be repeated. Known for the SPHERE house."
+        ),
+    ] = None,
     sensors: Annotated[
         bool, typer.Option(help="Whether room sensors may be used, beside signal strengths.")
     ] = True,
@@ -124,16 +136,21 @@ def rooms(
     within five. Exit status 1: a folder could not be read, and the figures are those of the others;
     2: nothing could be judged. See docs/evaluation.md.
     """
-    from evaluation.rooms import CalibrationError, evaluate_rooms, load_calibration
+    from evaluation.rooms import CalibrationError, evaluate_rooms, load_calibration, planned
     from wardlight.reports import Progress
     from wardlight.rooms import read_all
 
     _check_places([each for each in (json_file,) if each is not None], None, paths)
+    if uncalibrated and calibration is not None:
+        _refuse("--uncalibrated and --calibration exclude each other")
+    standing = _standing(stands_in or [])
     sequences, unreadable = read_all(paths)
     _tell("cannot be read", unreadable)
     progress = Progress("Playing walks")
     try:
         model = None if calibration is None else load_calibration(calibration)
+        if uncalibrated:
+            model = planned(sequences, standing)
         result = evaluate_rooms(sequences, model, with_sensors=sensors, progress=progress.show)
     except CalibrationError as error:
         progress.end()
@@ -144,6 +161,19 @@ def rooms(
     typer.echo(result.table())
     if unreadable:
         raise typer.Exit(LEFT_OUT)
+
+
+def _standing(words: list[str]) -> dict[str, str]:
+    """Receiver to the zone in which it stands."""
+    from evaluation.rooms import SPHERE_STANDS_IN
+
+    standing = dict(SPHERE_STANDS_IN)
+    for word in words:
+        receiver, separator, zone = word.partition("=")
+        if not (receiver and separator and zone):
+            _refuse(f"--stands-in {word}: write RECEIVER=ROOM")
+        standing[receiver] = zone
+    return standing
 
 
 def _check_places(files: list[Path], report: Path | None, recordings: list[Path]) -> None:

@@ -3,15 +3,18 @@ second through the gateway's own filter.
 """
 
 from evaluation.rooms.calibration import (
+    SPHERE_STANDS_IN,
     CalibrationError,
     calibrate,
     load_calibration,
+    planned,
     seconds_by_zone,
 )
 from evaluation.rooms.evaluation import RoomsResult, evaluate_rooms
 from evaluation.rooms.reading import Sequence, SequenceError, is_sequence, read_sequence
 
 __all__ = [
+    "SPHERE_STANDS_IN",
     "CalibrationError",
     "RoomsResult",
     "Sequence",
@@ -20,6 +23,7 @@ __all__ = [
     "evaluate_rooms",
     "is_sequence",
     "load_calibration",
+    "planned",
     "read_sequence",
     "seconds_by_zone",
 ]

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from collections.abc import Sequence as Several
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detectors import room_file
-from detectors.room_model import UNKNOWN, RoomModel, Walk, learn
+from detectors.room_model import UNKNOWN, RoomModel, Walk, learn, stepped_through
+from detectors.room_plan import from_plan
 from evaluation.rooms.reading import Sequence
 
 T = TypeVar("T", bound=np.generic)
+
+
+SPHERE_STANDS_IN: Final = {
+    "Kitchen_AP": "kitchen",
+    "Lounge_AP": "living",
+    "Study_AP": "study",
+    "Upstairs_AP": "stairs",
+}
+"""Where the receivers of the public house stand, by their names (the landing: stairs)."""
 
 
 class CalibrationError(ValueError):
@@ -28,6 +39,39 @@ def calibrate(sequences: Several[Sequence]) -> RoomModel:
     CalibrationError
         If in none of them anybody has written down a room.
     """
+    zones, receivers, sensors, walks = _walks(sequences)
+    return learn(walks, zones=zones, receivers=receivers, sensors=sensors)
+
+
+def planned(sequences: Several[Sequence], stands_in: Mapping[str, str]) -> RoomModel:
+    """The same home before anybody walked through it: by its plan, here the steps of the walks, and
+    by where receivers stand; a sensor sees the zone whose name it has.
+
+    Raises
+    ------
+    CalibrationError
+        As `calibrate`, or if no receiver is said to stand in a zone that was walked into.
+    """
+    zones, receivers, sensors, walks = _walks(sequences)
+    if not any(stands_in.get(name) in zones for name in receivers):
+        raise CalibrationError(
+            f"of none of the receivers ({', '.join(receivers)}) it is known in which of the rooms "
+            f"({', '.join(zones)}) it stands: give --stands-in RECEIVER=ROOM"
+        )
+    return from_plan(
+        zones=zones,
+        near=stepped_through(walks, len(zones)),
+        receivers=receivers,
+        stands_in=stands_in,
+        sensors=sensors,
+        sees={name: name for name in sensors},
+    )
+
+
+def _walks(
+    sequences: Several[Sequence],
+) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...], list[Walk]]:
+    """Zones, receivers and sensors of them all, and the walks by these."""
     labelled = [each for each in sequences if each.is_labelled]
     if not labelled:
         raise CalibrationError(
@@ -45,7 +89,7 @@ def calibrate(sequences: Several[Sequence]) -> RoomModel:
         )
         for each in labelled
     ]
-    return learn(walks, zones=zones, receivers=receivers, sensors=sensors)
+    return zones, receivers, sensors, walks
 
 
 def seconds_by_zone(sequences: Several[Sequence]) -> dict[str, int]:

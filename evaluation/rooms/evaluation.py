@@ -103,11 +103,25 @@ def evaluate_rooms(
     for number, sequence in enumerate(labelled):
         progress(number, len(labelled))
         home = model or calibrate([each for each in labelled if each is not sequence])
+        home = _installed(sequence, home)
         told = play(sequence, home, with_sensors=with_sensors)
         seen = renumbered(sequence.zone, sequence.zones, home.zones)
         played.append(Played(sequence.name, score(told, seen)))
-    how = "leaving each sequence out in turn" if model is None else "by the given calibration"
+    if model is None:
+        how = "leaving each sequence out in turn"
+    else:
+        how = "by the given calibration" if model.is_calibrated else "by the plan, uncalibrated"
     return RoomsResult(played, how, with_sensors)
+
+
+def _installed(sequence: Sequence, home: RoomModel) -> RoomModel:
+    """The home with those receivers that stood there on that day: of another the plan knows, and no
+    zone is unknown for its sake.
+    """
+    heard = np.isfinite(
+        arranged(sequence.rssi_dbm, sequence.receivers, home.receivers, np.nan)
+    ).any(axis=1)
+    return home._replace(stands_in=np.where(heard, home.stands_in, UNKNOWN))
 
 
 def play(sequence: Sequence, model: RoomModel, *, with_sensors: bool = True) -> NDArray[np.int64]:

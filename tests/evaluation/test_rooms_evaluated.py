@@ -130,6 +130,25 @@ def test_the_commands_teach_a_home_and_judge_it(walks, tmp_path):
     assert "no calibration" in refused.output
 
 
+def test_a_home_that_nobody_has_walked_through_is_judged_by_its_plan(walks, tmp_path):
+    run, figures = CliRunner(), tmp_path / "figures.json"
+    asked = ["evaluate", "rooms", str(walks[0]), "--uncalibrated"]
+    judged = run.invoke(app, [*asked, "--stands-in", "Lounge_AP=lounge", "--json", str(figures)])
+    assert judged.exit_code == 0, judged.output
+    told = json.loads(figures.read_text())
+    assert told["calibration"] == "by the plan, uncalibrated"
+    assert told["accuracy"] > 0.8
+    nowhere = ["--stands-in", "Kitchen_AP=attic"]
+    for wrong, why in (
+        (nowhere, "--stands-in RECEIVER=ROOM"),
+        (["--stands-in", "Kitchen_AP"], "write RECEIVER=ROOM"),
+        (["--calibration", str(figures)], "exclude each other"),
+    ):
+        refused = run.invoke(app, [*asked, *wrong])
+        assert refused.exit_code == 2
+        assert why in refused.output
+
+
 def test_a_sequence_of_a_real_house_by_what_the_others_teach():
     if not ROOMS.is_dir():
         pytest.skip("../shared/data/rooms is not here")

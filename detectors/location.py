@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.room_model import AHEAD_S, BEHIND_S, UNKNOWN, RoomModel, level, reachable
+from detectors.rows import rearrange, rows_of
 
 LAG_S: Final = 4
 """So many further seconds are looked at before one is decided. On SPHERE (one sequence left out,
@@ -65,6 +66,20 @@ there: nothing that is not yet known can say otherwise, so nobody looks back."""
 
 SWITCH_RATIO: Final = 1.5
 """Another room must be so much likelier than the present one to be told in its place."""
+
+
+_BY_RESIDENT: Final = (
+    "_rssi",
+    "_heard",
+    "_movement",
+    "_belief",
+    "_likelihood",
+    "_leaves",
+    "_past",
+    "_unheard_s",
+    "_zone",
+    "_settled_s",
+)
 
 
 class Places(NamedTuple):
@@ -122,6 +137,15 @@ class RoomFilter:
     def belief(self) -> NDArray[np.float32]:
         """(residents, zones) where each is held to be in the latest second, undecided."""
         return self._belief.T
+
+    def arrange(self, rows: NDArray[np.int64]) -> None:
+        """Follow others from now on: (new residents,) the row of each so far, -1 for a new one."""
+        rearrange(self, RoomFilter(self.model, len(rows)), rows, last=_BY_RESIDENT)
+        self.residents = len(rows)
+
+    def resize(self, residents: int) -> None:
+        """Follow so many: new ones come after those so far, or the last ones go."""
+        self.arrange(rows_of(residents, self.residents))
 
     def step(
         self,

@@ -14,12 +14,15 @@ Of each second only those are looked at who changed room; the rest is a comparis
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detectors.room_model import UNKNOWN
+from detectors.rows import kept_array, rearrange, rows_of
+from detectors.travel_day import TravelDay, TravelTally
 from detectors.travel_shape import (
     DIRECT,
     KINDS,
@@ -67,7 +70,31 @@ LOOK_EACH_S: Final = 4
 is the same, later by so much. Of 1,024 residents some move in each second, and to gather them costs
 more than to look at each."""
 
-_NEVER: Final = np.iinfo(np.int64).max
+_NEVER: Final = 2**62
+"""A second that does not come, and that a float64 can hold."""
+
+_ZONES: Final = ("_here", "_zone", "_next", "_start", "_farthest")
+_SECONDS: Final = (
+    "_heard_s",
+    "_arrived_s",
+    "_halting_s",
+    "_halting_before_s",
+    "_stays_until_s",
+    "_next_s",
+    "_counts_from_s",
+    "_begun_s",
+)
+_COUNTS: Final = (
+    "_halted_at",
+    "_visits",
+    "_revisits",
+    "_signs",
+    "_signs_before",
+    "_walked_s",
+    "_steps",
+    "_is_certain",
+)
+_BY_RESIDENT: Final = (*_ZONES, *_SECONDS, *_COUNTS)
 
 
 class WanderingEpisode(NamedTuple):
@@ -88,19 +115,6 @@ class WanderingEpisode(NamedTuple):
     """Steps walked for each step of the shortest way to the farthest room and to the end."""
 
 
-class TravelDay(NamedTuple):
-    """How everybody walked since the last `TravelPatterns.close_day`."""
-
-    episodes: NDArray[np.int64]
-    """(kinds, residents) walks that ended, in the order of `KINDS`."""
-    minutes: NDArray[np.float64]
-    """(kinds, residents)"""
-    tortuosity: NDArray[np.float64]
-    """(residents,) steps walked over steps needed, of all walks; NaN without one."""
-    entropy_bits: NDArray[np.float64]
-    """(residents,) entropy rate of the changes of room, bits each (SCIENCE 3.3); NaN without."""
-
-
 class TravelPatterns:
     """Follows everybody's walks.
 
@@ -113,7 +127,7 @@ class TravelPatterns:
     """
 
     def __init__(self, near: NDArray[np.bool_], residents: int) -> None:
-        near = near | near.T
+        self._near = near = near | near.T
         self._hops = count_hops(near)
         self._between = rooms_between(near, self._hops)
         self._heard_s = np.zeros(residents, np.int64)
@@ -143,7 +157,56 @@ class TravelPatterns:
         self._steps = np.zeros(residents, np.int64)
         self._farthest = np.full(residents, UNKNOWN)
         self._is_certain = np.zeros(residents, np.bool_)
-        self._begin_day()
+        self._day = TravelTally(len(near), residents)
+
+    def arrange(self, rows: NDArray[np.int64]) -> None:
+        """Follow others from now on: (new residents,) the row of each so far, -1 for a new one."""
+        fresh = TravelPatterns(self._near, len(rows))
+        rearrange(self, fresh, rows, first=("_path",), last=_BY_RESIDENT)
+        self._day.arrange(rows)
+
+    def resize(self, residents: int) -> None:
+        """Follow so many: new ones come after those so far, or the last ones go."""
+        self.arrange(rows_of(residents, len(self._here)))
+
+    def to_arrays(self) -> dict[str, NDArray[np.float64]]:
+        """All that is known of the walks, residents last in each; `from_arrays` goes on with it."""
+        kept = {name.removeprefix("_"): getattr(self, name) for name in _BY_RESIDENT}
+        kept["path"] = self._path.T
+        of_day = {f"day_{name}": array for name, array in self._day.to_arrays().items()}
+        return {name: array.astype(np.float64) for name, array in (kept | of_day).items()}
+
+    @classmethod
+    def from_arrays(
+        cls, near: NDArray[np.bool_], kept: Mapping[str, NDArray[np.float64]]
+    ) -> TravelPatterns:
+        """Go on after a restart, in a home of the same zones.
+
+        Raises
+        ------
+        ValueError
+            If something is missing, or cannot be: it was damaged, or kept of another home.
+        """
+        if "zone" not in kept:
+            raise ValueError("zone is missing")
+        residents, zones = np.asarray(kept["zone"]).size, len(near)
+        patterns = cls(near, residents)
+        for names, least, most in (
+            (_ZONES, UNKNOWN, zones - 1),
+            (_SECONDS, -_NEVER, _NEVER),
+            (_COUNTS, 0, _NEVER),
+        ):
+            for name in names:
+                like, key = getattr(patterns, name), name.removeprefix("_")
+                setattr(patterns, name, kept_array(kept, key, like, least, most))
+        path = kept_array(kept, "path", patterns._path.T, UNKNOWN, zones - 1)
+        patterns._path = np.ascontiguousarray(path.T)
+        walks = patterns._visits > 1
+        if (patterns._zone[walks] == UNKNOWN).any() or (patterns._start[walks] == UNKNOWN).any():
+            raise ValueError("somebody walks who is nowhere")
+        of_day = {name[4:]: array for name, array in kept.items() if name.startswith("day_")}
+        patterns._day = TravelTally.from_arrays(zones, residents, of_day)
+        return patterns
 
     @property
     def wandering(self) -> NDArray[np.bool_]:
@@ -191,21 +254,7 @@ class TravelPatterns:
 
     def close_day(self) -> TravelDay:
         """What has come together since the last call; a walk counts on the day that it ends."""
-        with np.errstate(invalid="ignore"):
-            tortuosity = self._day_steps / self._day_needed
-        tortuosity[self._day_needed == 0] = np.nan
-        day = TravelDay(self._day_episodes, self._day_s / 60.0, tortuosity, self._entropy_bits())
-        self._begin_day()
-        return day
-
-    def _begin_day(self) -> None:
-        shape = (len(KINDS), len(self._here))
-        self._day_episodes = np.zeros(shape, np.int64)
-        self._day_s = np.zeros(shape, np.int64)
-        self._day_steps = np.zeros(len(self._here))
-        self._day_needed = np.zeros(len(self._here))
-        self._day_changes: list[NDArray[np.int64]] = []
-        """Of each change of room (resident, from, to) as one number."""
+        return self._day.close()
 
     def _move(
         self, rows: NDArray[np.int64], zone: NDArray[np.int64], second: int
@@ -276,8 +325,7 @@ class TravelPatterns:
         start = self._start[rows]
         farther = self._hops[start, zone] > self._hops[start, self._farthest[rows]]
         self._farthest[rows[farther]] = zone[farther]
-        zones = len(self._hops)
-        self._day_changes.append((rows * zones + left) * zones + zone)
+        self._day.change(rows, left, zone)
         self._zone[rows] = zone
         self._arrived_s[rows] = now_s
         self._stays_until_s[rows] = now_s + STAY_S
@@ -324,10 +372,8 @@ class TravelPatterns:
         if certain.any():
             kind[certain] = classify(self._paths(rows[certain]))
             said = self._episodes(rows[certain], ended_s[certain])
-        self._day_episodes[kind, rows] += 1
-        self._day_s[kind, rows] += ended_s - self._begun_s[rows]
-        self._day_steps[rows] += self._steps[rows]
-        self._day_needed[rows] += self._needed(rows)
+        walked_s = ended_s - self._begun_s[rows]
+        self._day.add(rows, kind, walked_s, self._steps[rows], self._needed(rows))
         self._visits[rows] = 1
         self._is_certain[rows] = False
         self._stays_until_s[rows] = _NEVER
@@ -368,20 +414,3 @@ class TravelPatterns:
         way = self._hops[self._start[rows], farthest] + self._hops[farthest, self._zone[rows]]
         needed: NDArray[np.int64] = np.maximum(way, 1)
         return needed
-
-    def _entropy_bits(self) -> NDArray[np.float64]:
-        """H = -Σ π(i) Σ p(i, j) log2 p(i, j) over the day's changes from i to j."""
-        residents, zones = len(self._here), len(self._hops)
-        entropy = np.full(residents, np.nan)
-        if not self._day_changes:
-            return entropy
-        change, count = np.unique(np.concatenate(self._day_changes), return_counts=True)
-        left = change // zones
-        of_left = np.zeros(residents * zones)
-        np.add.at(of_left, left, count)
-        total = of_left.reshape(residents, zones).sum(axis=1)
-        bits = np.zeros(residents)
-        np.add.at(bits, left // zones, -count * np.log2(count / of_left[left]))
-        walked = total > 0
-        entropy[walked] = bits[walked] / total[walked]
-        return entropy

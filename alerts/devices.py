@@ -71,6 +71,7 @@ class Enrolled(msgspec.Struct, frozen=True, kw_only=True):
     bed: str | None = None
     zone: str | None = None
     is_retired: bool = False
+    is_carer: bool = False
 
 
 class DeviceEntries(Entries):
@@ -88,6 +89,7 @@ class DeviceEntries(Entries):
         kind: str = OWN_KIND,
         key: str | None = None,
         zone: str | None = None,
+        is_carer: bool = False,
         by: str = PROGRAM,
     ) -> None:
         """Enter a wearable, and who wears it.
@@ -104,6 +106,8 @@ class DeviceEntries(Entries):
             32 hexadecimal digits.
         zone
             Where it belongs while nobody wears it.
+        is_carer
+            It is a tag that staff wear; whose is not entered anywhere.
         by
             Who says so; `SETTINGS` undoes nothing that people did since it said so last.
 
@@ -113,6 +117,8 @@ class DeviceEntries(Entries):
             Also if the resident is unknown, the identity no uint32, the kind or key malformed, or
             address, identity or key another device's.
         """
+        if is_carer and resident is not None:
+            raise ValueError(f"{device!r} is a carer's tag: it is no resident's")
         if not 0 <= identity <= MAX_IDENTITY:
             raise ValueError(f"identity {identity} of {device!r} is no 32-bit number")
         values = self._radio_values(device, address, kind, key) | {
@@ -121,6 +127,7 @@ class DeviceEntries(Entries):
             "placement": placement,
             "streaming": streaming,
             "zone": _checked_zone(zone),
+            "is_carer": is_carer,
         }
         self._add(Wearable, device, values, by)
 
@@ -187,6 +194,8 @@ class DeviceEntries(Entries):
                 raise ValueError(
                     f"resident {resident!r} is unknown: residents are entered in the settings"
                 )
+            if resident is not None and getattr(row, "is_carer", False):
+                raise ValueError(f"{device!r} is a carer's tag: retire it before a resident has it")
             values: dict[str, Any] = {"resident": resident}
             if zone is not None:
                 values["zone"] = zone
@@ -344,6 +353,7 @@ def _enrolled(row: Device, resident: Resident | None) -> Enrolled:
         bed=None if resident is None else resident.bed,
         zone=row.zone if is_sensor or resident is None else resident.zone,
         is_retired=row.retired_at_us is not None,
+        is_carer=not isinstance(row, Sensor) and row.is_carer,
     )
 
 

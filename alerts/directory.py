@@ -17,6 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from alerts.devices import DeviceEntries
 from alerts.errors import UnknownHomeError
 from alerts.gateway_config import gateway_configs
+from alerts.plan_entries import PlanEntries
 from alerts.records.database import Database
 from alerts.records.models import (
     Assignment,
@@ -28,6 +29,7 @@ from alerts.records.models import (
     Staff,
     VitalPolicy,
     Wearable,
+    Zone,
 )
 from alerts.sheet import Contact
 from alerts.views import StaffRole
@@ -42,7 +44,7 @@ HIGHEST_BPM: Final = 250
 LONGEST_PERSISTENCE_S: Final = 3_600
 
 
-class Directory(DeviceEntries):
+class Directory(DeviceEntries, PlanEntries):
     """The entries of one home.
 
     Parameters
@@ -234,6 +236,7 @@ class Directory(DeviceEntries):
                 for table in tables
                 for zone in session.scalars(select(table.zone).where(table.home == self._home))
             }
+            found |= set(session.scalars(select(Zone.id).where(Zone.home == self._home)))
         return sorted(zone for zone in found if zone is not None)
 
     def gateway_config(self, gateway: str) -> GatewayConfig:

@@ -41,3 +41,11 @@ class UnknownStaffError(DeskError):
 
 class WrongStateError(DeskError):
     """The incident stands where this action makes no sense; the message says what would."""
+
+
+class BadChoiceError(DeskError, ValueError):
+    """What is asked for a resident's whereabouts cannot be; the message says what can."""
+
+
+class NotAllowedError(DeskError):
+    """It is not this person's to decide; the message says whose it is."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from alerts import choices
 from alerts.records.models import (
     Absence,
     Gateway,
@@ -16,6 +17,7 @@ from alerts.records.models import (
     Sensor,
     VitalPolicy,
     Wearable,
+    Zone,
 )
 from contract import messages
 from contract.messages import (
@@ -28,6 +30,7 @@ from contract.messages import (
     VolumeHours,
     WearableConfig,
 )
+from contract.whereabouts import ZoneConfig, ZoneUse
 
 
 def gateway_configs(
@@ -45,6 +48,8 @@ def gateway_configs(
             select(Receiver).where(Receiver.home == home).order_by(Receiver.name)
         )
     ]
+    zones = _zones(session, home)
+    places = {name: entry.zone for name, entry in records.items() if entry.zone is not None}
     volume = [VolumeHours(**hours) for hours in record.siren_volume]
     return [
         (
@@ -57,12 +62,22 @@ def gateway_configs(
                 wearables=wearables,
                 sensors=sensors,
                 receivers=receivers,
+                zones=zones,
+                rooms=record.rooms,
+                gateway_zones=places,
                 siren_volume=volume,
                 zone=None if entry is None else entry.zone,
                 resting=entry is None or entry.resting,
             ),
         )
         for gateway, entry in ((name, records.get(name)) for name in gateways)
+    ]
+
+
+def _zones(session: Session, home: str) -> list[ZoneConfig]:
+    return [
+        ZoneConfig(zone=row.id, use=ZoneUse(row.use), next_to=list(row.next_to))
+        for row in session.scalars(select(Zone).where(Zone.home == home).order_by(Zone.id))
     ]
 
 
@@ -81,6 +96,7 @@ def _wearables(session: Session, home: str) -> list[WearableConfig]:
         )
         for row in session.scalars(select(VitalPolicy).where(VitalPolicy.home == home))
     }
+    asked = choices.choices(session, home)
     return [
         WearableConfig(
             device=wearable.device,
@@ -95,6 +111,8 @@ def _wearables(session: Session, home: str) -> list[WearableConfig]:
             streaming=wearable.streaming,
             vitals=limits.get(wearable.resident or ""),
             absence=away.get(wearable.resident or ""),
+            whereabouts=asked.get(wearable.resident or "", choices.QUIET),
+            is_carer=wearable.is_carer,
         )
         for wearable, resident in session.execute(
             select(Wearable, Resident)

@@ -7,18 +7,19 @@ from collections.abc import Callable, Iterable
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from alerts.records.models import Gateway, Resident, Service
+from alerts.records.models import Gateway, Resident, Service, Zone
 
 
 def floor_of(session: Session, home: str, zone: str | None, gateway: str | None) -> str | None:
     """The floor of a zone, or else of the gateway that heard it; None if the records do not tell.
 
-    Of a zone: where those who live there lie, then what was said of a gateway there. Of a gateway:
-    what was said of it, the floor of its own zone, then that of the beds that it hears for, where
-    they are all on one.
+    Of a zone: what the plan says, where those who live there lie, then what was said of a gateway
+    there. Of a gateway: what was said of it, the floor of its own zone, then that of the beds that
+    it hears for, where they are all on one.
     """
     entry = None if gateway is None else session.get(Gateway, (home, gateway))
     looks: list[Callable[[], Iterable[str | None]]] = [
+        lambda: session.scalars(select(Zone.floor).where(Zone.home == home, Zone.id == zone)),
         lambda: _of_residents(session, home, zone),
         lambda: session.scalars(
             select(Gateway.floor).where(Gateway.home == home, Gateway.zone == zone)

@@ -45,6 +45,12 @@ the hour in which the early risers are up."""
 NOT_RETURNED_MINUTES: Final = 30
 """Who left for the toilet should be back by then."""
 
+SHORTEST_NOT_RETURNED_MINUTES: Final = 5
+"""Sooner, every visit to the toilet would call somebody (SCIENCE 3.3: up to 15 min are usual)."""
+
+LONGEST_NOT_RETURNED_MINUTES: Final = 240
+"""Longer than half a shift is no way to the toilet; who wants that wants `inactive`."""
+
 
 class WhereaboutsPolicy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is asked for one resident; the defaults are quiet ones."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import zlib
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -12,9 +15,11 @@ from alerts import Directory, StaffRole
 from alerts.devices import SETTINGS
 from alerts.sheet import Contact
 from contract.messages import VolumeHours
+from contract.whereabouts import WhereaboutsPolicy, ZoneConfig
+from detectors import room_file
 from firmware_sim import HomePlan
 from wardlight.settings import GatewayEntry, HomeSettings, Settings, StaffSettings
-from wardlight.settings_devices import ResidentSettings, SensorSettings
+from wardlight.settings_devices import CarerTagSettings, ResidentSettings, SensorSettings
 
 _log = structlog.get_logger(__name__)
 
@@ -27,6 +32,13 @@ def enrol(settings: Settings, directory: Directory) -> None:
             VolumeHours(from_hour=each.from_hour, volume_percent=each.volume_percent)
             for each in settings.home.siren_volume
         ],
+    )
+    directory.set_plan(
+        [
+            ZoneConfig(zone=each.id, use=each.use, next_to=list(each.next_to))
+            for each in settings.zones
+        ],
+        {each.id: each.floor for each in settings.zones},
     )
     for entry in settings.gateways:
         directory.add_gateway(entry.name, zone=entry.zone, resting=entry.resting, floor=entry.floor)
@@ -47,9 +59,16 @@ def enrol(settings: Settings, directory: Directory) -> None:
         )
         if resident.vitals is not None:
             directory.set_vitals(resident.id, **resident.vitals.model_dump())
-    _enter_devices(
+    _enter_all(
         [partial(_enrol_wearable, each, directory) for each in settings.residents]
         + [partial(_enrol_sensor, each, directory) for each in settings.sensors]
+        + [partial(_enrol_carer_tag, each, directory) for each in settings.carer_tags],
+        "device_not_entered",
+    )
+    _enter_all([partial(_enter_rooms, settings.home.rooms, directory)], "rooms_not_entered")
+    _enter_all(
+        [partial(_enter_whereabouts, each, directory) for each in settings.residents],
+        "whereabouts_not_entered",
     )
     for person in settings.staff:
         directory.add_staff(
@@ -64,7 +83,7 @@ def enrol(settings: Settings, directory: Directory) -> None:
             directory.assign(person.id, resident_id)
 
 
-def _enter_devices(entries: Sequence[Callable[[], None]]) -> None:
+def _enter_all(entries: Sequence[Callable[[], None]], complaint: str) -> None:
     """Enter each; one that cannot be keeps no other from it, and no service from starting.
 
     What is refused is tried again after all others: one device's old address may have become
@@ -74,7 +93,7 @@ def _enter_devices(entries: Sequence[Callable[[], None]]) -> None:
     for enter in again:
         reason = _refusal(enter)
         if reason is not None:
-            _log.error("device_not_entered", reason=reason)
+            _log.error(complaint, reason=reason)
 
 
 def _refusal(enter: Callable[[], None]) -> str | None:
@@ -111,6 +130,46 @@ def _enrol_sensor(sensor: SensorSettings, directory: Directory) -> None:
         resident=sensor.resident,
         by=SETTINGS,
     )
+
+
+def _enrol_carer_tag(tag: CarerTagSettings, directory: Directory) -> None:
+    directory.add_wearable(
+        tag.device,
+        address=tag.address,
+        identity=tag.identity,
+        kind=tag.kind,
+        key=tag.key,
+        is_carer=True,
+        by=SETTINGS,
+    )
+
+
+def _enter_rooms(path: Path | None, directory: Directory) -> None:
+    """A calibration that cannot be used leaves the one that stands: rooms are told worse without.
+
+    Raises
+    ------
+    ValueError
+        If there is none in the file.
+    """
+    if path is None:
+        directory.set_rooms(None)
+        return
+    try:
+        content = path.read_bytes()
+        room_file.decode(content)
+    except OSError as error:
+        raise ValueError(f"[home] rooms: {path} cannot be read: {error.strerror}") from error
+    except room_file.RoomFileError as error:
+        raise ValueError(f"[home] rooms: {path}: {error}") from error
+    directory.set_rooms(base64.b64encode(zlib.compress(content, 9)).decode())
+
+
+def _enter_whereabouts(resident: ResidentSettings, directory: Directory) -> None:
+    asked = resident.whereabouts
+    if asked is not None:
+        values = asked.model_dump() | {"safe_zones": list(asked.safe_zones)}
+        directory.set_whereabouts(resident.id, WhereaboutsPolicy(**values), by=SETTINGS)
 
 
 DEMO_NAMES: Final = (

@@ -22,14 +22,20 @@ from pydantic_settings import (
 
 from contract.ids import SERVICE_NAMES
 from wardlight.settings_devices import (
+    CarerTagSettings,
     ContactSettings,
-    Identifier,
     ReceiverSettings,
     ResidentSettings,
     SensorSettings,
-    Table,
     VitalsSettings,
     device_contradictions,
+)
+from wardlight.settings_plan import (
+    Identifier,
+    Table,
+    WhereaboutsSettings,
+    ZoneSettings,
+    plan_contradictions,
 )
 
 
@@ -65,6 +71,9 @@ class HomeSettings(Table):
     time_zone: TimeZone = Field("Asia/Hong_Kong", description="IANA name of its time zone")
     siren_volume: tuple[VolumeSettings, ...] = Field(
         (), description="how loud sirens are by the hour; full where nothing is said"
+    )
+    rooms: Path | None = Field(
+        None, description="what its rooms sound like: a file of `wardlight calibrate rooms`"
     )
 
 
@@ -288,6 +297,8 @@ class Settings(BaseSettings):
     gateways: tuple[GatewayEntry, ...] = ()
     sensors: tuple[SensorSettings, ...] = ()
     receivers: tuple[ReceiverSettings, ...] = ()
+    zones: tuple[ZoneSettings, ...] = ()
+    carer_tags: tuple[CarerTagSettings, ...] = ()
 
     @classmethod
     def settings_customise_sources(
@@ -385,6 +396,9 @@ _TABLES: Mapping[str, type[BaseModel]] = {
     "gateways": GatewayEntry,
     "sensors": SensorSettings,
     "receivers": ReceiverSettings,
+    "zones": ZoneSettings,
+    "whereabouts": WhereaboutsSettings,
+    "carer_tags": CarerTagSettings,
 }
 
 
@@ -407,7 +421,13 @@ def _contradictions(settings: Settings) -> Iterator[str]:
         if name in SERVICE_NAMES:
             yield f"gateway {name!r}: this name belongs to a service"
     yield from _broker_contradictions(settings.broker)
-    yield from device_contradictions(settings.residents, settings.sensors)
+    yield from device_contradictions(settings.residents, settings.sensors, settings.carer_tags)
+    places = [(f"resident {each.id!r}", each.zone) for each in settings.residents]
+    places += [(f"sensor {each.id!r}", each.zone) for each in settings.sensors]
+    places += [(f"gateway {each.name!r}", each.zone) for each in settings.gateways]
+    places += [(f"receiver {each.name!r}", each.zone) for each in settings.receivers]
+    asked = [(each.id, each.whereabouts) for each in settings.residents if each.whereabouts]
+    yield from plan_contradictions(settings.zones, places, asked)
 
 
 def _broker_contradictions(broker: BrokerSettings) -> Iterator[str]:

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Final
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from contract.ids import IDENTIFIER_PATTERN
+from wardlight.settings_plan import Identifier, Table, WhereaboutsSettings
 
-Identifier = Annotated[str, Field(pattern=IDENTIFIER_PATTERN)]
+__all__ = [
+    "CarerTagSettings",
+    "ContactSettings",
+    "Identifier",
+    "ReceiverSettings",
+    "ResidentSettings",
+    "SensorSettings",
+    "Table",
+    "VitalsSettings",
+    "device_contradictions",
+]
 
 ADDRESS_PATTERN: Final = r"^([0-9A-F]{2}:){5}[0-9A-F]{2}$"
 KIND_PATTERN: Final = r"^[a-z0-9][a-z0-9_-]{0,47}$"
 KEY_PATTERN: Final = r"^[0-9A-Fa-f]{32}$"
-
-
-class Table(BaseModel):
-    """A table of the settings file."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class ContactSettings(Table):
@@ -77,6 +81,9 @@ class ResidentSettings(Table):
     placement: str = Field("wrist", description="where worn: wrist, waist or pendant")
     streaming: bool = Field(False, description="hold a link with continuous samples")
     vitals: VitalsSettings | None = Field(None, description="when her heart rate is unusual")
+    whereabouts: WhereaboutsSettings | None = Field(
+        None, description="what somebody is called for by where she is"
+    )
     plan: str = Field("", description="what to mind with her; printed on the downtime sheet")
     contacts: tuple[ContactSettings, ...] = Field(
         (), description="whom to tell; printed on the downtime sheet"
@@ -119,6 +126,28 @@ class SensorSettings(Table):
             ) from error
 
 
+class CarerTagSettings(Table):
+    """``[[carer_tags]]``: a tag that staff wear. Whose it is is written down nowhere."""
+
+    device: Identifier = Field(description="its name: carer-tag-1, and not a person's")
+    address: str = Field(
+        "", pattern=f"{ADDRESS_PATTERN}|^$", description="its Bluetooth address; none if it rolls"
+    )
+    identity: int = Field(0, ge=0, lt=2**32, description="the identity it advertises, if any")
+    kind: str = Field("wardlight", pattern=KIND_PATTERN, description="which decoder reads it")
+    key: str | None = Field(
+        None, pattern=KEY_PATTERN, description="what its rolling identity is made with"
+    )
+
+    @model_validator(mode="after")
+    def _can_be_known(self) -> CarerTagSettings:
+        if self.key is None and not self.address:
+            raise ValueError("address, or the key with which it rolls")
+        if self.kind == "wardlight" and self.key is None and not self.identity:
+            raise ValueError("identity, or the key with which it rolls")
+        return self
+
+
 class ReceiverSettings(Table):
     """``[[receivers]]``: one receiver, which hears where no gateway stands."""
 
@@ -129,14 +158,17 @@ class ReceiverSettings(Table):
 
 
 def device_contradictions(
-    residents: Sequence[ResidentSettings], sensors: Sequence[SensorSettings]
+    residents: Sequence[ResidentSettings],
+    sensors: Sequence[SensorSettings],
+    carer_tags: Sequence[CarerTagSettings],
 ) -> Iterator[str]:
     """Faults that no single value shows: a device that is two, or half of one."""
+    worn: list[ResidentSettings | CarerTagSettings] = [*residents, *carer_tags]
     for what, ids in (
-        ("devices", [r.device for r in residents if r.device] + [s.id for s in sensors]),
+        ("devices", [each.device for each in worn if each.device] + [s.id for s in sensors]),
         (
             "device addresses",
-            [r.address for r in residents if r.address] + [s.address for s in sensors],
+            [each.address for each in worn if each.address] + [s.address for s in sensors],
         ),
     ):
         for repeated in sorted({value for value in ids if ids.count(value) > 1}):

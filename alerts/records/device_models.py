@@ -17,6 +17,7 @@ from sqlalchemy import (
     Index,
     Integer,
     String,
+    false,
     text,
     true,
 )
@@ -49,6 +50,8 @@ class Wearable(Base):
     key: Mapped[str | None] = mapped_column(Key)
     zone: Mapped[str | None] = mapped_column(Identifier)
     """Where it belongs while nobody wears it: a spare of the lounge."""
+    is_carer: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    """A tag that staff wear. No record says who."""
     enrolled_at_us: Mapped[int | None] = mapped_column(Microseconds)
     retired_at_us: Mapped[int | None] = mapped_column(Microseconds)
     """Gateways are no longer told of it. The row stays, for what it once said."""

@@ -20,6 +20,7 @@ from sqlalchemy import (
     Integer,
     String,
     Text,
+    false,
     text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
@@ -35,6 +36,7 @@ from alerts.records.device_models import (
     VitalPolicy,
     Wearable,
 )
+from alerts.records.whereabouts_models import LastPlace, WhereaboutsChoice, WhereaboutsLog, Zone
 
 __all__ = [
     "Absence",
@@ -50,6 +52,7 @@ __all__ = [
     "Incident",
     "IncidentEvent",
     "IncidentLog",
+    "LastPlace",
     "ManualCheck",
     "ManualCheckLog",
     "Notification",
@@ -61,7 +64,10 @@ __all__ = [
     "Staff",
     "VitalPolicy",
     "Wearable",
+    "WhereaboutsChoice",
+    "WhereaboutsLog",
     "Worker",
+    "Zone",
 ]
 
 
@@ -78,6 +84,8 @@ class Home(Base):
     time_zone: Mapped[str] = mapped_column(String(64), default="Asia/Hong_Kong")
     siren_volume: Mapped[list[dict[str, int]]] = mapped_column(JSON, default=list)
     """`contract.messages.VolumeHours`, as they travel."""
+    rooms: Mapped[str | None] = mapped_column(Text)
+    """What its rooms sound like, as `contract.messages.GatewayConfig.rooms`."""
 
 
 class Resident(Base):
@@ -249,6 +257,9 @@ class IncidentEvent(Base):
     """The incident's round when it joined …"""
     after_answer: Mapped[bool] = mapped_column(Boolean)
     """… and whether somebody had answered that round already: then nobody knows of it yet."""
+    excused: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    features: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    """Numbers by which it can be said in another language than `detail`."""
 
     __table_args__ = (Index(None, "home", "fall"), Index(None, "home", "key"))
 

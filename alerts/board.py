@@ -253,7 +253,14 @@ def _incident_view(
         next_step_at_us=next_step_at_us,
         sound=incident.sound,
         events=[
-            EventLine(kind=event.kind, at_us=event.at_us, detail=event.detail) for event in events
+            EventLine(
+                kind=event.kind,
+                at_us=event.at_us,
+                detail=event.detail,
+                excused=event.excused,
+                features=event.features or {},
+            )
+            for event in events
         ],
         log=[
             LogLine(at_us=line.at_us, what=line.what, by=name(line.by), detail=line.detail)

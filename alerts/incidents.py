@@ -19,12 +19,17 @@ from alerts.membership import (
     ANSWERED,
     attach,
     find_repeated,
+    find_retold,
     find_settled,
     find_unresolved,
+    is_no_longer_excused,
     timing_of,
     was_known,
+    was_retold,
 )
 from alerts.policy import (
+    EPISODES,
+    EXCUSED_PRIORITY,
     RULES,
     UNPAGED_DEADLINE_S,
     UNPAGED_IMPACT_LIMIT_S,
@@ -72,6 +77,8 @@ def receive(session: Session, event: Event, payload: bytes, now_us: int, ids: Id
         )
     )
     rule = RULES[event.kind]
+    if event.excused and event.kind in EPISODES:
+        rule = rule._replace(priority=EXCUSED_PRIORITY)
     match rule.treatment:
         case Treatment.PAGE | Treatment.DEADLINE | Treatment.SOFTEN:
             _take_alarm(session, event, rule, now_us, ids)
@@ -139,8 +146,10 @@ def _take_alarm(
         made_us = None if softens else timing_of(event, now_us).emitted_us
         settled = find_settled(session, event, made_us)
         if settled is None and not rule.insists:
-            settled = find_repeated(session, event)
-        if settled is not None:
+            settled = find_repeated(session, event) or find_retold(
+                session, event, subject.name, now_us
+            )
+        if settled is not None and not is_no_longer_excused(session, settled, event):
             attach(session, settled, event)
             transitions.write_log(
                 session, settled, LogKind.LATE_EVENT, now_us, by=event.gateway, detail=event.kind
@@ -202,10 +211,15 @@ def _open(
 
 
 def _join(session: Session, incident: Incident, event: Event, rule: Rule, now_us: int) -> None:
-    known = was_known(session, incident, event)
     state = IncidentState(incident.state)
+    known = not is_no_longer_excused(session, incident, event) and (
+        was_known(session, incident, event) or was_retold(session, incident, event, now_us)
+    )
     attach(session, incident, event)
-    incident.last_event_at_us = now_us
+    yields = rule.yields and incident.kind != event.kind
+    if not yields:
+        # Or a fall that was only forgotten would hide each silence after it.
+        incident.last_event_at_us = now_us
     incident.device = incident.device or event.device
     if event.zone is not None:
         heard_us = timing_of(event, now_us).emitted_us
@@ -218,7 +232,10 @@ def _join(session: Session, incident: Incident, event: Event, rule: Rule, now_us
     )
     match rule.treatment:
         case Treatment.PAGE:
-            _page_joined(session, incident, rule, state, known=known, now_us=now_us)
+            # Who answered is there, or on her way: a fall explains a silence, and a carer who
+            # walks with her explains the walk.
+            calm = known or ((yields or event.excused) and state in ANSWERED)
+            _page_joined(session, incident, rule, state, known=calm, now_us=now_us)
         case Treatment.DEADLINE:
             calling = state is IncidentState.OPEN and incident.priority == Priority.HIGH
             if state is IncidentState.UNPAGED or not (calling or known):

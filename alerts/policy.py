@@ -189,6 +189,8 @@ class Rule(NamedTuple):
     insists: bool = False
     """Raises an acknowledged incident again even about the happening that was acknowledged:
     it says that nobody has come."""
+    yields: bool = False
+    """An incident of another kind that is open explains it, and calls nobody again for it."""
 
 
 RULES: Final[Mapping[EventKind, Rule]] = MappingProxyType(
@@ -205,7 +207,7 @@ RULES: Final[Mapping[EventKind, Rule]] = MappingProxyType(
         EventKind.BED_EXIT: Rule(Treatment.PAGE, Family.ABSENCE, Priority.MEDIUM, 2),
         EventKind.NOT_RETURNED: Rule(Treatment.PAGE, Family.ABSENCE, Priority.MEDIUM, 3),
         # A fall explains it (FIELD: a fall inhibits the same resident's inactivity).
-        EventKind.INACTIVE: Rule(Treatment.PAGE, Family.FALL, Priority.MEDIUM, 1),
+        EventKind.INACTIVE: Rule(Treatment.PAGE, Family.FALL, Priority.MEDIUM, 1, yields=True),
         EventKind.WANDERING_EPISODE: Rule(Treatment.RECORD),
         # A wrist's heart rate is wrong too often to call anybody by itself. None of them is high:
         # a pulse that is not found is nearly always a band that slipped, and a siren for that
@@ -218,6 +220,26 @@ RULES: Final[Mapping[EventKind, Rule]] = MappingProxyType(
         EventKind.FAULT_CLEARED: Rule(Treatment.CLEAR_FAULT),
     }
 )
+
+EPISODES: Final = frozenset(
+    {
+        EventKind.ELOPEMENT,
+        EventKind.LEFT_SAFE_ZONE,
+        EventKind.EXIT_SEEKING,
+        EventKind.NIGHT_WANDERING,
+        EventKind.BED_EXIT,
+        EventKind.NOT_RETURNED,
+        EventKind.INACTIVE,
+    }
+)
+"""What the lead tells of where residents are. Two gateways may lead for a while."""
+
+SAME_EPISODE_S: Final = 120
+"""Two leads see one door a second apart, and one that takes over counts from its own first second:
+what another gateway tells of the same resident and kind within this time is the same."""
+
+EXCUSED_PRIORITY: Final = Priority.LOW
+"""While a carer's tag moves with her: told, and no siren (SAFETY: it lowers, and never deletes)."""
 
 PRIORITY_ORDER: Final = (Priority.LOW, Priority.MEDIUM, Priority.HIGH)
 

@@ -60,6 +60,10 @@ class EventLine(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     at_us: int
     detail: str | None = None
+    excused: bool = False
+    """A carer's tag moved with her."""
+    features: dict[str, float] = {}
+    """Numbers of `detail`, by name with their unit, for another language."""
 
 
 class LogLine(msgspec.Struct, frozen=True, kw_only=True):

@@ -47,7 +47,8 @@ class TruthEntry(NamedTuple):
     what: str
     """``lies``, ``turns_over``, ``sits``, ``stands``, ``walks``, ``enters``, ``fall_begins``,
     ``fall_impact``, ``gets_up``, ``helped_up``, ``presses_button``, ``heard``, ``not_heard``,
-    ``worn``, ``not_worn``, ``reboots``, ``plays_recording``, ``slides``, ``naps``, ``sleeps``."""
+    ``worn``, ``not_worn``, ``reboots``, ``plays_recording``, ``slides``, ``naps``, ``sleeps``,
+    ``opens_door``, ``goes_out``."""
     zone: str
     """Where the resident was."""
     detail: str = ""
@@ -202,6 +203,37 @@ class SimulatedHome:
             If there is no such resident, or no way there.
         """
         self._order(resident, lambda person, start_ns: person.nap(zone, 60 * minutes, start_ns))
+
+    def go(self, resident: str, zone: str, minutes: float) -> None:
+        """Let a resident walk to `zone` and stand about there.
+
+        Raises
+        ------
+        ValueError
+            If there is no such resident, or no way there.
+        """
+        self._order(resident, lambda person, start_ns: person.go(zone, 60 * minutes, start_ns))
+
+    def go_out(self, resident: str, zone: str) -> None:
+        """Let a resident walk to `zone`, open the door there and go where no radio hears her.
+
+        Raises
+        ------
+        ValueError
+            If there is no such resident, or no way there.
+        """
+        self._order(resident, lambda person, start_ns: person.go_out(zone, start_ns))
+
+    def open_door(self, zone: str) -> None:
+        """Somebody opens the door in `zone`; it falls shut.
+
+        Raises
+        ------
+        ValueError
+            If no door there has a sensor.
+        """
+        if not self._room_air.open_door(zone, self._clock.monotonic_ns()):
+            raise ValueError(f"no door of {zone!r} has a sensor")
 
     def sleep(self, resident: str, *, signs: bool = True) -> None:
         """Let a resident lie down where she is and sleep on.
@@ -371,6 +403,8 @@ class SimulatedHome:
         wall_ns = at_ns + self._clock.now_ns() - self._clock.monotonic_ns()
         zone = self._residents[resident].zone
         self._room_air.notice(resident, what, zone, at_ns)
+        if what == "goes_out":
+            self._wearables[resident].heard = False
         self.truth.append(TruthEntry(ns_to_us(wall_ns), resident, what, zone, detail))
 
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from contract.ids import check_gateway, check_identifier
 from contract.messages import MESSAGE_SCHEMA, GatewayConfig, SensorConfig, WearableConfig
+from contract.whereabouts import WhereaboutsPolicy, ZoneConfig, ZoneUse
 from firmware_sim.room_sensors import SensorKind
 
 STOREY_HEIGHT_M: Final = 3.2
 """Floor to floor; what lies between two floors counts as walls (`firmware_sim.air`)."""
+
+
+_QUIET: Final = WhereaboutsPolicy()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +31,8 @@ class ZonePlan:
     """Storeys above the ground."""
     next_to: tuple[str, ...] = ()
     """Zones that one can walk to from here."""
+    use: ZoneUse = ZoneUse.OTHER
+    """Of an exit, the door with a contact sensor in it leads out of the home."""
 
     def position_m(self) -> tuple[float, float, float]:
         """Centre of the zone as x, y, height, in metres."""
@@ -52,6 +58,7 @@ class WearablePlan:
     """Meant for a held link; the firmware itself streams to whoever asks."""
     key: str | None = None
     """Hexadecimal, 16 bytes: with it identity and address roll."""
+    whereabouts: WhereaboutsPolicy = _QUIET
 
     def config(self) -> WearableConfig:
         """The same as a gateway is told it."""
@@ -65,6 +72,7 @@ class WearablePlan:
             placement=self.placement,
             streaming=self.streaming,
             key=self.key,
+            whereabouts=self.whereabouts,
         )
 
 
@@ -157,7 +165,18 @@ class HomePlan:
             sensors=[sensor.config for sensor in self.sensors],
             zone=self.gateway_zone(gateway),
             resting=self._gateway(gateway).resting,
+            zones=self.zone_configs(),
+            gateway_zones={each.name: each.zone for each in self.gateways},
         )
+
+    def zone_configs(self) -> list[ZoneConfig]:
+        """The plan as a gateway is told it; nothing if it does not say what any zone is for."""
+        if all(each.use is ZoneUse.OTHER for each in self.zones):
+            return []
+        return [
+            ZoneConfig(zone=each.zone, use=each.use, next_to=list(each.next_to))
+            for each in self.zones
+        ]
 
     def route(self, start: str, end: str) -> list[str]:
         """Zones from `start` to `end`, both included: as few as possible.
@@ -191,12 +210,17 @@ class HomePlan:
         return math.dist(self.zone(zone).position_m(), self.zone(other).position_m())
 
 
-def demo_home(home: str = "demo", *, sensors: bool = False) -> HomePlan:
+ENTRANCE: Final = "entrance"
+"""Where the door is that leads out of the demo home."""
+
+
+def demo_home(home: str = "demo", *, sensors: bool = False, entrance: bool = False) -> HomePlan:
     """Six residents in three double rooms on the second floor, and two gateways; if asked for, four
     room sensors: a call point and a motion sensor in the corridor, a door and a bed in room 212.
 
     Residents 1 and 4 have held links (streaming); the others are followed by their adverts,
-    with a window fetched on a candidate.
+    with a window fetched on a candidate. With an entrance there are a door that leads out, a
+    gateway beside it, a plan that says what each zone is for, and one resident at risk of leaving.
     """
     rooms = ("room-211", "room-212", "room-213")
     zones = (
@@ -223,12 +247,54 @@ def demo_home(home: str = "demo", *, sensors: bool = False) -> HomePlan:
         GatewayPlan(name="gateway-a", zone="room-212"),
         GatewayPlan(name="gateway-b", zone="lounge"),
     )
-    return HomePlan(
+    plan = HomePlan(
         home=home,
         zones=zones,
         wearables=wearables,
         gateways=gateways,
         sensors=_demo_sensors() if sensors else (),
+    )
+    return _with_entrance(plan) if entrance else plan
+
+
+_DEMO_USES: Final = {
+    "corridor": ZoneUse.CORRIDOR,
+    "lounge": ZoneUse.COMMON,
+    "toilet": ZoneUse.TOILET,
+}
+
+AT_RISK: Final = "resident-5"
+"""Who may not leave the demo home alone."""
+
+
+def _with_entrance(plan: HomePlan) -> HomePlan:
+    zones = [
+        replace(
+            zone,
+            use=_DEMO_USES.get(zone.zone, ZoneUse.BEDROOM),
+            next_to=(*zone.next_to, ENTRANCE) if zone.zone == "corridor" else zone.next_to,
+        )
+        for zone in plan.zones
+    ]
+    zones.append(
+        ZonePlan(zone=ENTRANCE, x_m=24.0, y_m=4.5, floor=2, next_to=("corridor",), use=ZoneUse.EXIT)
+    )
+    door = SensorPlan(
+        kind=SensorKind.DOOR,
+        config=SensorConfig(device="door-front", address="A4:C1:38:5A:00:05", zone=ENTRANCE),
+    )
+    wearables = [
+        replace(each, whereabouts=WhereaboutsPolicy(at_risk=True))
+        if each.resident == AT_RISK
+        else each
+        for each in plan.wearables
+    ]
+    return replace(
+        plan,
+        zones=tuple(zones),
+        wearables=tuple(wearables),
+        gateways=(*plan.gateways, GatewayPlan(name="gateway-c", zone=ENTRANCE, resting=False)),
+        sensors=(*plan.sensors, door),
     )
 
 

@@ -48,6 +48,10 @@ WALK_AFTER_GETTING_UP_S: Final = 45.0
 SLIDE_S: Final = 6.0
 """A slide along a wall or a bed's edge, holding on to it."""
 
+STAND_S: Final = 20.0
+DOOR_S: Final = 6.0
+"""To open a door and step through it."""
+
 RESTING_HEART_BPM: Final = (58, 84)
 
 
@@ -220,6 +224,21 @@ class Resident:
         self._habit = self._routine
         down = Step(3.0, TURNING_G, self._random.choice(LYING[:3]), 3.0, says="naps")
         self._now(start_ns, [*self._go_far(zone), down, Step(seconds, ASLEEP_G)])
+
+    def go(self, zone: str, seconds: float, start_ns: int) -> None:
+        """Walk to `zone` and stand about there."""
+        self._habit = self._routine
+        self._now(start_ns, [*self._go(zone), *self._stand(seconds)])
+
+    def go_out(self, zone: str, start_ns: int) -> None:
+        """Walk to `zone`, open the door there and be gone."""
+        self._habit = lambda: self._stand(LIE_S[1])
+        door = Step(DOOR_S, BUSY_G[0], HANGING, says="opens_door")
+        self._now(start_ns, [*self._go(zone), door, Step(1.0, BUSY_G[0], says="goes_out")])
+
+    def _stand(self, seconds: float) -> list[Step]:
+        count = max(1, round(seconds / STAND_S))
+        return [Step(seconds / count, self._random.uniform(*BUSY_G), HANGING) for _ in range(count)]
 
     def sleep(self, start_ns: int, *, turns: bool) -> None:
         """Lie down here and sleep on, turning over at times or not at all."""

@@ -10,6 +10,7 @@ from typing import Final
 from contract.devices import Quantity
 from contract.protocols import HeardAdvert
 from contract.units import seconds_to_ns
+from contract.whereabouts import ZoneUse
 from firmware_sim.air import (
     COLLISION_LOSS,
     FAST_FADING_DB,
@@ -61,18 +62,45 @@ class RoomAir:
             for device, sensor in self.sensors.items()
         }
         self._ends_ns: dict[str, int] = {}
+        self._exits = {
+            each.config.device
+            for each in plan.sensors
+            if each.kind is SensorKind.DOOR and plan.zone(each.config.zone).use is ZoneUse.EXIT
+        }
 
     def notice(self, resident: str, what: str, zone: str, at_ns: int) -> None:
         """Somebody did something; see `firmware_sim.TruthEntry`."""
-        for device, sensor in self.sensors.items():
-            if what == "enters" and sensor.config.zone == zone and sensor.kind in _LASTS_NS:
-                sensor.set(_STATE[sensor.kind], 1.0)
-                self._ends_ns[device] = at_ns + _LASTS_NS[sensor.kind]
+        if what == "enters":
+            for device, sensor in self.sensors.items():
+                # Who walks past a door that leads out does not open it.
+                if sensor.config.zone == zone and device not in self._exits:
+                    self._stir(device, at_ns)
+        if what == "opens_door":
+            self.open_door(zone, at_ns)
+        for sensor in self.sensors.values():
             if sensor.kind is SensorKind.BED and sensor.config.resident == resident:
                 if what in _IN_BED and sensor.config.zone == zone:
                     sensor.set(Quantity.OCCUPIED, 1.0)
                 elif what in _OUT_OF_BED:
                     sensor.set(Quantity.OCCUPIED, 0.0)
+
+    def open_door(self, zone: str, at_ns: int) -> bool:
+        """Somebody opens the doors of `zone`, which fall shut; whether one has a sensor."""
+        doors = [
+            device
+            for device, sensor in self.sensors.items()
+            if sensor.kind is SensorKind.DOOR and sensor.config.zone == zone
+        ]
+        for device in doors:
+            self._stir(device, at_ns)
+        return bool(doors)
+
+    def _stir(self, device: str, at_ns: int) -> None:
+        """Something is going on that lasts for a while."""
+        sensor = self.sensors[device]
+        if sensor.kind in _LASTS_NS:
+            sensor.set(_STATE[sensor.kind], 1.0)
+            self._ends_ns[device] = at_ns + _LASTS_NS[sensor.kind]
 
     def adverts(self, now_ns: int) -> list[tuple[RoomSensor, bytes]]:
         """What is in the air at this moment."""

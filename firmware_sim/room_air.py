@@ -84,16 +84,11 @@ class RoomAir:
                 elif what in _OUT_OF_BED:
                     sensor.set(Quantity.OCCUPIED, 0.0)
 
-    def open_door(self, zone: str, at_ns: int) -> bool:
-        """Somebody opens the doors of `zone`, which fall shut; whether one has a sensor."""
-        doors = [
-            device
-            for device, sensor in self.sensors.items()
-            if sensor.kind is SensorKind.DOOR and sensor.config.zone == zone
-        ]
-        for device in doors:
-            self._stir(device, at_ns)
-        return bool(doors)
+    def open_door(self, zone: str, at_ns: int) -> None:
+        """Somebody opens the doors of `zone`, which fall shut."""
+        for device, sensor in self.sensors.items():
+            if sensor.kind is SensorKind.DOOR and sensor.config.zone == zone:
+                self._stir(device, at_ns)
 
     def _stir(self, device: str, at_ns: int) -> None:
         """Something is going on that lasts for a while."""

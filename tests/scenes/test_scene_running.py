@@ -165,6 +165,9 @@ def test_everything_that_can_happen_happens(play, tmp_path):
           - {{at: 3, return_to_range: eric}}
           - {{at: 3, reboot: fay}}
           - {{at: 3, battery: dora, percent: 5}}
+          - {{at: 3, go: dora, room: lounge, minutes: 1}}
+          - {{at: 3, go_out: fay, room: corridor}}
+          - {{at: 4, open_door: corridor}}
           - {{at: 4, corrupt: fay, share: 0.5}}
           - {{at: 4, share_address: eric, other: fay}}
           - {{at: 5, deafen: gateway-b}}

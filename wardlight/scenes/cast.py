@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from contract.protocols import RecordedStream
+from contract.whereabouts import WhereaboutsPolicy
 from firmware_sim import (
     GatewayPlan,
     HomePlan,
@@ -20,7 +21,7 @@ from firmware_sim import (
     ZonePlan,
     demo_home,
 )
-from wardlight.scenes.household import residents_of, rooms_of, staff_of
+from wardlight.scenes.household import exit_doors, residents_of, rooms_of, staff_of
 from wardlight.scenes.scene import Entry, Scene, SceneError, identifier_of
 from wardlight.scenes.values import nearest
 from wardlight.scenes.words import (
@@ -176,6 +177,13 @@ class Cast:
                     zone=zone if zone in known else rooms[0].zone,
                     placement=entry.values["placement"],
                     streaming=entry.values["streaming"],
+                    whereabouts=WhereaboutsPolicy(
+                        at_risk=entry.values["at_risk"],
+                        safe_zones=[
+                            self._room(entry, room, rooms) for room in entry.values["safe_rooms"]
+                        ],
+                        bed_exit=entry.values["bed_exit"],
+                    ),
                 )
             )
         gateways = tuple(
@@ -193,7 +201,13 @@ class Cast:
             self.gateway_names = {"gateway-a": "gateway-a"}
         self._stop_at_faults()
         try:
-            return HomePlan(home=HOME, zones=rooms, wearables=tuple(wearables), gateways=gateways)
+            return HomePlan(
+                home=HOME,
+                zones=rooms,
+                wearables=tuple(wearables),
+                gateways=gateways,
+                sensors=exit_doors(rooms),
+            )
         except ValueError as error:
             raise SceneError([f"{scene.title!r}: {error}"]) from error
 

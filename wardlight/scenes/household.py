@@ -7,7 +7,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from contract.messages import SensorConfig
+from contract.whereabouts import ZoneUse
 from firmware_sim import ZonePlan, demo_home
+from firmware_sim.plan import SensorPlan
+from firmware_sim.room_sensors import SensorKind
 from wardlight.scenes.scene import Entry, Scene, SceneError, identifier_of
 from wardlight.scenes.values import nearest
 from wardlight.scenes.words import EVERYONE, PERSON, RESIDENT, Slot
@@ -59,10 +63,25 @@ def rooms_of(scene: Scene) -> tuple[ZonePlan, ...]:
                 x_m=x_m,
                 y_m=y_m,
                 floor=entry.values["floor"],
+                use=ZoneUse(entry.values["use"]),
                 next_to=tuple(ids[o.name] for o in scene.rooms if (entry.name, o.name) in ways),
             )
         )
     return tuple(zones)
+
+
+def exit_doors(rooms: tuple[ZonePlan, ...]) -> tuple[SensorPlan, ...]:
+    """A contact sensor for each exit."""
+    exits = [room.zone for room in rooms if room.use is ZoneUse.EXIT]
+    return tuple(
+        SensorPlan(
+            kind=SensorKind.DOOR,
+            config=SensorConfig(
+                device=f"door-{number}", address=f"A4:5C:E0:00:00:{number:02X}", zone=zone
+            ),
+        )
+        for number, zone in enumerate(exits, start=1)
+    )
 
 
 def _defaults(slots: tuple[Slot, ...]) -> dict[str, Any]:

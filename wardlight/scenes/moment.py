@@ -54,6 +54,18 @@ class Moment:
         """A resident walks to a room and sleeps in a chair there."""
         return self._happen("nap", resident, room=room, minutes=minutes)
 
+    def go(self, resident: str, room: str, *, minutes: float = 5.0) -> Moment:
+        """A resident walks to a room and stands about there."""
+        return self._happen("go", resident, room=room, minutes=minutes)
+
+    def go_out(self, resident: str, room: str) -> Moment:
+        """A resident walks to an exit, opens its door, and is heard no more."""
+        return self._happen("go_out", resident, room=room)
+
+    def open_door(self, room: str) -> Moment:
+        """Somebody opens the door of a room, which falls shut."""
+        return self._happen("open_door", room)
+
     def sleep(self, resident: str, *, signs: bool = True) -> Moment:
         """A resident lies down where she is and sleeps on, with or without signs of wear."""
         return self._happen("sleep", resident, signs=signs)

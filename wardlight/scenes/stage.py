@@ -278,6 +278,9 @@ _AT_ONCE: Final[Mapping[str, Callable[[Stage, Happening], None]]] = {
     "help_up": _to_resident("help_up"),
     "slide": _to_room("slide"),
     "nap": _to_room("nap", "minutes"),
+    "go": _to_room("go", "minutes"),
+    "go_out": _to_room("go_out"),
+    "open_door": lambda stage, said: stage.simulation.open_door(stage.cast.room(said.subject)),
     "sleep": lambda stage, said: stage.simulation.sleep(
         stage.cast.resident(said.subject), signs=said.options["signs"]
     ),
@@ -311,6 +314,8 @@ _SAID_BY_HOME: Final = frozenset(
         "help_up",
         "slide",
         "nap",
+        "go",
+        "go_out",
         "sleep",
         "take_off",
         "put_on",

@@ -54,7 +54,9 @@ class Timeline:
     # -- who is there --------------------------------------------------------------------------
 
     def resident(self, name: str, **values: Any) -> Timeline:
-        """Declare a resident: ``bed``, ``room``, ``floor``, ``streaming``, ``placement``."""
+        """Declare a resident: ``bed``, ``room``, ``floor``, ``streaming``, ``placement``,
+        ``at_risk``, ``safe_rooms``, ``bed_exit``.
+        """
         return self.declare("residents", name, values)
 
     def staff(self, name: str, **values: Any) -> Timeline:
@@ -66,7 +68,7 @@ class Timeline:
         return self.declare("staff", name, values)
 
     def room(self, name: str, **values: Any) -> Timeline:
-        """Declare a room: ``at``, ``floor``, ``next_to``."""
+        """Declare a room: ``at``, ``floor``, ``next_to``, ``use``."""
         return self.declare("rooms", name, values)
 
     def gateway(self, name: str, room: str, *, resting: bool = True) -> Timeline:

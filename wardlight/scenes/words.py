@@ -14,6 +14,7 @@ from alerts import ResolutionOutcome, StaffRole
 from contract.events import EventKind, FaultCause
 from contract.gatt import VibratePattern
 from contract.messages import IncidentState
+from contract.whereabouts import ZoneUse
 from edge import Tone
 from firmware_sim.broken import Breakage
 from firmware_sim.residents import AFTERMATHS
@@ -139,6 +140,18 @@ HAPPENINGS: Final[Mapping[str, Word]] = _words(
             _slot("minutes", Sort.NUMBER, "for how long", default=60.0, least=1.0),
         ),
     ),
+    Word(
+        subject=_resident("go", "walks somewhere and stands about there"),
+        options=(
+            _slot("room", Sort.ROOM, "where to", required=True),
+            _slot("minutes", Sort.NUMBER, "for how long", default=5.0, least=0.1),
+        ),
+    ),
+    Word(
+        subject=_resident("go_out", "walks to an exit, opens its door, and is heard no more"),
+        options=(_slot("room", Sort.ROOM, "which exit", required=True),),
+    ),
+    Word(subject=_slot("open_door", Sort.ROOM, "somebody opens its door, which falls shut")),
     Word(
         subject=_resident("sleep", "lies down where she is and sleeps on"),
         options=(
@@ -292,6 +305,9 @@ RESIDENT: Final = (
     _slot("floor", Sort.TEXT, "as the staff call it", default="2/F"),
     _slot("streaming", Sort.FLAG, "holds a link with continuous samples", default=False),
     _slot("placement", Sort.TEXT, "where the wearable is worn", default="wrist"),
+    _slot("at_risk", Sort.FLAG, "may not leave the home alone", default=False),
+    _slot("safe_rooms", Sort.ROOMS, "where she may be alone; default everywhere", default=()),
+    _slot("bed_exit", Sort.FLAG, "staff want to know when she leaves her bed", default=False),
 )
 PERSON: Final = (
     _slot("name", Sort.TEXT, "as the board shows it"),
@@ -311,6 +327,14 @@ ROOM: Final = (
     _slot("at", Sort.POINT, "centre on the plan; default 6 m east of the room before"),
     _slot("floor", Sort.WHOLE, "storeys above the ground", default=2, least=0.0),
     _slot("next_to", Sort.ROOMS, "where one can walk to; the way back is known", default=()),
+    _slot(
+        "use",
+        Sort.CHOICE,
+        "what it is for; the door of an exit has a contact sensor. Without any of it nobody "
+        "decides by rooms",
+        choices=tuple(ZoneUse),
+        default=ZoneUse.OTHER.value,
+    ),
 )
 GATEWAY: Final = (
     _slot("room", Sort.ROOM, "where it stands", required=True),

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from wardlight.options import ConfigOption, LogOption, settings_of
+
 if TYPE_CHECKING:
     from evaluation.rooms import Sequence
 
@@ -62,6 +64,59 @@ def rooms(
     else:
         typer.echo(_report(spent, model.receivers, model.sensors, out))
     if unreadable:
+        raise typer.Exit(LEFT_OUT)
+
+
+@app.command()
+def walk(
+    *,
+    device: Annotated[
+        str, typer.Option(metavar="DEVICE", help="The enrolled wearable that is carried.")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Folder of the walk; one in it goes on.")],
+    learn: Annotated[
+        Path | None, typer.Option(help="Learn the rooms at the end, into this file.")
+    ] = None,
+    host: Annotated[str, typer.Option(help="Where the page is served.")] = "0.0.0.0",  # noqa: S104
+    port: Annotated[int, typer.Option(help="0 takes any free one.")] = 8070,
+    config: ConfigOption = None,
+    log: LogOption = "warning",
+) -> None:
+    """Walk through the home with a wearable and a phone that says "now in: …".
+
+    Half a minute in each room, turning around once; see docs/rooms.md. Only the wearable that is
+    carried is written down. Exit status 1: it was stopped before somebody was done; what was
+    walked is kept, and the same command goes on. 2: it could not begin.
+    """
+    import asyncio
+    import socket
+
+    from contract.clock import SystemClock
+    from evaluation.rooms import SequenceError
+    from wardlight.services import bus_of
+    from wardlight.walking import WalkRun, missing
+
+    settings = settings_of(config, log)
+    if not settings.zones:
+        _refuse(
+            "the settings hold no plan: name the home's rooms as [[zones]] first; see "
+            "docs/home.example.toml"
+        )
+    clock = SystemClock()
+    try:
+        bus = bus_of(settings, f"walk-{os.urandom(4).hex()}", clock, "engineer")
+        run = WalkRun(settings, out, device, bus=bus, clock=clock, say=typer.echo)
+        shown = socket.gethostname() if host in ("0.0.0.0", "::") else host  # noqa: S104
+        is_done = asyncio.run(run.run(host, port, shown))
+    except (OSError, ValueError, SequenceError) as error:
+        _refuse(str(error))
+    left = missing(run.state())
+    if left:
+        typer.echo(f"Too short, or not heard: {', '.join(left)}. The same command goes on there.")
+    typer.echo(f"The walk is in {out}.")
+    if is_done and learn is not None:
+        rooms([out], out=learn, as_json=False)
+    elif not is_done:
         raise typer.Exit(LEFT_OUT)
 
 

@@ -62,7 +62,7 @@ class RunningServer:
         self,
         server: uvicorn.Server,
         task: asyncio.Task[None],
-        feed: BoardFeed,
+        feed: BoardFeed | None,
         address: str,
         port: int,
     ) -> None:
@@ -81,7 +81,8 @@ class RunningServer:
         The limit counts in real seconds: closing sockets is the machine's business, also
         when everything else runs on a faster clock.
         """
-        self._feed.close()
+        if self._feed is not None:
+            self._feed.close()
         self._server.should_exit = True
         if not await self._ended_within(STOP_LIMIT_S):
             state = self._server.server_state
@@ -114,7 +115,7 @@ async def serve(app: FastAPI, host: str = "127.0.0.1", port: int = 0) -> Running
     Parameters
     ----------
     app
-        From `create_app`.
+        From `create_app`, or another whose ``state.feed`` is none.
     host, port
         Where to listen; port 0 takes any free one.
 

@@ -12,13 +12,17 @@ from evaluation.rooms.calibration import (
 )
 from evaluation.rooms.evaluation import RoomsResult, evaluate_rooms
 from evaluation.rooms.reading import Sequence, SequenceError, is_sequence, read_sequence
+from evaluation.rooms.recording import ENOUGH_S, WalkRecorder, WalkState
 
 __all__ = [
+    "ENOUGH_S",
     "SPHERE_STANDS_IN",
     "CalibrationError",
     "RoomsResult",
     "Sequence",
     "SequenceError",
+    "WalkRecorder",
+    "WalkState",
     "calibrate",
     "evaluate_rooms",
     "is_sequence",

@@ -24,10 +24,14 @@ from numpy.typing import NDArray
 
 from detectors.room_model import UNKNOWN
 
-MOTION_FILES: Final = ("wrist.parquet", "acceleration.csv")
+SECONDS_FILE: Final = "seconds.csv"
+MOTION_FILES: Final = ("wrist.parquet", "acceleration.csv", SECONDS_FILE)
 SENSOR_FILE: Final = "pir.csv"
 LABEL_FILES: Final = "location_*.csv"
+LABELS_WRITTEN: Final = "location_0.csv"
+MOVEMENT: Final = "movement_g"
 _MOTION: Final = ("t", "x", "y", "z")
+_MOVED: Final = ("t", MOVEMENT)
 
 FIRED_LEAST_S: Final = 0.3
 """A sensor fired in a second if it did for this long of it."""
@@ -100,8 +104,8 @@ def read_sequence(folder: Path) -> Sequence:
     file = next((folder / name for name in MOTION_FILES if (folder / name).is_file()), None)
     if file is None:
         raise SequenceError(f"{folder} holds neither {' nor '.join(MOTION_FILES)}")
-    columns = _parquet(file) if file.suffix == ".parquet" else _csv(file)
-    receivers = tuple(name for name in columns if name not in _MOTION)
+    columns = _parquet(file) if file.suffix == ".parquet" else number_columns(file)
+    receivers = tuple(name for name in columns if name not in (*_MOTION, MOVEMENT))
     if not receivers:
         raise SequenceError(f"{file}: no column of a receiver's signal strengths")
     at_s = columns["t"]
@@ -111,8 +115,8 @@ def read_sequence(folder: Path) -> Sequence:
         raise SequenceError(f"{file}: t reaches {at_s.max():.0f} s; is it in milliseconds?")
     seconds = math.floor(at_s.max()) + 1
     second = at_s.astype(np.int64)
-    fired = _intervals(folder / SENSOR_FILE) if (folder / SENSOR_FILE).is_file() else []
-    seen = [_intervals(each) for each in sorted(folder.glob(LABEL_FILES))]
+    fired = intervals(folder / SENSOR_FILE) if (folder / SENSOR_FILE).is_file() else []
+    seen = [intervals(each) for each in sorted(folder.glob(LABEL_FILES))]
     sensors = tuple(sorted({each.name for each in fired}))
     zones = tuple(sorted({each.name for annotator in seen for each in annotator}))
     return Sequence(
@@ -144,7 +148,14 @@ def _parquet(file: Path) -> dict[str, NDArray[np.float64]]:
         raise SequenceError(f"{file}: a column holds no numbers: {error}") from error
 
 
-def _csv(file: Path) -> dict[str, NDArray[np.float64]]:
+def number_columns(file: Path) -> dict[str, NDArray[np.float64]]:
+    """The columns of a CSV file of numbers, by name; an empty field is NaN.
+
+    Raises
+    ------
+    SequenceError
+        If it cannot be read.
+    """
     try:
         with file.open(encoding="utf-8-sig", newline="") as lines:
             reader = csv.reader(lines)
@@ -160,14 +171,22 @@ def _csv(file: Path) -> dict[str, NDArray[np.float64]]:
 
 
 def _check_columns(file: Path, names: Several[str]) -> None:
-    missing = [name for name in _MOTION if name not in names]
+    wanted = _MOVED if MOVEMENT in names else _MOTION
+    missing = [name for name in wanted if name not in names]
     if missing:
         raise SequenceError(
             f"{file}: no column {missing[0]!r}; it has {', '.join(names) or 'none'}"
         )
 
 
-def _intervals(file: Path) -> list[Interval]:
+def intervals(file: Path) -> list[Interval]:
+    """The rows of a file ``start,end,name,index``.
+
+    Raises
+    ------
+    SequenceError
+        If it cannot be read.
+    """
     try:
         with file.open(encoding="utf-8-sig", newline="") as lines:
             found = [
@@ -197,6 +216,8 @@ def _means(
 def _movement(
     columns: dict[str, NDArray[np.float64]], second: NDArray[np.int64], seconds: int
 ) -> NDArray[np.float32]:
+    if MOVEMENT in columns:
+        return _means(columns[MOVEMENT], second, seconds)
     magnitude = np.sqrt(sum(np.square(columns[axis]) for axis in ("x", "y", "z")))
     mean = _means(magnitude, second, seconds)
     away = np.square(magnitude - mean[second])

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.room_model import AHEAD_S, BEHIND_S, UNKNOWN, RoomModel, level, reachable
+from detectors.room_model import AHEAD_S, BEHIND_S, UNKNOWN, RoomModel, audible, level, reachable
 from detectors.rows import rearrange, rows_of
 
 LAG_S: Final = 4
@@ -165,8 +165,11 @@ class RoomFilter:
         active
             (sensors,) whether it fired.
         alive
-            (receivers,) whether it works: only then is its silence about somebody a word.
+            (receivers,) whether it works: only then is its silence about somebody a word, and what
+            it says believed.
         """
+        if not alive.all():
+            rssi_dbm = np.where(alive[:, None], rssi_dbm, np.float32(np.nan))
         self._take(rssi_dbm, movement_g, active)
         likelihood = self._weigh(alive)
         leaves = self._restless()
@@ -190,7 +193,7 @@ class RoomFilter:
         active: NDArray[np.bool_],
     ) -> None:
         self._seconds += 1
-        is_heard = np.isfinite(rssi_dbm)
+        is_heard = audible(rssi_dbm)
         for ring, latest in (
             (self._rssi, np.where(is_heard, rssi_dbm, 0)),
             (self._heard, is_heard),

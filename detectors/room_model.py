@@ -18,6 +18,11 @@ from numpy.typing import NDArray
 UNKNOWN: Final = -1
 """In the place of a zone's number: nobody can tell, or nobody has said."""
 
+LEAST_DBM: Final = -127.0
+MOST_DBM: Final = 20.0
+"""What Bluetooth can say of a signal's strength (127 says that nobody knows); what else comes was
+not heard."""
+
 WEAKEST_DBM: Final = -110
 STRONGEST_DBM: Final = -30
 """Signal strengths that radios report lie between; beyond, they count as these."""
@@ -81,6 +86,12 @@ class RoomModel(NamedTuple):
     stands_in: NDArray[np.int64]
     """(receivers,) zone of each receiver, `UNKNOWN` where nobody has said."""
     is_calibrated: bool
+
+
+def audible(rssi_dbm: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Whether each is a signal's strength; what is no number lies in no range."""
+    heard: NDArray[np.bool_] = (rssi_dbm >= LEAST_DBM) & (rssi_dbm <= MOST_DBM)
+    return heard
 
 
 def level(rssi_dbm: NDArray[np.float32]) -> NDArray[np.int64]:

@@ -85,11 +85,31 @@ def test_a_gap_in_hearing_tells_nothing_new_and_hides_nothing_later(home, begin,
         assert (told[late] == WALK[late][: len(told[late])]).mean() > 0.9
 
 
-def test_a_spike_of_30_db_moves_nobody(home):
-    zones = np.zeros(60, int)
-    strengths = heard(zones)[:, :, None]
-    strengths[1, 30] = -60.0
-    assert (play(home, strengths)[10:] == 0).all()
+@given(st.integers(0, 3), st.integers(0, 2), st.sampled_from([-30, 30]), st.integers(0, 99))
+@settings(deadline=None, max_examples=20)
+def test_a_spike_of_30_db_moves_nobody(home, zone, receiver, decibel, seed):
+    strengths = heard(np.full(60, zone), seed)[:, :, None]
+    untouched = play(home, strengths)
+    strengths[receiver, 30] = np.nan_to_num(strengths[receiver, 30], nan=-95.0) + decibel
+    assert (play(home, strengths) == untouched).all()
+
+
+@pytest.mark.parametrize("garbage", [np.inf, -np.inf, 127.0, -500.0, 1e30])
+def test_garbage_is_not_heard(home, garbage):
+    strengths = heard(WALK)[:, :, None]
+    missing, broken = strengths.copy(), strengths.copy()
+    missing[1, 30:50], broken[1, 30:50] = np.nan, garbage
+    assert (play(home, missing) == play(home, broken)).all()
+    broken[:, 60:] = garbage
+    assert (play(home, broken)[60 + UNHEARD_S :] == UNKNOWN).all()
+
+
+def test_when_all_receivers_are_down_everybody_is_nowhere_whatever_they_said_last(home):
+    strengths = np.concatenate([heard(np.full(60, zone))[:, :, None] for zone in range(4)], axis=2)
+    nobody = np.zeros(len(RECEIVERS), np.bool_)
+    assert (play(home, strengths, alive=nobody) == UNKNOWN).all()
+    fired = seen(np.full(60, 2))
+    assert (play(home, strengths, active=fired, alive=nobody) == UNKNOWN).all()
 
 
 def test_who_is_heard_by_nobody_is_nowhere_after_ten_seconds(home):

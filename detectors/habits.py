@@ -106,18 +106,28 @@ class Rates:
         self.days_seen += self._is_watched_today
         self._is_watched_today[:] = False
 
-    def surprise(self, hour: int, counts: NDArray[np.int64], window_h: float = 1.0) -> Values:
-        """(residents,) -log10 of the chance of so many events or more in a window at this hour."""
+    def surprise(
+        self,
+        hour: int,
+        counts: NDArray[np.int64],
+        window_h: float = 1.0,
+        *,
+        rows: NDArray[np.int64] | None = None,
+    ) -> Values:
+        """(residents,) -log10 of the chance of so many events or more in a window at this hour.
+
+        Of these rows alone, if there are any: counts are theirs, then.
+        """
         if not (np.asarray(counts) >= 0).all():
             raise ValueError("counts are numbers from 0 on")
-        alpha, beta = self._believed(hour)
+        alpha, beta = self._believed(hour, rows)
         return tail_surprise(np.asarray(counts), alpha, beta / (beta + _window(window_h)))
 
     def usual(
-        self, hour: int, window_h: float = 1.0
+        self, hour: int, window_h: float = 1.0, *, rows: NDArray[np.int64] | None = None
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """(residents,) twice: fewest and most events of nine windows in ten at this hour."""
-        alpha, beta = self._believed(hour)
+        alpha, beta = self._believed(hour, rows)
         fails = beta / (beta + _window(window_h))
         chance = fails**alpha
         below, ends = chance.copy(), [np.full(len(alpha), -1), np.full(len(alpha), -1)]
@@ -160,6 +170,15 @@ class Rates:
             total += alpha * np.log10(beta / (beta + inside))
         return total
 
+    def quiet(self, hour: int, hours: Values) -> Values:
+        """(residents,) log10 of the chance that nothing happens in (residents,) hours of this one.
+
+        For silences that began at different times: of each hour its own share, and their sum.
+        """
+        alpha, beta = self._believed(hour)
+        chance: Values = alpha * np.log10(beta / (beta + hours))
+        return chance
+
     def to_arrays(self) -> dict[str, NDArray[np.float64]]:
         """All that must outlive the process."""
         return {
@@ -196,11 +215,13 @@ class Rates:
             raise ValueError(f"kept habits are damaged: no {error}") from error
         return rates
 
-    def _believed(self, hour: int) -> tuple[Values, Values]:
+    def _believed(self, hour: int, rows: NDArray[np.int64] | None = None) -> tuple[Values, Values]:
         """(residents,) α and β: her own, on top of the home's at this hour as a prior."""
         events, watched = self._events[_hour(hour)], self._watched_h[_hour(hour)]
         prior = self._before[hour] * HOME_WEIGHT_H
         home = (events.sum() + prior) / (watched.sum() + HOME_WEIGHT_H)
+        if rows is not None:
+            events, watched = events[rows], watched[rows]
         return events + home * HOME_WEIGHT_H, watched + HOME_WEIGHT_H
 
 

@@ -8,20 +8,36 @@ clock: each second says itself when it was, so the same seconds always give the 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.travel import TravelPatterns
+from contract.events import EventKind
+from detectors.company import Company
+from detectors.resident_rows import Kept, ResidentRows
+from detectors.room_model import UNKNOWN
+from detectors.travel import TravelPatterns, WanderingEpisode
+from detectors.visits import Visits
+from detectors.whereabouts_days import Days
+from detectors.whereabouts_exits import Elopement
+from detectors.whereabouts_habits import Habits
+from detectors.whereabouts_kept import TRAVEL, arranged, part_of
+from detectors.whereabouts_night import Night
 from detectors.whereabouts_scene import (
     DETECTOR,
     Flags,
     Found,
+    Numbers,
     Plan,
     Policies,
     ResidentDay,
     Scene,
 )
+from detectors.whereabouts_seeking import ExitSeeking
+from detectors.whereabouts_silence import Inactivity, NotReturned
+from detectors.whereabouts_view import View
+from detectors.whereabouts_zones import SafeZones
 
 __all__ = [
     "DETECTOR",
@@ -32,6 +48,21 @@ __all__ = [
     "Scene",
     "Whereabouts",
 ]
+
+VISIT_S: Final = 4
+"""So long in a room is a visit where haste matters: shorter ones are radio ghosts (SCIENCE 3.2)."""
+STAY_S: Final = 12
+"""So long where it does not: longer than the filter takes a wrong room back, and as long as one
+takes to walk through a room."""
+BED_S: Final = 5
+"""A bed sensor must say so for so long: who turns over lifts off it for a moment."""
+
+HOLE_S: Final = 10 * 60
+"""After so many seconds that nobody saw, what was open is over: nobody is told of an old matter. A
+gateway that restarts is back sooner."""
+SET_BACK_S: Final = 60
+"""A count of seconds that goes back by more begins anew; by less, those seconds are known already
+and passed over."""
 
 
 class Whereabouts:
@@ -54,14 +85,40 @@ class Whereabouts:
 
     def __init__(self, plan: Plan, policies: Policies, carers: int) -> None:
         plan.check()
-        self._plan = plan
-        self._zones = len(plan.use)
-        self.residents = len(policies.at_risk)
-        self._carers = carers
+        residents, zones = len(policies.at_risk), len(plan.use)
+        self._plan, self.residents = plan, residents
         self.policies = policies
-        self._travel = TravelPatterns(plan.near, self.residents)
-        self.doors_stuck = np.zeros(len(plan.exit_doors), np.bool_)
-        """(doors,) open for so long that nothing is judged by them."""
+        self._travel = TravelPatterns(plan.near, residents)
+        self._company = Company(plan, residents, carers)
+        self._visits = Visits(residents, zones, VISIT_S)
+        self._stays = Visits(residents, zones, STAY_S)
+        self._beds = Visits(residents, 2, BED_S)
+        self._habits = Habits(residents)
+        self._elopement = Elopement(plan, residents)
+        self._safe_zones = SafeZones(residents)
+        self._seeking = ExitSeeking(plan, residents)
+        self._night = Night(plan, residents)
+        self._inactivity = Inactivity(residents)
+        self._not_returned = NotReturned(plan, residents)
+        self._days = Days(residents)
+        self._parts: dict[str, ResidentRows] = {
+            "visits": self._visits,
+            "stays": self._stays,
+            "beds": self._beds,
+            "habits": self._habits,
+            "elopement": self._elopement,
+            "safe_zones": self._safe_zones,
+            "seeking": self._seeking,
+            "night": self._night,
+            "inactivity": self._inactivity,
+            "not_returned": self._not_returned,
+            "days": self._days,
+        }
+        self._was_present = np.zeros(residents, np.bool_)
+        self._second: int | None = None
+        self._day: int | None = None
+        self._hour = 0
+        self._ended: list[ResidentDay] = []
 
     @property
     def policies(self) -> Policies:
@@ -70,38 +127,202 @@ class Whereabouts:
 
     @policies.setter
     def policies(self, policies: Policies) -> None:
-        policies.check(self.residents, self._zones)
+        policies.check(self.residents, len(self._plan.use))
         self._policies = policies
 
     @property
     def learning(self) -> Flags:
         """(residents,) of whom too few days are known; the home speaks for them."""
-        return np.ones(self.residents, np.bool_)
+        return self._habits.is_learning
+
+    @property
+    def doors_stuck(self) -> Flags:
+        """(doors,) open for so long that nothing is judged by them, until they close."""
+        return self._elopement.doors_stuck
 
     def step(self, scene: Scene) -> list[Found]:
-        """Take in one more second; returns what was found in it."""
-        zone = np.where(scene.present, scene.zone, -1)
-        self._travel.step(zone, scene.second)
-        return []
+        """Take in one more second; returns what was found in it.
+
+        A second that is not later than the latest is passed over. Seconds may be left out while
+        nothing changes; after a hole of `HOLE_S`, or if the count was set back, all that was open
+        is dropped, and what is usual stays.
+
+        Raises
+        ------
+        ValueError
+            If a zone is not on the plan.
+        """
+        second = scene.second
+        if self._second is not None:
+            if self._second - SET_BACK_S <= second <= self._second:
+                return []
+            if not 0 < second - self._second <= HOLE_S:
+                self._drop_all(is_set_back=second < self._second)
+        self._second = second
+        self._come_and_go(scene.present)
+        zone = np.where(scene.present, scene.zone, UNKNOWN)
+        walks = self._travel.step(zone, second)
+        hour = self._hour
+        if self._habits.step(zone, scene):
+            self._inactivity.end_hour(hour, self._habits)
+        self._hour = scene.minute_of_day // 60
+        self._turn_day(scene.day)
+        self._company.step(zone, scene)
+        view = View(
+            scene=scene,
+            policies=self._policies,
+            is_learning=self._habits.is_learning,
+            visits=self._visits,
+            entered=self._visits.step(zone, second),
+            stays=self._stays,
+            settled=self._stays.step(zone, second),
+            beds=self._beds,
+            got_up_or_lay_down=self._beds.step(self._said_of_beds(scene), second),
+            company=self._company,
+        )
+        over = [_episode(each, view) for each in walks if each.ended_s is not None]
+        return self._judge(view) + over
 
     def take_day(self) -> list[ResidentDay]:
         """Figures of the days that have ended since the last call."""
-        return []
+        ended, self._ended = self._ended, []
+        return ended
 
-    def to_arrays(self) -> dict[str, NDArray[np.float64]]:
-        """All that must outlive the process."""
-        return {}
+    def to_arrays(self) -> Kept:
+        """All that must outlive the process, of residents only."""
+        kept = {
+            f"{part}.{name}": array
+            for part, rows in self._parts.items()
+            for name, array in rows.to_arrays().items()
+        }
+        kept |= {f"{TRAVEL}.{name}": array for name, array in self._travel.to_arrays().items()}
+        kept["present"] = self._was_present.astype(np.float64)
+        second = np.nan if self._second is None else self._second
+        day = np.nan if self._day is None else self._day
+        return kept | {"now": np.array([second, day, self._hour])}
+
+    def _judge(self, view: View) -> list[Found]:
+        found = self._elopement.step(view)
+        found += self._safe_zones.step(view)
+        found += self._seeking.step(view, self._habits)
+        found += self._night.step(view)
+        night = self._night.is_night(view.scene.minute_of_day)
+        found += self._inactivity.step(view, self._habits, view.beds.zone == 1, night)
+        return found + self._not_returned.step(view)
+
+    def _said_of_beds(self, scene: Scene) -> Numbers:
+        says = scene.present & self._policies.has_bed_sensor
+        return np.where(says, scene.in_bed, UNKNOWN).astype(np.int64)
+
+    def _come_and_go(self, present: Flags) -> None:
+        """Nothing of who has gone is open when she is back."""
+        changed = np.flatnonzero(present != self._was_present)
+        if len(changed):
+            for part in self._parts.values():
+                part.clear(changed)
+            self._was_present[changed] = present[changed]
+
+    def _drop_all(self, *, is_set_back: bool) -> None:
+        if is_set_back:  # Walks of a second that is still to come would never end.
+            self._travel = TravelPatterns(self._plan.near, self.residents)
+        self._company.forget()
+        self._elopement.forget_doors()
+        for part in self._parts.values():
+            part.clear(np.arange(self.residents))
+
+    def _turn_day(self, day: int) -> None:
+        if self._day is None:
+            self._day = day
+        if day == self._day:
+            return
+        if day == self._day - 1:
+            return  # A clock put back over midnight: that day has been closed.
+        if day > self._day:
+            self._end_day(self._day)
+        self._day = day
+
+    def _end_day(self, day: int) -> None:
+        self._ended += self._days.close(
+            day,
+            self._travel.close_day(),
+            watched_s=self._habits.watched_today_s,
+            night_trips=self._night.trips,
+            exit_visits=self._seeking.visits_today,
+            learning=self._habits.is_learning,
+        )
+        self._habits.end_day()
+        self._inactivity.end_day()
+        self._seeking.end_day()
+        self._night.end_day()
 
     @classmethod
     def from_arrays(
-        cls, plan: Plan, policies: Policies, carers: int, kept: Mapping[str, NDArray[np.float64]]
+        cls,
+        plan: Plan,
+        policies: Policies,
+        carers: int,
+        kept: Mapping[str, NDArray[np.float64]],
+        *,
+        rows: NDArray[np.int64] | None = None,
+        is_same_plan: bool = True,
     ) -> Whereabouts:
-        """What `to_arrays` gave.
+        """Go on from what `to_arrays` gave.
+
+        Parameters
+        ----------
+        plan, policies, carers
+            As they are now.
+        rows
+            (residents,) the kept row of each, -1 for who is new; None: the residents are the same.
+        is_same_plan
+            False: zones have changed since. What is usual is kept, what was open is not.
 
         Raises
         ------
         ValueError
             If something is missing, has another shape or cannot be.
         """
-        del kept
-        return cls(plan, policies, carers)
+        fresh = cls(plan, policies, carers)
+        walks = part_of(TRAVEL, kept)
+        if rows is not None:
+            kept = arranged(kept, rows, fresh.to_arrays())
+        for name, part in fresh._parts.items():
+            part.restore(part_of(name, kept), habits_only=not is_same_plan)
+        now, present = kept.get("now"), kept.get("present")
+        if now is None or now.shape != (3,) or present is None:
+            raise ValueError("kept whereabouts are damaged: now")
+        if present.shape != fresh._was_present.shape:
+            raise ValueError("kept whereabouts are damaged: present")
+        if is_same_plan:
+            fresh._travel = TravelPatterns.from_arrays(plan.near, walks)
+            if rows is not None:
+                fresh._travel.arrange(rows)
+            fresh._was_present[:] = present > 0
+        fresh._second = None if np.isnan(now[0]) else int(now[0])
+        fresh._day = None if np.isnan(now[1]) else int(now[1])
+        fresh._hour = int(now[2])
+        return fresh
+
+
+def _episode(walk: WanderingEpisode, view: View) -> Found:
+    """A walk that wandered and is over: counted, paged to nobody."""
+    ended_s = view.second if walk.ended_s is None else walk.ended_s
+    return Found(
+        row=walk.row,
+        kind=EventKind.WANDERING_EPISODE,
+        begun=walk.begun_s,
+        at=view.second,
+        zone=walk.path[-1],
+        excused=False,
+        features={
+            "visits": float(walk.visits),
+            "revisits": float(walk.revisits),
+            "tortuosity": walk.tortuosity,
+            "minutes": (ended_s - walk.begun_s) / 60,
+            "is_pacing": float(walk.kind == "pacing"),
+            "is_lapping": float(walk.kind == "lapping"),
+            "is_random": float(walk.kind == "random"),
+            "is_learning": float(view.is_learning[walk.row]),
+        },
+        path=walk.path,
+    )

@@ -16,6 +16,7 @@ from contract.whereabouts import ZoneUse
 
 Flags = NDArray[np.bool_]
 Numbers = NDArray[np.int64]
+Values = NDArray[np.float64]
 
 DETECTOR: Final = "whereabouts/1"
 """Name and version, for an event's evidence."""

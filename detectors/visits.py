@@ -1,0 +1,95 @@
+"""Which room somebody has really gone to: told places without the glimpses that radio makes.
+
+A told place becomes a visit when it has been told for some seconds without a break; who is back in
+the room before by then has never left it.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.resident_rows import LONG_AGO, NEVER, Each, ResidentRows
+from detectors.room_model import UNKNOWN
+
+FORGET_S: Final = 120
+"""Who has been nowhere for so long comes from nowhere: the time in which a whole errand fits
+(`detectors.travel.STAY_S`)."""
+
+_LOOK_EACH_S: Final = 10
+
+
+class Visits(ResidentRows):
+    """Everybody's latest visit; also of beds, with 1 in it and 0 out of it.
+
+    Parameters
+    ----------
+    residents
+        How many are followed.
+    zones
+        How many there are.
+    least_s
+        So long somebody must have been told to be in a room for it to count.
+    """
+
+    def __init__(self, residents: int, zones: int, least_s: int) -> None:
+        super().__init__(residents)
+        self._least_s = least_s
+        self._look = Each(_LOOK_EACH_S)
+        self.zone = self._zones("zone", zones)
+        """(residents,) the latest room that counts, `UNKNOWN` before the first and when lost."""
+        self.begun_s = self._seconds("begun_s", LONG_AGO)
+        self.before = self._zones("before", zones)
+        """(residents,) the room before it."""
+        self.before_begun_s = self._seconds("before_begun_s", LONG_AGO)
+        self.told = self._zones("told", zones)
+        """(residents,) the place told in the latest second."""
+        self.told_s = self._seconds("told_s", LONG_AGO)
+        """(residents,) when a place was told last."""
+        self._latest = self._zones("latest", zones)
+        self._next = self._zones("next", zones)
+        self._next_s = self._seconds("next_s", NEVER)
+
+    def step(self, zone: NDArray[np.int64], second: int) -> NDArray[np.int64]:
+        """Take in one more second; returns the rows whose new visit counts from now on."""
+        changed = np.flatnonzero(zone != self.told)
+        if len(changed):
+            fresh = zone[changed]
+            # What was told up to now was told until the second before.
+            known = changed[self.told[changed] != UNKNOWN]
+            self.told_s[known] = second - 1
+            self._latest[known] = self.told[known]
+            self.told[changed] = fresh
+            is_none = (fresh == UNKNOWN) | (fresh == self.zone[changed])
+            self._next[changed] = np.where(is_none, UNKNOWN, fresh)
+            self._next_s[changed] = np.where(is_none, NEVER, second)
+        if self._look.is_due(second):
+            self.told_s[self.told != UNKNOWN] = second
+            self._forget(second)
+        entered = np.flatnonzero(self._next_s <= second - self._least_s)
+        if len(entered):
+            self.before[entered] = self.zone[entered]
+            self.before_begun_s[entered] = self.begun_s[entered]
+            self.zone[entered] = self._next[entered]
+            self.begun_s[entered] = self._next_s[entered]
+            self._next[entered] = UNKNOWN
+            self._next_s[entered] = NEVER
+        return entered
+
+    def is_told(self, rows: NDArray[np.int64], second: int, within_s: int) -> NDArray[np.bool_]:
+        """(rows,) whether a place of theirs was told in the last seconds."""
+        now = self.told[rows] != UNKNOWN
+        recent: NDArray[np.bool_] = now | (second - self.told_s[rows] <= within_s)
+        return recent
+
+    def told_last(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """(rows,) the place told last, whether or not one is told now."""
+        told = self.told[rows]
+        return np.where(told != UNKNOWN, told, self._latest[rows])
+
+    def _forget(self, second: int) -> None:
+        lost = np.flatnonzero((self.zone != UNKNOWN) & (second - self.told_s > FORGET_S))
+        if len(lost):
+            self.clear(lost)

@@ -1,0 +1,256 @@
+"""Who goes out by an exit: a door opens where she stands, or she vanishes behind it.
+
+A door is judged by the belief of this very second, as the decided place is five seconds old and she
+is at the next door by then. Who was not seen at the door, but is heard no more after a room at or
+next to an exit, has gone out, too, if the room's receivers work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contract.events import EventKind
+from detectors.resident_rows import LONG_AGO, NEVER, Each, ResidentRows
+from detectors.room_model import UNKNOWN
+from detectors.whereabouts_scene import Flags, Found, Numbers, Plan, Scene
+from detectors.whereabouts_view import View
+
+EXIT_BELIEF: Final = 0.6
+"""Least belief that she is at the exit. More than half: held to be in two places at once, she is in
+neither."""
+EXIT_LASTS_S: Final = 1
+"""It must hold for so long beyond its first second: two seconds of three, of SCIENCE 3.3."""
+BEFORE_DOOR_S: Final = 5
+"""She was believed there so shortly before: opening a door turns a body, and a wearable, around."""
+AFTER_DOOR_S: Final = 8
+"""So long after a door was open last somebody who appears behind it has come through: a door that
+closes by itself takes 5 s, the belief follows a step into another room in 2 to 4 s."""
+REPEAT_S: Final = 120
+"""A door that opens again so long after the last find, with her still there, is another one: the
+first may have been answered. Below, two gateways' words are about one (a door seen a second
+apart)."""
+STUCK_S: Final = 10 * 60
+"""A door open for so long is held open, or its sensor lies: nothing more is judged by it, and that
+is said (`Elopement.doors_stuck`)."""
+
+LOST_AFTER_DOOR_S: Final = 10
+"""Unheard for so long at an exit whose door was just open: a wearable that works is heard each 1 to
+2 s, and the filter, too, gives her up then (`detectors.location.UNHEARD_S`)."""
+LOST_BESIDE_DOOR_S: Final = 15
+"""Likewise in a room next to the exit: she walked through the exit's zone unheard, or unsaid."""
+LOST_S: Final = 60
+"""Unheard for so long at an exit where no door was seen to open: its sensor may have missed it.
+Half a minute under a blanket or behind a body is ordinary; a minute in front of a door is not."""
+DOOR_BEFORE_LOST_S: Final = 30
+"""A door that was open so shortly before she was heard last: the street in front of it is heard
+through it for as long."""
+TOLD_BEFORE_LOST_S: Final = 15
+"""Her last place must have been told so shortly before she was heard last."""
+
+BACK_S: Final = 30
+"""So long in a safe room inside, and she is back."""
+ASK_AGAIN_S: Final = 10 * 60
+"""An excused find is told once more, not excused, if she is not back by then (SAFETY)."""
+_LOOK_EACH_S: Final = 5
+_AT, _BESIDE = 2, 1
+
+
+class Elopement(ResidentRows):
+    """Watches exits and those who may not leave alone.
+
+    Parameters
+    ----------
+    plan
+        The home.
+    residents
+        How many.
+    """
+
+    def __init__(self, plan: Plan, residents: int) -> None:
+        super().__init__(residents)
+        self._is_exit = plan.is_exit
+        self._exits = np.flatnonzero(self._is_exit)
+        near = plan.near | plan.near.T
+        self._reach = near[self._exits].astype(np.int64) * _BESIDE
+        """(exits, zones) whether each zone is at an exit or next to it."""
+        self._reach[np.arange(len(self._exits)), self._exits] = _AT
+        self._in_reach = self._reach.max(axis=0, initial=0) > 0
+        number = {int(zone): index for index, zone in enumerate(self._exits)}
+        self._exit_of_door = np.array([number[int(zone)] for zone in plan.exit_doors], np.int64)
+        doors = len(plan.exit_doors)
+        self.doors_stuck = np.zeros(doors, np.bool_)
+        """(doors,) open for so long that nothing is judged by them."""
+        self._is_open = np.zeros(doors, np.bool_)
+        self._opened_s = np.full(doors, LONG_AGO)
+        self._open_s = np.full(doors, LONG_AGO)
+        exits = (len(self._exits),)
+        self._since_s = self._seconds("since_s", LONG_AGO, lead=exits)
+        """Of each exit: since when she is believed there, when she was last, and lastingly."""
+        self._there_s = self._seconds("there_s", LONG_AGO, lead=exits)
+        self._at_s = self._seconds("at_s", LONG_AGO, lead=exits)
+        self._is_out = self._flags("is_out")
+        self._begun_s = self._seconds("begun_s", LONG_AGO)
+        self._found_s = self._seconds("found_s", LONG_AGO)
+        self._ask_s = self._seconds("ask_s", NEVER)
+        self._company_s = self._seconds("company_s", LONG_AGO)
+        self._has_been_heard = np.zeros(residents, np.bool_)
+        """Since the process began: after a restart everybody is unheard at first."""
+        self._latest_s = LONG_AGO
+        self._look = Each(_LOOK_EACH_S)
+
+    def step(self, view: View) -> list[Found]:
+        """Take in one more second; returns who has gone, and who is not back."""
+        scene = view.scene
+        self._watch_doors(scene)
+        self._has_been_heard |= scene.heard_s < LOST_AFTER_DOOR_S
+        rows = np.flatnonzero(view.policies.at_risk & scene.present)
+        if not (len(rows) and len(self._exits)):
+            return []
+        self._believe(rows, scene)
+        opened_s, open_s = self._by_exit(self._opened_s), self._by_exit(self._open_s)
+        found = self._through_door(rows, opened_s, open_s, view)
+        found += self._vanished(rows, open_s, view)
+        if self._look.is_due(scene.second):
+            found += self._look_after(rows, view)
+        return found
+
+    def clear(self, rows: Numbers) -> None:
+        """Nothing is open of these any more."""
+        super().clear(rows)
+        self._has_been_heard[rows] = False
+
+    def forget_doors(self) -> None:
+        """What they did before a hole in the seconds is not of now."""
+        self._is_open[:] = self.doors_stuck[:] = False
+        self._opened_s[:] = self._open_s[:] = LONG_AGO
+
+    def _watch_doors(self, scene: Scene) -> None:
+        is_open = (scene.door_open == 1) | scene.door_opened
+        self._opened_s[scene.door_opened | (is_open & ~self._is_open)] = scene.second
+        self._is_open = is_open
+        self.doors_stuck |= is_open & (scene.second - self._opened_s > STUCK_S)
+        self.doors_stuck &= scene.door_open != 0
+        self._open_s[is_open & ~self.doors_stuck] = scene.second
+        self._knows = np.zeros(len(self._exits), np.bool_)
+        self._knows[self._exit_of_door[(scene.door_open != UNKNOWN) & ~self.doors_stuck]] = True
+
+    def _by_exit(self, of_door: Numbers) -> Numbers:
+        """(exits,) the latest of its doors."""
+        latest = np.full(len(self._exits), LONG_AGO)
+        np.maximum.at(latest, self._exit_of_door, np.where(self.doors_stuck, LONG_AGO, of_door))
+        return latest
+
+    def _believe(self, rows: Numbers, scene: Scene) -> None:
+        exit_, index = np.nonzero(scene.belief[rows, self._exits[:, None]] >= EXIT_BELIEF)
+        if len(exit_):
+            there = exit_, rows[index]
+            fresh = self._there_s[there] < self._latest_s
+            since_s = np.where(fresh, scene.second, self._since_s[there])
+            self._since_s[there], self._there_s[there] = since_s, scene.second
+            lasts = scene.second - since_s >= EXIT_LASTS_S
+            self._at_s[exit_[lasts], there[1][lasts]] = scene.second
+        self._latest_s = scene.second
+
+    def _through_door(
+        self, rows: Numbers, opened_s: Numbers, open_s: Numbers, view: View
+    ) -> list[Found]:
+        """Those at an exit whose door is open, or was just now."""
+        second = view.second
+        exits = np.flatnonzero(second - open_s <= AFTER_DOOR_S)
+        if not len(exits):
+            return []
+        there = second - self._at_s[np.ix_(exits, rows)] <= BEFORE_DOOR_S
+        is_new = ~self._is_out[rows] | (opened_s[exits, None] >= self._found_s[rows] + REPEAT_S)
+        hits = there & is_new
+        which = np.where(hits, opened_s[exits, None], LONG_AGO).argmax(axis=0)
+        found = np.flatnonzero(hits.any(axis=0))
+        if not len(found):
+            return []
+        rows, exit_ = rows[found], exits[which[found]]
+        begun = np.maximum(opened_s[exit_], np.minimum(self._since_s[exit_, rows], second))
+        zone = self._exits[exit_]
+        features = {
+            "door_opened": 1.0,
+            "believed_share": view.scene.belief[rows, zone],
+            "unheard_s": view.scene.heard_s[rows],
+        }
+        excused = view.is_excused(rows)
+        return self._tell(rows, begun, view, excused=excused, zone=zone, features=features)
+
+    def _vanished(self, rows: Numbers, open_s: Numbers, view: View) -> list[Found]:
+        """Those who are heard no more after a room at or next to an exit."""
+        scene = view.scene
+        rows = rows[scene.heard_s[rows] >= LOST_AFTER_DOOR_S]
+        rows = rows[self._has_been_heard[rows] & ~self._is_out[rows]]
+        if not len(rows):
+            return []
+        heard_s = view.second - scene.heard_s[rows]
+        zone = view.visits.told_last(rows)
+        knows_where = (zone != UNKNOWN) & (view.visits.told_s[rows] >= heard_s - TOLD_BEFORE_LOST_S)
+        knows_where &= scene.covered[zone]
+        reach = self._reach[:, zone]
+        opened = open_s[:, None] >= heard_s - DOOR_BEFORE_LOST_S
+        at = np.where(opened, LOST_AFTER_DOOR_S, LOST_S)
+        beside = np.where(self._knows[:, None], NEVER, LOST_S)
+        beside = np.where(opened, LOST_BESIDE_DOOR_S, beside)
+        wait = np.where(reach == _AT, at, np.where(reach == _BESIDE, beside, NEVER)).min(axis=0)
+        gone: Numbers = np.flatnonzero(knows_where & (scene.heard_s[rows] >= wait))
+        if not len(gone):
+            return []
+        by_door = np.logical_or.reduce(opened & (reach > 0), axis=0)
+        rows, heard_s = rows[gone], heard_s[gone]
+        features = {
+            "door_opened": by_door[gone],
+            "is_lost": 1.0,
+            "unheard_s": scene.heard_s[rows],
+        }
+        excused = self._company_s[rows] >= heard_s - TOLD_BEFORE_LOST_S
+        return self._tell(rows, heard_s, view, excused=excused, zone=zone[gone], features=features)
+
+    def _tell(
+        self,
+        rows: Numbers,
+        begun: Numbers,
+        view: View,
+        *,
+        excused: Flags,
+        zone: Numbers,
+        features: Mapping[str, NDArray[Any] | float],
+    ) -> list[Found]:
+        self._is_out[rows] = True
+        self._begun_s[rows] = begun
+        self._found_s[rows] = view.second
+        self._ask_s[rows] = np.where(excused, view.second + ASK_AGAIN_S, NEVER)
+        return view.find(
+            EventKind.ELOPEMENT, rows, begun, excused=excused, zone=zone, features=features
+        )
+
+    def _look_after(self, rows: Numbers, view: View) -> list[Found]:
+        """Who is back, who was excused and is not, and who has company on the way."""
+        second, visits = view.second, view.visits
+        near = rows[self._in_reach[visits.zone[rows]] & (visits.zone[rows] != UNKNOWN)]
+        if len(near):
+            self._company_s[near[view.is_excused(near)]] = second
+        out = rows[self._is_out[rows]]
+        if not len(out):
+            return []
+        zone = visits.told[out]
+        inside = (zone != UNKNOWN) & (zone == visits.zone[out]) & ~self._is_exit[zone]
+        inside &= view.policies.safe[out, zone]
+        inside &= second - np.maximum(visits.begun_s[out], self._found_s[out]) >= BACK_S
+        back = out[inside]
+        self._is_out[back] = False
+        self._ask_s[back] = NEVER
+        due = out[self._ask_s[out] <= second]
+        self._ask_s[due] = NEVER
+        return view.find(
+            EventKind.ELOPEMENT,
+            due,
+            self._begun_s[due],
+            excused=np.zeros(len(due), np.bool_),
+            features={"asked_again": 1.0, "away_min": (second - self._begun_s[due]) / 60},
+        )

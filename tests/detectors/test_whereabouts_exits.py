@@ -1,0 +1,368 @@
+from __future__ import annotations
+
+import numpy as np
+
+from contract.events import EventKind
+from tests.detectors.scenes import (
+    CORRIDOR,
+    EXIT,
+    HALL,
+    KITCHEN,
+    LOUNGE,
+    ROOM,
+    UNKNOWN,
+    Home,
+    policies,
+)
+
+ELOPEMENT, LEFT, SEEKING = (
+    EventKind.ELOPEMENT,
+    EventKind.LEFT_SAFE_ZONE,
+    EventKind.EXIT_SEEKING,
+)
+
+
+def at_exit(home: Home) -> Home:
+    home.stay(30)
+    home.go(CORRIDOR, HALL, EXIT)
+    return home
+
+
+def accompanied(home: Home) -> Home:
+    """A carer fetches her and goes with her, a second behind."""
+    home.stay(30)
+    for room in (LOUNGE, CORRIDOR, ROOM):
+        home.carer_zone[0] = room
+        home.stay(12)
+    for room in (CORRIDOR, HALL, EXIT):
+        home.zone[0] = room
+        home.stay(1)
+        home.carer_zone[0] = room
+        home.stay(11)
+    return home
+
+
+def test_the_door_opens_where_she_stands() -> None:
+    home = at_exit(Home())
+    (found,) = home.open_door()
+    assert (found.kind, found.zone, found.excused) == (ELOPEMENT, EXIT, False)
+    assert found.at == found.begun
+    home.stay(60)
+    assert len(home.of(ELOPEMENT)) == 1
+
+
+def test_she_is_found_before_the_place_is_decided() -> None:
+    """The decided place is five seconds old: by then she is at the second door."""
+    home = Home()
+    home.stay(30)
+    home.go(CORRIDOR, HALL)
+    belief = np.full((1, 8), 0.01, np.float32)
+    belief[0, EXIT] = 0.9
+    home.belief = belief
+    home.stay(2)
+    assert [each.kind for each in home.open_door(0)] == [ELOPEMENT]
+
+
+def test_who_goes_through_a_door_that_stands_open_is_found() -> None:
+    home = Home()
+    home.stay(30)
+    home.go(CORRIDOR, HALL)
+    home.open_door()
+    home.door = 1
+    found = home.go(EXIT, seconds=3)
+    assert [each.kind for each in found] == [ELOPEMENT]
+    assert found[0].begun > found[0].at - 5
+
+
+def test_a_door_that_opens_with_nobody_near_says_nothing() -> None:
+    home = Home()
+    home.stay(30)
+    home.open_door()
+    home.stay(20)
+    home.go(CORRIDOR, HALL, EXIT)
+    assert home.of(ELOPEMENT) == []
+
+
+def test_who_may_leave_alone_leaves() -> None:
+    home = at_exit(Home(policies(at_risk=np.zeros(1, np.bool_))))
+    home.open_door()
+    home.vanish()
+    home.stay(120)
+    assert home.found == []
+
+
+def test_held_to_be_in_two_places_at_once_she_is_at_no_door() -> None:
+    home = Home()
+    home.stay(30)
+    home.belief = np.zeros((1, 8), np.float32)
+    home.belief[0, [ROOM, EXIT]] = 0.5
+    home.open_door()
+    assert home.found == []
+
+
+def test_the_door_opens_again_while_she_still_stands_there() -> None:
+    home = at_exit(Home())
+    home.open_door()
+    home.stay(30)
+    assert home.open_door() == []
+    home.stay(150)
+    (again,) = [each for each in home.open_door() if each.kind is ELOPEMENT]
+    assert again.begun == again.at
+
+
+def test_who_was_back_inside_can_go_again() -> None:
+    home = at_exit(Home())
+    home.open_door()
+    home.go(HALL, CORRIDOR, LOUNGE, seconds=30)
+    home.go(CORRIDOR, HALL, EXIT)
+    home.open_door()
+    assert len(home.of(ELOPEMENT)) == 2
+
+
+def test_a_door_that_never_closes_is_said_and_not_judged() -> None:
+    home = Home()
+    home.stay(30)
+    home.door = 1
+    home.stay(610)
+    assert home.detector.doors_stuck.tolist() == [True]
+    home.go(CORRIDOR, HALL, EXIT)
+    assert home.of(ELOPEMENT) == []
+    home.door = 0
+    home.stay(1)
+    assert home.detector.doors_stuck.tolist() == [False]
+    assert [each.kind for each in home.open_door()] == [ELOPEMENT]
+
+
+def test_gone_behind_a_door_that_opened() -> None:
+    home = Home()
+    home.stay(30)
+    home.go(CORRIDOR, HALL, seconds=8)
+    home.open_door()
+    home.vanish()
+    home.stay(10)
+    (found,) = home.of(ELOPEMENT)
+    assert found.features["is_lost"] == 1.0
+    assert found.features["unheard_s"] <= 16
+    assert found.zone == HALL
+
+
+def test_gone_at_the_exit_without_a_word_of_the_door() -> None:
+    home = at_exit(Home())
+    home.vanish()
+    home.stay(40)
+    assert home.of(ELOPEMENT) == []
+    home.stay(20)
+    assert [each.features["unheard_s"] for each in home.of(ELOPEMENT)] == [60.0]
+
+
+def test_lost_beside_an_exit_whose_door_stayed_shut_is_no_elopement() -> None:
+    home = Home()
+    home.stay(30)
+    home.go(CORRIDOR, HALL)
+    home.vanish()
+    home.stay(300)
+    assert home.of(ELOPEMENT) == []
+
+
+def test_lost_beside_an_exit_whose_door_nobody_knows_is_one() -> None:
+    home = Home()
+    home.door = -1
+    home.stay(30)
+    home.go(CORRIDOR, HALL)
+    home.vanish()
+    home.stay(60)
+    assert len(home.of(ELOPEMENT)) == 1
+
+
+def test_lost_elsewhere_or_where_no_receiver_works_is_a_fault_of_others() -> None:
+    for room, is_covered in ((LOUNGE, True), (EXIT, False)):
+        home = Home()
+        home.stay(30)
+        home.go(CORRIDOR, HALL, room)
+        home.covered[room] = is_covered
+        home.vanish()
+        home.stay(200)
+        assert home.of(ELOPEMENT) == []
+
+
+def test_a_carer_who_goes_with_her_excuses_it_and_it_is_asked_again() -> None:
+    home = accompanied(Home(carers=1))
+    (found,) = home.open_door()
+    assert found.excused
+    home.vanish()
+    home.carer_zone[0] = UNKNOWN
+    home.stay(600)
+    first, again = home.of(ELOPEMENT)
+    assert not again.excused
+    assert again.features["asked_again"] == 1.0
+    assert again.begun == first.begun
+    assert 595 <= again.at - first.at <= 610
+    home.stay(1200)
+    assert len(home.of(ELOPEMENT)) == 2
+
+
+def test_who_came_back_with_her_carer_is_not_asked_for() -> None:
+    home = accompanied(Home(carers=1))
+    home.open_door()
+    home.go(HALL, CORRIDOR, LOUNGE, seconds=40)
+    home.stay(700)
+    assert [each.excused for each in home.of(ELOPEMENT)] == [True]
+
+
+def test_both_vanish_at_once_and_it_is_excused() -> None:
+    home = accompanied(Home(carers=1))
+    home.carer_zone[0] = EXIT
+    home.vanish()
+    home.carer_zone[0] = UNKNOWN
+    home.stay(60)
+    assert [each.excused for each in home.of(ELOPEMENT)] == [True]
+
+
+def test_a_tag_that_lies_by_the_door_excuses_nothing() -> None:
+    home = Home(carers=1)
+    home.carer_zone[0] = EXIT
+    home.stay(900)
+    at_exit(home)
+    home.stay(30)
+    assert [each.excused for each in home.open_door() if each.kind is ELOPEMENT] == [False]
+
+
+def test_a_tag_by_the_door_that_is_heard_in_two_rooms_excuses_nothing() -> None:
+    home = Home(carers=1)
+    for room in (HALL, EXIT) * 20:
+        home.carer_zone[0] = room
+        home.stay(7)
+    at_exit(home)
+    home.stay(25)
+    assert [each.excused for each in home.open_door() if each.kind is ELOPEMENT] == [False]
+
+
+def test_a_tag_that_nobody_wears_excuses_nothing() -> None:
+    home = Home(carers=1)
+    home.carer_worn = np.zeros(1, np.bool_)
+    assert [each.excused for each in accompanied(home).open_door()] == [False]
+
+
+def test_a_carer_who_comes_in_as_she_goes_out_excuses_nothing() -> None:
+    home = Home(carers=1)
+    home.carer_zone[0] = UNKNOWN
+    at_exit(home)
+    home.carer_zone[0] = EXIT
+    assert [each.excused for each in home.open_door()] == [False]
+
+
+def test_where_carers_are_is_forgotten() -> None:
+    home = accompanied(Home(carers=1))
+    home.carer_zone[0] = UNKNOWN
+    home.stay(16 * 60)
+    company = home.detector._company
+    assert (company._in_zone_s < 0).all()
+    assert (company._theirs == UNKNOWN).all()
+    for name in ("zone", "before", "told", "_latest"):
+        assert (getattr(company._carers, name) == UNKNOWN).all()
+    assert not any("carer" in name or "company.zone" in name for name in home.detector.to_arrays())
+
+
+def unsafe_kitchen() -> Home:
+    safe = np.ones((1, 8), np.bool_)
+    safe[0, [KITCHEN, EXIT]] = False
+    return Home(policies(safe=safe), carers=1)
+
+
+def test_alone_outside_of_her_safe_zones() -> None:
+    home = unsafe_kitchen()
+    home.stay(30)
+    home.go(CORRIDOR, LOUNGE)
+    (found,) = home.go(KITCHEN, seconds=60)
+    assert (found.kind, found.zone, found.excused) == (LEFT, KITCHEN, False)
+    assert found.at - found.begun <= 13
+    home.go(LOUNGE, seconds=60)
+    home.go(KITCHEN, seconds=60)
+    assert len(home.of(LEFT)) == 2
+
+
+def test_a_look_into_an_unsafe_room_is_none() -> None:
+    home = unsafe_kitchen()
+    home.stay(30)
+    home.go(CORRIDOR, LOUNGE)
+    home.go(KITCHEN, seconds=8)
+    home.go(LOUNGE, seconds=30)
+    assert home.of(LEFT) == []
+
+
+def test_with_a_carer_outside_it_is_asked_again_unless_she_is_back() -> None:
+    for is_back, excused in ((False, [True, False]), (True, [True])):
+        home = unsafe_kitchen()
+        home.stay(30)
+        for room in (ROOM, CORRIDOR, LOUNGE, KITCHEN):
+            home.zone[0] = home.carer_zone[0] = room
+            home.stay(20)
+        if is_back:
+            home.go(LOUNGE)
+        home.stay(620)
+        assert [each.excused for each in home.of(LEFT)] == excused
+
+
+def visit_exit(home: Home, times: int) -> None:
+    for _ in range(times):
+        home.go(HALL, EXIT, HALL, seconds=15)
+        home.go(HALL, seconds=45)
+
+
+def test_at_the_exit_again_and_again() -> None:
+    home = Home()
+    home.stay(30)
+    home.go(CORRIDOR)
+    visit_exit(home, 3)
+    assert home.of(SEEKING) == []
+    visit_exit(home, 5)
+    (found,) = home.of(SEEKING)
+    assert found.features["visits"] in {4.0, 5.0}
+    assert found.features["surprise_log10"] >= 3.5
+    assert found.features["usual_most"] <= 1.0
+    assert found.features["is_learning"] == 1.0
+
+
+def test_after_a_quiet_quarter_of_an_hour_it_is_another_spell() -> None:
+    home = Home()
+    home.stay(30)
+    home.go(CORRIDOR)
+    visit_exit(home, 6)
+    home.go(LOUNGE, seconds=1260)
+    visit_exit(home, 6)
+    assert len(home.of(SEEKING)) == 2
+
+
+def test_standing_at_the_exit_for_long() -> None:
+    home = at_exit(Home())
+    home.stay(60)
+    assert home.of(SEEKING) == []
+    home.stay(300)
+    (found,) = home.of(SEEKING)
+    assert 90 <= found.features["stayed_s"] <= 100
+    assert found.features["usual_stay_s"] >= 90
+
+
+def test_who_always_sits_by_the_exit_lingers_no_more() -> None:
+    home = Home()
+    home.stay(30)
+    for _ in range(12):
+        home.go(HALL, seconds=30)
+        home.zone[0] = EXIT
+        home.stay(600, each=4)
+    home.go(HALL, seconds=30)
+    before = len(home.of(SEEKING))
+    home.local_s += 3600
+    home.go(LOUNGE, seconds=1000)
+    home.zone[0] = EXIT
+    home.stay(500, each=4)
+    assert len(home.of(SEEKING)) == before
+
+
+def test_radio_at_the_wall_of_the_exit_is_no_visit() -> None:
+    home = Home()
+    home.stay(30)
+    home.go(CORRIDOR)
+    for _ in range(60):
+        home.go(EXIT, HALL, seconds=6)
+    assert all(each.features.get("is_lingering") for each in home.of(SEEKING))

@@ -11,7 +11,7 @@ from typing import Any
 from contract.clock import Clock
 from contract.events import Event
 from contract.ids import IdSource, check_gateway, check_identifier
-from contract.messages import GatewayConfig
+from contract.messages import GatewayConfig, Presence
 from contract.protocols import Bus, Radio
 from detectors.fall_model import FallModel, load_model
 from edge.answers import Answers
@@ -26,6 +26,7 @@ from edge.downlink import Downlink
 from edge.falls import Falls
 from edge.faults import FaultBook
 from edge.fetcher import WindowFetcher
+from edge.following import Following
 from edge.health import Health
 from edge.heartbeat import Heartbeat
 from edge.inbox import Inbox
@@ -168,6 +169,17 @@ class Assembly(ABC):
             wake=lambda: self.uplink.wake(None),
         )
         self.neighbours.sensors = self.sensors.board
+        self.following = Following(
+            sender=self.sender,
+            clock=clock,
+            time=self.time,
+            roster=self.roster,
+            board=self.sensors.board,
+            neighbours=self.neighbours,
+            faults=self.faults,
+        )
+        self.neighbours.share = self.following.share
+        self.reporter.place = self.telemetry.place = self.following.places.zone_of
         self._make_keepers()
         self.health = Health(
             clock=clock,
@@ -269,6 +281,7 @@ class Assembly(ABC):
             faults=self.faults,
             counts=self.counts,
             discovery=self.discovery,
+            hearing=self.following.hearing,
             ears=(self.sensors, self.bodies),
         )
 
@@ -290,6 +303,7 @@ class Assembly(ABC):
             bus=self._bus,
             roster=self.roster,
             neighbours=self.neighbours,
+            places=self.following.places,
             health=self.health,
             faults=self.faults,
             counts=self.counts,
@@ -331,8 +345,14 @@ class Assembly(ABC):
             on_alert_state=self.downlink.alert_state,
             on_config=self.downlink.config,
             on_command=self.downlink.command,
-            on_presence=self.neighbours.hear,
+            on_presence=self._hear,
+            on_whereabouts=self.following.places.hear,
         )
+
+    def _hear(self, presence: Presence) -> None:
+        """Another gateway has spoken."""
+        if self.neighbours.hear(presence):
+            self.following.hear(presence)
 
     @abstractmethod
     def _apply_config(self, config: GatewayConfig) -> None:

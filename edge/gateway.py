@@ -143,6 +143,8 @@ class Gateway(Assembly):
         for block in second.summaries:
             self.telemetry.collect(block)
         self.telemetry.collect_pulses()
+        self.following.note(second.summaries)
+        self.following.tick(self._clock.monotonic_ns())
         await self.vitals.tick(second.summaries)
         now_ns = self._clock.monotonic_ns()
         reason = await self.telemetry.flush(now_ns)
@@ -152,7 +154,11 @@ class Gateway(Assembly):
         await self.health.check(now_ns)
         await self.sensors.check(now_ns)
         await self.bodies.check()
-        linked = [each for each in self.roster if each.config.streaming or self.bodies.reads(each)]
+        linked = [
+            each
+            for each in self.roster
+            if (each.config.streaming or self.bodies.reads(each)) and not each.config.is_carer
+        ]
         self.pool.look()
         self.streams.tend(linked, self._tasks)
         self.siren.update(self._tasks)
@@ -168,6 +174,7 @@ class Gateway(Assembly):
         self.vitals.follow()
         self.lying.enrolled()
         self.sensors.apply(config)
+        self.following.apply(config)
         self.reporter.zone = self.telemetry.zone = self.neighbours.zone = config.zone
         zones = {each.name: each.zone for each in config.receivers}
         self.reporter.receiver_zones = self.neighbours.receiver_zones = zones

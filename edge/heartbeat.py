@@ -1,4 +1,6 @@
-"""What a gateway says of itself: presence each second, status each ten, and a last will."""
+"""What a gateway says of itself: presence each second, status each ten, and a last will; and where
+everybody is, if it leads.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +16,7 @@ from contract.units import seconds_to_ns
 from edge.counters import Counts
 from edge.faults import DISTRUST, FaultBook
 from edge.health import Health
+from edge.places import Places
 from edge.presence import Neighbours
 from edge.reporter import SYNCED, UNSYNCED, Sender
 from edge.wearables import Roster
@@ -42,6 +45,7 @@ class Heartbeat:
         bus: Bus,
         roster: Roster,
         neighbours: Neighbours,
+        places: Places,
         health: Health,
         faults: FaultBook,
         counts: Counts,
@@ -52,6 +56,7 @@ class Heartbeat:
         self._bus = bus
         self._roster = roster
         self._neighbours = neighbours
+        self._places = places
         self._health = health
         self._faults = faults
         self._counts = counts
@@ -67,21 +72,24 @@ class Heartbeat:
         try:
             while True:
                 await self._clock.sleep(PRESENCE_S)
+                presence = self._neighbours.message(
+                    self._faults.devices(DISTRUST), self._health.wearables.low_batteries()
+                )
                 if saying is not None and not saying.done():
                     # The broker sits on the last one; nothing but heartbeats waits for it.
                     self._counts["heartbeats_unsaid"] += 1
                 elif self._bus.connected:
-                    saying = asyncio.create_task(self._say_what_is_due())
+                    saying = asyncio.create_task(self._say_what_is_due(presence))
         finally:
             if saying is not None:
                 saying.cancel()
                 await asyncio.gather(saying, return_exceptions=True)
 
-    async def _say_what_is_due(self) -> None:
-        presence = self._neighbours.message(
-            self._faults.devices(DISTRUST), self._health.wearables.low_batteries()
-        )
+    async def _say_what_is_due(self, presence: bytes) -> None:
         await self._say(self._neighbours.topic, presence, retain=False)
+        whereabouts = self._places.message()
+        if whereabouts is not None:
+            await self._say(self._places.topic, whereabouts, retain=False)
         if self._clock.monotonic_ns() - self._said_ns >= STATUS_NS:
             await self.say_status(online=True)
 

@@ -1,4 +1,4 @@
-"""What comes from the broker: receipts, alert state, configuration, commands, neighbours."""
+"""What comes from the broker: receipts, alert state, configuration, commands, neighbours' words."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import structlog
 from contract import topics, wire
 from contract.messages import AlertState, Command, Presence, Receipt
 from contract.protocols import Message
+from contract.whereabouts import Whereabouts
 from edge.counters import Counts
 from edge.reporter import Sender
 
@@ -36,6 +37,7 @@ class Inbox:
         on_config: Callable[[bytes], Awaitable[None]],
         on_command: Callable[[Command], Awaitable[None]],
         on_presence: Callable[[Presence], None],
+        on_whereabouts: Callable[[Whereabouts], None],
     ) -> None:
         self._sender = sender
         self._counts = counts
@@ -44,6 +46,7 @@ class Inbox:
         self._on_config = on_config
         self._on_command = on_command
         self._on_presence = on_presence
+        self._on_whereabouts = on_whereabouts
         self._alert_session = ""
         self._alert_sequence = 0
         self._ended_sessions: set[str] = set()
@@ -58,6 +61,7 @@ class Inbox:
             topics.build(home, gateway, topics.CONFIG),
             topics.build(home, gateway, topics.COMMAND),
             topics.build(home, topics.ANY, topics.PRESENCE),
+            topics.build(home, topics.ANY, topics.WHEREABOUTS),
         ]
 
     async def take(self, messages: Sequence[Message]) -> None:
@@ -72,10 +76,12 @@ class Inbox:
     async def _dispatch(self, message: Message) -> None:
         topic = topics.parse(message.topic)
         match topic.branch:
-            case topics.PRESENCE if topic.sender == self._sender.gateway:
+            case topics.PRESENCE | topics.WHEREABOUTS if topic.sender == self._sender.gateway:
                 return  # our own comes back
             case topics.PRESENCE:
                 self._on_presence(wire.decode(message.payload, Presence))
+            case topics.WHEREABOUTS:
+                self._on_whereabouts(wire.decode(message.payload, Whereabouts))
             case topics.RECEIPT:
                 await self._on_receipt(wire.decode(message.payload, Receipt))
             case topics.ALERT_STATE:

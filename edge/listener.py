@@ -18,6 +18,7 @@ from edge.decode import WearableDecoder
 from edge.discovery import Discovery
 from edge.faults import FaultBook
 from edge.pipeline import Pipeline
+from edge.strengths import Hearing
 from edge.waiting import Backoff
 
 _log = structlog.get_logger(__name__)
@@ -47,6 +48,8 @@ class Listener:
     ----------
     discovery
         Takes every advert while somebody looks for devices.
+    hearing
+        Told which receivers hear anything at all.
     ears
         Who takes the adverts of other devices; `route` asks them whose.
     """
@@ -63,6 +66,7 @@ class Listener:
         faults: FaultBook,
         counts: Counts,
         discovery: Discovery,
+        hearing: Hearing,
         ears: Sequence[Ear] = (),
     ) -> None:
         self._radio = radio
@@ -74,6 +78,7 @@ class Listener:
         self._faults = faults
         self._counts = counts
         self._discovery = discovery
+        self._hearing = hearing
         self._ears = ears
         self._others: dict[str, Callable[[HeardAdvert], Awaitable[None]]] = {}
 
@@ -102,6 +107,7 @@ class Listener:
         """Take in adverts as they came together."""
         self._counts[counters.ADVERTS_HEARD] += len(batch)
         now_ns = self._clock.monotonic_ns()
+        self._hearing.note(batch, now_ns)
         if self._discovery.active:
             for heard in batch:
                 self._discovery.hear(heard)
@@ -113,9 +119,10 @@ class Listener:
             wearable = self._decoder.hear(heard)
             if wearable is None:
                 continue
-            if wearable.summary_is_new:
-                self._pipeline.note_summary(wearable)
-            self._candidates.consider(wearable, tasks, now_ns)
+            if not wearable.config.is_carer:
+                if wearable.summary_is_new:
+                    self._pipeline.note_summary(wearable)
+                self._candidates.consider(wearable, tasks, now_ns)
             await self._buttons.consider(wearable, tasks, now_ns)
         await self.report_anomalies()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Final, NamedTuple, Protocol
 
@@ -11,6 +11,7 @@ from contract.clock import Clock
 from contract.events import FaultCause
 from contract.messages import MESSAGE_SCHEMA, Presence
 from contract.units import NS_PER_US, seconds_to_ns
+from contract.whereabouts import SensorChange
 from edge import lead
 from edge.lead import Heard
 from edge.reporter import Sender
@@ -32,6 +33,10 @@ its own each of two that are equal could take the other for the nearer one."""
 BY_PROXY_DBM: Final = -127.0
 """What is told of a wearable that only a receiver over MQTT hears, the weakest that HCI knows: it
 is heard, and whoever can connect to it, however far away, goes before."""
+
+
+FORGOTTEN_NS: Final = seconds_to_ns(60)
+"""Of a gateway that has fallen silent; see `Neighbours`."""
 
 
 class Device(Protocol):
@@ -66,6 +71,15 @@ class Sighting(NamedTuple):
     rssi_dbm: float
 
 
+class Shared(NamedTuple):
+    """What this gateway tells of its latest second; as in `Presence`."""
+
+    strengths: dict[str, dict[str, float]]
+    movement_g: dict[str, float]
+    states: dict[str, dict[str, float]]
+    changes: Sequence[SensorChange]
+
+
 class Neighbours:
     """Where one gateway stands among those of its home.
 
@@ -89,6 +103,8 @@ class Neighbours:
         """What else of the home advertises; others are told of it, too."""
         self._low_battery: dict[str, int] = {}
         """By device, as others have said it last."""
+        self.share: Callable[[int], Shared] = lambda _: Shared({}, {}, {}, ())
+        """Gives what this gateway tells of the second that is over, by the message's number."""
         self._judged_ns: dict[str, int] = {}
         """When this gateway has judged the slide of a device."""
         self.receiver_zones: Mapping[str, str] = {}
@@ -102,9 +118,13 @@ class Neighbours:
     def message(
         self, distrusted: dict[str, list[str]], low_battery: dict[str, int] | None = None
     ) -> bytes:
-        """The presence message of this second; the parameters as in `Presence`."""
+        """The presence message of this second; the parameters as in `Presence`. Made each second,
+        whether it can be sent or not.
+        """
         self._sequence += 1
         now_ns = self._clock.monotonic_ns()
+        self._forget(now_ns)
+        shared = self.share(self._sequence)
         return wire.encode(
             Presence(
                 schema=MESSAGE_SCHEMA,
@@ -118,6 +138,10 @@ class Neighbours:
                 low_battery=low_battery or {},
                 zone=self.zone,
                 resting=self.resting,
+                strengths=shared.strengths,
+                movement_g=shared.movement_g,
+                states=shared.states,
+                changes=list(shared.changes),
                 judged=sorted(
                     device
                     for device, at_ns in self._judged_ns.items()
@@ -126,13 +150,19 @@ class Neighbours:
             )
         )
 
-    def hear(self, presence: Presence) -> None:
-        """Another gateway has spoken; what is older than what it said before is ignored."""
+    def hear(self, presence: Presence) -> bool:
+        """Another gateway has spoken; what is older than what it said before is ignored.
+
+        Returns
+        -------
+        bool
+            Whether it is new.
+        """
         if presence.gateway == self._sender.gateway:
-            return
+            return False
         session, sequence = self._latest.get(presence.gateway, ("", 0))
         if presence.session == session and presence.sequence <= sequence:
-            return
+            return False
         self._latest[presence.gateway] = (presence.session, presence.sequence)
         now_ns = self._clock.monotonic_ns()
         self._others[presence.gateway] = Heard(
@@ -143,12 +173,17 @@ class Neighbours:
             self._heard_elsewhere_ns[device] = now_ns
             self._low_battery.pop(device, None)
         self._low_battery.update(presence.low_battery)
+        return True
+
+    def leader(self) -> str:
+        """The gateway that leads; alone, this one does."""
+        now_ns = self._clock.monotonic_ns()
+        own = self._own({}, now_ns)
+        return lead.lead([own, *self._others.values()], now_ns) or own.gateway
 
     def is_lead(self) -> bool:
-        """Whether this gateway leads; alone, it does."""
-        now_ns = self._clock.monotonic_ns()
-        everyone = [self._own({}, now_ns), *self._others.values()]
-        return lead.lead(everyone, now_ns) == self._sender.gateway
+        """Whether this gateway leads."""
+        return self.leader() == self._sender.gateway
 
     def rank(self, wearable: Wearable) -> int:
         """How many live gateways hear `wearable` better than this one."""
@@ -182,6 +217,20 @@ class Neighbours:
             zone = self.receiver_zones.get(wearable.receiver, self.zone)
             seen.append(Sighting(self.gateway, zone, round(wearable.rssi_dbm, RSSI_DECIMALS)))
         return min(seen, key=lambda each: (-each.rssi_dbm, each.gateway), default=None)
+
+    def best_here(self, devices: Iterable[str]) -> list[str]:
+        """Those of `devices` that no other live gateway hears better."""
+        best_dbm: dict[str, float] = {}
+        for each in self._live():
+            for device, rssi_dbm in each.heard.items():
+                best_dbm[device] = max(rssi_dbm, best_dbm.get(device, rssi_dbm))
+        found = []
+        for device in devices:
+            wearable = self._roster.by_device.get(device)
+            own_dbm = None if wearable is None else _told_dbm(wearable)
+            if own_dbm is not None and own_dbm >= best_dbm.get(device, own_dbm):
+                found.append(device)
+        return found
 
     def silent_since_ns(self, gateway: str) -> int | None:
         """When another gateway that is silent now spoke last, monotonic; None if it lives."""
@@ -237,6 +286,15 @@ class Neighbours:
         """When any gateway of the home last heard it, monotonic."""
         return max(device.heard_ns, self._heard_elsewhere_ns.get(device.device, NEVER))
 
+    def _forget(self, now_ns: int) -> None:
+        """What a gateway that is silent heard last is where people, staff among them, were then:
+        only that it is silent, and since when, is kept.
+        """
+        for gateway, other in self._others.items():
+            if other.rssi_dbm and now_ns - other.at_ns > FORGOTTEN_NS:
+                self._others[gateway] = other._replace(rssi_dbm={})
+                del self._said[gateway]
+
     def _live(self) -> list[Presence]:
         """What the other gateways say that live."""
         oldest_ns = self._clock.monotonic_ns() - lead.LIVE_NS
@@ -254,10 +312,17 @@ class Neighbours:
 def _heard_now(devices: Iterable[Device], now_ns: int) -> dict[str, float]:
     """Signal strength of those that can be counted on, by device, as it is told."""
     return {
-        each.device: BY_PROXY_DBM if _is_by_proxy(each) else round(each.rssi_dbm, RSSI_DECIMALS)
+        each.device: rssi_dbm
         for each in devices
-        if each.rssi_dbm is not None and each.heard_within(HEARD_NS, now_ns)
+        if each.heard_within(HEARD_NS, now_ns) and (rssi_dbm := _told_dbm(each)) is not None
     }
+
+
+def _told_dbm(device: Device) -> float | None:
+    """Its signal strength as others are told of it."""
+    if device.rssi_dbm is None:
+        return None
+    return BY_PROXY_DBM if _is_by_proxy(device) else round(device.rssi_dbm, RSSI_DECIMALS)
 
 
 def _is_by_proxy(device: Device) -> bool:

@@ -89,6 +89,8 @@ class Reporter:
         """Where the receivers stand that hear for this gateway, by name."""
         self.zone: str | None = None
         """Where this gateway stands: where the wearables that it hears are."""
+        self.place: Callable[[Wearable], str | None] = lambda _: None
+        """Where the wearer of one is held to be, as far as anybody can tell."""
         self._clock = clock
         self._time = time
         self._ids = ids
@@ -140,10 +142,15 @@ class Reporter:
             await self._on_unwritable(event, reason)
         return event
 
-    def _zone(self, wearable: Wearable | None) -> str | None:
-        """Where that was heard."""
-        receiver = "" if wearable is None else wearable.receiver
-        return self.receiver_zones.get(receiver, self.zone)
+    def _zone(self, kind: EventKind, wearable: Wearable | None) -> str | None:
+        """Where its wearer is held to be, else where it was heard. Of who wears a carer's tag
+        nothing is told but where help is called for.
+        """
+        if wearable is None:
+            return self.zone
+        if wearable.config.is_carer and kind is not EventKind.HELP_REQUESTED:
+            return None
+        return self.place(wearable) or self.receiver_zones.get(wearable.receiver, self.zone)
 
     async def forget(self, standing: str) -> None:
         """A fault that stood is somebody else's to end: no later session shall know it again."""
@@ -166,7 +173,7 @@ class Reporter:
             key=about.key,
             resident=wearable.config.resident if wearable is not None else about.resident,
             device=wearable.device if wearable is not None else about.device,
-            zone=about.zone or self._zone(wearable),
+            zone=about.zone or self._zone(kind, wearable),
             fall_id=about.fall_id,
             incident=about.incident,
             by=about.by,

@@ -68,6 +68,10 @@ class Telemetry:
         self._sensors = sensors
         self._wake = wake
         self.zone: str | None = None
+        self.place: Callable[[Wearable], str | None] = lambda _: None
+        """Where the wearer of one is held to be; where nobody can tell, the gateway's own zone is
+        told.
+        """
         self._points: list[SummaryPoint] = []
         self._pulses_ns = clock.monotonic_ns()
         """Until when heart rates without motion have been collected."""
@@ -102,7 +106,7 @@ class Telemetry:
             battery_percent=advert.battery_percent if advert is not None else None,
             rssi_dbm=round(wearable.rssi_dbm) if wearable.rssi_dbm is not None else None,
             heart_rate_bpm=advert.heart_rate_bpm if advert is not None else None,
-            zone=self.zone,
+            zone=self.place(wearable) or self.zone,
         )
 
     def collect_pulses(self) -> None:
@@ -111,6 +115,8 @@ class Telemetry:
         """
         for wearable in self._roster:
             if wearable.pulse_ns <= self._pulses_ns or wearable.stream_row is not None:
+                continue
+            if wearable.config.is_carer:
                 continue
             if self._neighbours.reports(wearable):
                 at_us = self._time.wall_us(wearable.pulse_ns)
@@ -124,7 +130,7 @@ class Telemetry:
                             wearable.advert.battery_percent if wearable.advert is not None else None
                         ),
                         heart_rate_bpm=wearable.pulse or None,
-                        zone=self.zone,
+                        zone=self.place(wearable) or self.zone,
                     )
                 )
         self._pulses_ns = self._clock.monotonic_ns()

@@ -10,6 +10,7 @@ from contract.identities import Identities
 from contract.identity import parse_key
 from contract.messages import GatewayConfig, WearableConfig
 from contract.units import seconds_to_ns
+from edge.strengths import SecondMeans
 from edge.timebase import MAX_DRIFT, MAX_DRIFT_OF_OTHERS, DeviceTime
 
 OWN_KIND: Final = "wardlight"
@@ -59,6 +60,7 @@ class Wearable:
         "sampled_ns",
         "stream_row",
         "stream_since_ns",
+        "strengths",
         "summary_is_new",
         "time",
     )
@@ -100,6 +102,8 @@ class Wearable:
         """Who hears it so strongly: a proxy by its name, or an adapter of this gateway."""
         self.measured_ns = NEVER
         """When that was measured last."""
+        self.strengths = SecondMeans()
+        """How strongly whoever hears it has heard it of late, unsmoothed."""
         self.model: str | None = None
         """What it calls itself, if it is not ours."""
         self.pulse: int | None = None
@@ -118,6 +122,7 @@ class Wearable:
         before what any proxy does: links are made by it.
         """
         self.heard_ns = arrival_ns
+        self.strengths.add(receiver, rssi_dbm)
         is_old = self.rssi_dbm is None or arrival_ns - self.measured_ns > HEARD_NS
         if receiver != self.receiver:
             if not (is_old or receiver == "" or self._is_better(rssi_dbm)):
@@ -133,6 +138,10 @@ class Wearable:
         """Whether a proxy with this reading takes over from the proxy that is told of."""
         assert self.rssi_dbm is not None
         return self.receiver != "" and rssi_dbm >= self.rssi_dbm + RECEIVER_DB
+
+    def forget_place(self) -> None:
+        """Nobody shall know any more where it was heard last."""
+        self.rssi_dbm, self.receiver, self.measured_ns = None, "", NEVER
 
     def speak(self, arrival_ns: int) -> None:
         """Something came over a held link: it is heard, though many do not advertise meanwhile."""

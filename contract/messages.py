@@ -354,8 +354,11 @@ class Presence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     changes: list[SensorChange] = []
     """Of the last five seconds: four messages in a row may be lost, and no door was missed."""
     told: list[str] = []
-    """Keys of the whereabouts events that it told as the lead in the last minute: whoever leads
-    next tells them not again, and those that are missing."""
+    """Keys of the whereabouts events that it told in the last ten minutes and the alert service
+    has; with ``:excused`` behind it where a carer was with her. Whoever leads next tells them not
+    again, and those that are missing."""
+    unworn: list[str] = []
+    """Wearables heard here that say they are off or charging: where they are nobody is."""
     judged: list[str] = []
     """Devices of whose slide to the floor it has decided in the last half minute whether to tell
     it: nobody else need."""

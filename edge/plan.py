@@ -5,10 +5,16 @@ Every gateway makes them of the configuration alone, so that a row means the sam
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from contract.messages import GatewayConfig
+import numpy as np
+
+from contract.messages import GatewayConfig, WearableConfig
 from contract.whereabouts import ZoneUse
+from detectors.whereabouts import Plan, Policies
+
+NOWHERE: Final = -1
+"""Number of a zone that the plan does not have."""
 
 
 class Rows(NamedTuple):
@@ -50,3 +56,51 @@ def rows_of(config: GatewayConfig) -> Rows:
             for resident in hers
         ),
     )
+
+
+def plan_of(config: GatewayConfig, rows: Rows) -> Plan:
+    """The home. A neighbour that is no zone of the plan is left out: what cannot be walked into is
+    next to nothing.
+    """
+    number = {zone: index for index, zone in enumerate(rows.zones)}
+    uses = {each.zone: each.use for each in reversed(config.zones)}
+    sensor_zone = {each.device: each.zone for each in config.sensors}
+    near = np.eye(len(number), dtype=np.bool_)
+    for each in config.zones:
+        for other in each.next_to:
+            if other in number:
+                near[number[each.zone], number[other]] = True
+                near[number[other], number[each.zone]] = True
+    return Plan(
+        near=near,
+        use=np.array([uses[zone] for zone in rows.zones], dtype=object),
+        exit_doors=np.array([number[sensor_zone[each]] for each in rows.doors], dtype=np.int64),
+    )
+
+
+def policies_of(config: GatewayConfig, rows: Rows) -> Policies:
+    """What is asked for each resident. Without a safe zone that the plan knows everywhere is safe
+    but outside.
+    """
+    by_device = {each.device: each for each in config.wearables}
+    hers = [by_device[device] for device in rows.devices]
+    asked = [each.whereabouts for each in hers]
+    number = {zone: index for index, zone in enumerate(rows.zones)}
+    return Policies(
+        at_risk=np.array([each.at_risk for each in asked], dtype=np.bool_),
+        bed_exit=np.array([each.bed_exit for each in asked], dtype=np.bool_),
+        night_wandering=np.array([each.night_wandering for each in asked], dtype=np.bool_),
+        inactive=np.array([each.inactive for each in asked], dtype=np.bool_),
+        not_returned_s=np.array([60 * each.not_returned_minutes for each in asked], dtype=np.int64),
+        home_zone=np.array([number.get(each.zone or "", NOWHERE) for each in hers], dtype=np.int64),
+        safe=np.array([_safe(each, number) for each in hers], dtype=np.bool_).reshape(
+            len(hers), len(number)
+        ),
+        has_bed_sensor=np.zeros(len(hers), dtype=np.bool_),
+    )
+
+
+def _safe(wearable: WearableConfig, number: dict[str, int]) -> list[bool]:
+    """Of each zone whether she may be alone there; in her own room always."""
+    chosen = {zone for zone in wearable.whereabouts.safe_zones if zone in number}
+    return [not chosen or zone in chosen or zone == wearable.zone for zone in number]

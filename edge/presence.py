@@ -99,6 +99,11 @@ class Neighbours:
         self._latest: dict[str, tuple[str, int]] = {}
         self._heard_elsewhere_ns: dict[str, int] = {}
         self._said: dict[str, Presence] = {}
+        self._since_ns: dict[str, int] = {}
+        """When the present session of a gateway was heard first."""
+        self._started_ns = clock.monotonic_ns()
+        self.told: Callable[[], list[str]] = list
+        """What of whereabouts this gateway has told (`edge.episodes`)."""
         self.sensors: Iterable[Device] = ()
         """What else of the home advertises; others are told of it, too."""
         self._low_battery: dict[str, int] = {}
@@ -142,6 +147,8 @@ class Neighbours:
                 movement_g=shared.movement_g,
                 states=shared.states,
                 changes=list(shared.changes),
+                told=self.told(),
+                unworn=self._unworn(now_ns),
                 judged=sorted(
                     device
                     for device, at_ns in self._judged_ns.items()
@@ -165,6 +172,8 @@ class Neighbours:
             return False
         self._latest[presence.gateway] = (presence.session, presence.sequence)
         now_ns = self._clock.monotonic_ns()
+        if presence.session != session:
+            self._since_ns[presence.gateway] = now_ns
         self._others[presence.gateway] = Heard(
             presence.gateway, presence.priority, now_ns, presence.heard
         )
@@ -184,6 +193,28 @@ class Neighbours:
     def is_lead(self) -> bool:
         """Whether this gateway leads."""
         return self.leader() == self._sender.gateway
+
+    def lead_since_ns(self) -> int:
+        """Since when the session of whoever leads has been heard here, monotonic."""
+        return self._since_ns.get(self.leader(), self._started_ns)
+
+    def told_elsewhere(self) -> frozenset[str]:
+        """What other gateways have said they told, also those that are silent now."""
+        return frozenset(chain.from_iterable(each.told for each in self._said.values()))
+
+    def says_unworn(self, wearable: Wearable) -> bool:
+        """Whether another live gateway hears it say that it is off or charging."""
+        return any(wearable.device in each.unworn for each in self._live())
+
+    def _unworn(self, now_ns: int) -> list[str]:
+        """Those heard here that say so."""
+        return sorted(
+            each.device
+            for each in self._roster
+            if each.advert is not None
+            and (each.advert.worn is False or each.advert.charging)
+            and each.heard_within(HEARD_NS, now_ns)
+        )
 
     def rank(self, wearable: Wearable) -> int:
         """How many live gateways hear `wearable` better than this one."""

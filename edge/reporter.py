@@ -57,6 +57,8 @@ class About(NamedTuple):
     """Where there is no wearable: whose bed or chair the device is at."""
     zone: str | None = None
     """Where the device is; none where the gateway's own zone is the nearest to it."""
+    is_excused: bool = False
+    """As in `Event.excused`."""
 
 
 class Reporter:
@@ -179,5 +181,6 @@ class Reporter:
             by=about.by,
             cause=about.cause,
             detail=about.detail,
+            excused=about.is_excused,
             evidence=about.evidence,
         )

@@ -14,7 +14,7 @@ from contract.units import NS_PER_S, seconds_to_ns
 from edge import battery, drift, not_heard, swaps
 from edge.absences import Absences
 from edge.faults import FaultBook
-from edge.not_heard import LastHeard
+from edge.not_heard import LastHeard, LikelyCause
 from edge.pipeline import Pipeline
 from edge.presence import Neighbours, Sighting
 from edge.trust import TrustKeeper
@@ -163,6 +163,28 @@ class WearableHealth:
             battery_days=days,
         )
 
+    def is_worn(self, wearable: Wearable, now_ns: int) -> bool:
+        """By its own word where that is heard here or elsewhere; else, unless somebody says no."""
+        if self._faults.stands(FaultCause.NOT_WORN, wearable.device) or self._neighbours.distrusts(
+            FaultCause.NOT_WORN, wearable
+        ):
+            return False
+        if not wearable.heard_within(HEARD_NS, now_ns) or wearable.advert is None:
+            return not self._neighbours.says_unworn(wearable)
+        return wearable.advert.worn is not False and not wearable.advert.charging
+
+    def is_with_its_wearer(self, wearable: Wearable, now_ns: int) -> bool:
+        """Whether where it is, or that it is not heard, says anything of its wearer: it is worn,
+        its battery did not go flat, and nobody has said that she is away or has taken it off.
+        """
+        if self.absences.holds(wearable) is not None or not self.is_worn(wearable, now_ns):
+            return False
+        heard_ns = self._neighbours.heard_anywhere_ns(wearable)
+        if now_ns - heard_ns < HEARD_NS:
+            return True
+        last = self._last_heard(wearable, heard_ns, now_ns)
+        return not_heard.likely_cause(last) is not LikelyCause.FLAT_BATTERY
+
     # -- battery and clock -----------------------------------------------------------------------
 
     async def _check_battery(self, wearable: Wearable, now_ns: int) -> None:
@@ -215,21 +237,11 @@ class WearableHealth:
             home_zone = wearable.config.zone
             if sighting is None or sighting.zone is None or home_zone is None:
                 continue
-            if wearable.config.resident is not None and self._is_worn(wearable, now_ns):
+            if wearable.config.resident is not None and self.is_worn(wearable, now_ns):
                 seen.append((wearable.device, home_zone, sighting.zone))
         local = now_datetime(self._clock).astimezone(self.absences.zone)
         if self._swaps.minute(local, seen) or self._faults.any_of(SWAPPED):
             await self._say_swaps()
-
-    def _is_worn(self, wearable: Wearable, now_ns: int) -> bool:
-        """By its own word where it is heard here; elsewhere, unless somebody says no."""
-        if self._faults.stands(FaultCause.NOT_WORN, wearable.device) or self._neighbours.distrusts(
-            FaultCause.NOT_WORN, wearable
-        ):
-            return False
-        if not wearable.heard_within(HEARD_NS, now_ns) or wearable.advert is None:
-            return True
-        return wearable.advert.worn is not False and not wearable.advert.charging
 
     async def _say_swaps(self) -> None:
         stands = set()

@@ -48,6 +48,7 @@ from edge.timebase import SessionTime
 from edge.timekeeping import TimeSetter
 from edge.uplink import Uplink
 from edge.vitals import Vitals
+from edge.wanderers import Wanderers
 from edge.wearable_health import WearableHealth
 from edge.wearables import Roster
 
@@ -206,6 +207,19 @@ class Assembly(ABC):
                 bus=bus,
                 pipeline=self.pipeline,
             ),
+        )
+        self.wanderers = Wanderers(
+            folder=folder,
+            clock=clock,
+            time=self.time,
+            roster=self.roster,
+            reporter=self.reporter,
+            outbox=self.outbox,
+            faults=self.faults,
+            neighbours=self.neighbours,
+            wearables=self.health.wearables,
+            bus=bus,
+            counts=self.counts,
         )
         self._make_talkers()
 

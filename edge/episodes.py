@@ -18,8 +18,8 @@ WAITS_NS: Final = seconds_to_ns(60)
 5 s (`edge.lead.LIVE_NS`); the rest is for one that stood still first."""
 
 TOLD_S: Final = 600
-"""So long others are told what has been told. Whoever leads after a restart knows of it at most so
-much less than its stand-in did (`edge.wanderer_memory.GAP_S`) and must not tell it once more."""
+"""So long others are told what has been told. Who was away for longer takes up nothing that was
+going on (`detectors.whereabouts.HOLE_S`); who was away for less must not tell it once more."""
 
 SAME_S: Final = 120
 """Findings of one kind about one resident that begin less apart are one: gateways close a second,

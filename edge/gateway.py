@@ -86,6 +86,10 @@ class Gateway(Assembly):
             await self.sensors.open()
         except UnwritableError as error:
             _log.error("sensor_memory_unusable", reason=str(error))
+        try:
+            await self.wanderers.open()
+        except UnwritableError as error:
+            _log.error("habits_unusable", reason=str(error))
         self.health.wearables.begin()
         problems = self.configs.begin(self._given_config)
         if self.configs.current is not None:
@@ -119,6 +123,7 @@ class Gateway(Assembly):
         self.health.wearables.keep()
         await self.telemetry_outbox.close()
         await self.sensors.close(self._clock.monotonic_ns())
+        await self.wanderers.close()
         await self.outbox.close()
         _log.info("gateway_stopped", gateway=self.sender.gateway, session=self.sender.session)
 
@@ -153,6 +158,7 @@ class Gateway(Assembly):
         await self.listener.report_anomalies()
         await self.health.check(now_ns)
         await self.sensors.check(now_ns)
+        await self.wanderers.tick(None)
         await self.bodies.check()
         linked = [
             each
@@ -175,6 +181,7 @@ class Gateway(Assembly):
         self.lying.enrolled()
         self.sensors.apply(config)
         self.following.apply(config)
+        self.wanderers.follow(config)
         self.reporter.zone = self.telemetry.zone = self.neighbours.zone = config.zone
         zones = {each.name: each.zone for each in config.receivers}
         self.reporter.receiver_zones = self.neighbours.receiver_zones = zones

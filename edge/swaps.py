@@ -1,9 +1,9 @@
 """Two residents who wear each other's wearable, by where each of them is worn through the night.
 
-What this can see, and what not. A home in which a gateway stands in, or is nearest to, the rooms of
-both: then the wearable of the one is strongest at the other's room all night, and the other way
-round. Two in one room, or rooms that share a gateway, look the same either way; so does a swap
-in which one of the two is not worn at night, and one that lasts for less than two nights.
+What this can see, and what not. Where there is a plan of the home each is in the other's room all
+night; without one, a gateway must stand in, or be nearest to, the rooms of both. Two in one room
+look the same either way (`edge.bed_mates` looks at those); so does a swap in which one of the two
+is not worn at night, and one that lasts for less than two nights.
 """
 
 from __future__ import annotations

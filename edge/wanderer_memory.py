@@ -27,12 +27,6 @@ WANDERERS_FILE: Final = "wanderers.sqlite"
 SAVE_NS: Final = seconds_to_ns(600)
 """Of habits so much may be lost; what has been told is kept with its event."""
 
-GAP_S: Final = 600
-"""What was going on longer ago than this is over or another gateway's: only habits are taken up."""
-
-CLOCK_MOVED_S: Final = 5
-"""Two sessions count seconds alike if they are no further apart: more, and a clock was set."""
-
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS kept (name TEXT PRIMARY KEY, payload BLOB NOT NULL) STRICT;
 """
@@ -57,10 +51,6 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     residents: list[str]
     """Of each row."""
     zones: list[str]
-    wall_s: int
-    """When it was kept, unix seconds."""
-    ahead_s: int
-    """By how much the scenes' seconds were ahead of the wall clock."""
     told: list[tuple[str, int]]
     """Marks of what was told and when (`edge.episodes`)."""
     arrays: dict[str, KeptArray]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Final, NamedTuple
@@ -13,6 +14,7 @@ from contract.protocols import Bus
 from contract.units import NS_PER_S, seconds_to_ns
 from edge import battery, drift, not_heard, swaps
 from edge.absences import Absences
+from edge.bed_mates import BedMates
 from edge.faults import FaultBook
 from edge.not_heard import LastHeard, LikelyCause
 from edge.pipeline import Pipeline
@@ -70,8 +72,12 @@ class WearableHealth:
         self._own_ppm = 0.0
         """How much slower this gateway's clock runs than all that it hears."""
         self._swaps = swaps.SwapWatch(folder)
+        self.bed_mates = BedMates()
+        """Fed by whoever knows of each second who is in bed."""
         self._trails: dict[str, deque[_Seen]] = {}
         self._minute_ns = self._started_ns
+        self.place_of: Callable[[str], str | None] | None = None
+        """In which room a device is; None: where there is no plan of the home."""
 
     def begin(self) -> None:
         """Take up what an earlier session knew."""
@@ -233,36 +239,54 @@ class WearableHealth:
     async def _check_swaps(self, now_ns: int) -> None:
         seen = []
         for wearable in self._roster:
-            sighting = self._neighbours.strongest(wearable)
-            home_zone = wearable.config.zone
-            if sighting is None or sighting.zone is None or home_zone is None:
+            zone, home_zone = self._zone_of(wearable), wearable.config.zone
+            if zone is None or home_zone is None:
                 continue
             if wearable.config.resident is not None and self.is_worn(wearable, now_ns):
-                seen.append((wearable.device, home_zone, sighting.zone))
+                seen.append((wearable.device, home_zone, zone))
         local = now_datetime(self._clock).astimezone(self.absences.zone)
-        if self._swaps.minute(local, seen) or self._faults.any_of(SWAPPED):
+        is_over = self._swaps.minute(local, seen)
+        if is_over or self.bed_mates.swapped() or self._faults.any_of(SWAPPED):
             await self._say_swaps()
+
+    def _zone_of(self, wearable: Wearable) -> str | None:
+        """The room that it is in; without a plan, where the gateway stands that hears it best."""
+        if self.place_of is not None:
+            return self.place_of(wearable.device)
+        sighting = self._neighbours.strongest(wearable)
+        return None if sighting is None else sighting.zone
 
     async def _say_swaps(self) -> None:
         stands = set()
-        for swap in self._swaps.swapped():
-            one, other = (self._roster.by_device.get(each.device) for each in swap)
-            if one is None or other is None:
-                continue
-            if (one.config.zone, other.config.zone) != (swap.one.home_zone, swap.other.home_zone):
-                continue  # somebody has put it right since
+        for one, other, detail in self._swapped():
             stands |= {one.device, other.device}
             if self._neighbours.is_lead():
-                detail = swaps.words(swap.one, swap.other)
                 await self._faults.raise_fault(SWAPPED, detail, one)
                 await self._faults.raise_fault(SWAPPED, detail, other)
         for device in self._faults.any_of(SWAPPED):
             wearable = self._roster.by_device.get(device)
-            if wearable is None or device in stands:
+            if wearable is None or device in stands or not self.bed_mates.may_clear(device):
                 continue
             if wearable.config.zone == self._swaps.slept_in(device):
                 detail = f"{device} is with its wearer again, or was given to who wears it"
                 await self._faults.clear(SWAPPED, detail, wearable)
+
+    def _swapped(self) -> list[tuple[Wearable, Wearable, str]]:
+        """Who wears each other's, and why that is believed."""
+        known = self._roster.by_device
+        found = []
+        for one, other in self._swaps.swapped():
+            if one.device not in known or other.device not in known:
+                continue
+            zones = known[one.device].config.zone, known[other.device].config.zone
+            if zones == (one.home_zone, other.home_zone):  # else somebody has put it right since
+                detail = swaps.words(one, other)
+                found.append((known[one.device], known[other.device], detail))
+        for mates in self.bed_mates.swapped():
+            first, second = known.get(mates.one), known.get(mates.other)
+            if first is not None and second is not None:
+                found.append((first, second, mates.words(first.config.zone or "one room")))
+        return found
 
     # -- status ----------------------------------------------------------------------------------
 

@@ -22,8 +22,6 @@ def kept() -> Kept:
     return Kept(
         residents=["resident-1", "resident-2"],
         zones=["room-211", "corridor"],
-        wall_s=1_800_000_000,
-        ahead_s=0,
         told=[("night_wandering:resident-1:1799999000", 1_799_999_900)],
         arrays=pack(ARRAYS),
     )

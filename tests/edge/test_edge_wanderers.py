@@ -1,0 +1,384 @@
+"""What is found of whereabouts is told: once, by one gateway, by another if that one is gone."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+import pytest
+
+from contract.clock import now_us
+from contract.events import Event, EventClass, EventKind, FaultCause
+from contract.messages import Absence, AbsenceKind, SensorConfig
+from contract.units import NS_PER_S, US_PER_S
+from contract.whereabouts import WhereaboutsPolicy, ZoneConfig, ZoneUse
+from detectors.whereabouts import DETECTOR, Scene
+from edge.wanderer_memory import WANDERERS_FILE, WandererMemory, pack
+from messaging import LocalBus
+
+ZONES = [
+    ZoneConfig(zone="room-211", use=ZoneUse.BEDROOM, next_to=["corridor"]),
+    ZoneConfig(zone="corridor", use=ZoneUse.CORRIDOR, next_to=["entrance"]),
+    ZoneConfig(zone="entrance", use=ZoneUse.EXIT),
+]
+ROOM, CORRIDOR, ENTRANCE = range(3)
+AT_RISK = WhereaboutsPolicy(at_risk=True)
+DOOR = SensorConfig(device="door", address="AA:00:00:00:00:01", zone="entrance")
+
+
+class Home(NamedTuple):
+    """Where everybody is made to be; a scene of it each second at each gateway."""
+
+    zone: tuple[int, ...] = (ROOM, ROOM)
+    door_open: int = 0
+    door_opened: bool = False
+    covered: bool = True
+    carer_zone: int = CORRIDOR
+
+
+def scene(gateway, home: Home) -> Scene:
+    residents = len(gateway.wanderers.rows.residents)
+    zone = np.array(home.zone[:residents])
+    carers = len(gateway.wanderers.rows.carers)
+    second = gateway.time.grid_now_ns() // NS_PER_S
+    return Scene(
+        second=second,
+        minute_of_day=second // 60 % 1_440,
+        day=739_000,
+        zone=zone,
+        belief=np.eye(len(ZONES), dtype=np.float32)[zone],
+        heard_s=np.zeros(residents, np.int64),
+        present=np.ones(residents, np.bool_),
+        movement_g=np.full(residents, 0.1, np.float32),
+        in_bed=np.full(residents, -1, np.int8),
+        door_open=np.array([home.door_open], np.int8),
+        door_opened=np.array([home.door_opened]),
+        covered=np.array([True, True, home.covered]),
+        carer_zone=np.full(carers, home.carer_zone),
+        carer_belief=np.eye(len(ZONES), dtype=np.float32)[[home.carer_zone] * carers],
+        carer_worn=np.ones(carers, np.bool_),
+    )
+
+
+class House:
+    """Gateways that see the same home: what their radios say of it is made."""
+
+    def __init__(self, bench, config, make_advert) -> None:
+        self.bench = bench
+        self._advert = make_advert
+        self.config = config
+        self.home = Home()
+        self.buses: dict[str, LocalBus] = {}
+
+    def gateway(self, name: str = "gateway-a", **changes):
+        values = {
+            "config": self.config,
+            "radio": type(self.bench.radio)(self.bench.clock),
+            **changes,
+        }
+        gateway = self.bench.gateway(name, **values)
+        self.buses[name] = self.bench.bus
+        tick = gateway.wanderers.tick
+        gateway.wanderers.tick = lambda _: tick(scene(gateway, self.home))
+        return gateway
+
+    async def sleep(self, seconds: float) -> None:
+        await self.bench.clock.sleep(seconds)
+
+    async def see(self, seconds: int = 1, **changes) -> None:
+        """The home is like this from now on; look at it for so many seconds."""
+        self.home = self.home._replace(**changes)
+        await self.sleep(seconds)
+        self.home = self.home._replace(door_opened=False)
+
+    async def go_out(self, seconds: float = 5) -> None:
+        """Resident 1 opens the front door, and stands behind it."""
+        await self.see(1, zone=(ENTRANCE, ROOM), door_open=1, door_opened=True)
+        await self.see(1)
+        await self.see(max(seconds - 1, 0), door_open=0)
+
+    async def go_out_with_a_carer(self, seconds: float) -> None:
+        """They walk from her room to the door together."""
+        for zone in (ROOM, CORRIDOR, ENTRANCE):
+            await self.see(25, zone=(zone, ROOM), carer_zone=zone)
+        await self.go_out(seconds)
+
+    async def meet(self, gateway) -> None:
+        """All that is worn is heard there: from now on where it is says something."""
+        for number in (1, 2, 3):
+            self.hear(gateway, number)
+        await self.sleep(3)
+
+    def hear(self, gateway, number: int = 1, **says) -> None:
+        """One advert."""
+        second = self.bench.clock.monotonic_ns() // NS_PER_S
+        gateway._radio.hear(
+            f"C0:DE:00:00:00:{number:02X}", self._advert(second, identity=number, **says)
+        )
+
+    def crash(self, gateway) -> None:
+        """From now on it writes nothing and says nothing, as after kill -9."""
+
+        def dead(*_):
+            raise OSError("this process is gone")
+
+        self.buses[gateway.sender.gateway].kill()
+        for each in (gateway.outbox, gateway.telemetry_outbox, gateway.wanderers._memory):
+            each._file._transact = dead
+
+    def told(self, kind: EventKind = EventKind.ELOPEMENT) -> list[Event]:
+        return self.bench.far_end.of(kind)
+
+
+@pytest.fixture
+def house(bench, make_config, make_wearable, make_advert):
+    config = make_config(
+        make_wearable(1, whereabouts=AT_RISK),
+        make_wearable(2),
+        make_wearable(3, resident=None, is_carer=True),
+        zones=ZONES,
+        sensors=[DOOR],
+    )
+    return House(bench, config, make_advert)
+
+
+def test_who_goes_out_alone_is_told_once_with_place_and_reason(house, bench):
+    async def main():
+        gateway = house.gateway()
+        async with bench.running(gateway):
+            await house.meet(gateway)
+            await house.go_out(30)
+        (event,) = house.told()
+        assert event.event_class is EventClass.ALARM
+        assert (event.resident, event.device, event.zone) == (
+            "resident-1",
+            "wearable-1",
+            "entrance",
+        )
+        assert not event.excused
+        begun_s = int(event.key.removeprefix("elopement:resident-1:"))
+        assert abs(event.at_us / US_PER_S - begun_s) < 10
+        assert event.at_us <= event.emitted_at_us <= event.at_us + 5 * US_PER_S
+        assert event.evidence.detector == DETECTOR
+        assert event.evidence.features
+        assert "entrance" in event.detail
+
+    bench.clock.run(main())
+
+
+def test_of_two_gateways_that_see_it_only_the_lead_tells(house, bench):
+    async def main():
+        first, second = house.gateway(priority=10), house.gateway("gateway-b", priority=20)
+        async with bench.running(first, second):
+            await house.meet(first)
+            await house.go_out(70)
+            (event,) = house.told()
+            assert event.gateway == "gateway-a"
+            assert first.wanderers.marks() == [event.key]
+
+    bench.clock.run(main())
+
+
+@pytest.mark.parametrize("seen_s", [-3, 0, 3], ids=["told", "not told", "dead already"])
+def test_a_takeover_tells_within_ten_seconds_what_the_dead_lead_did_not(house, bench, seen_s):
+    async def main():
+        first, second = house.gateway(priority=10), house.gateway("gateway-b", priority=20)
+        async with bench.running(first, second):
+            await house.meet(first)
+            if seen_s < 0:
+                await house.go_out(-seen_s)
+            house.crash(first)
+            died_us = now_us(bench.clock)
+            await house.sleep(max(seen_s, 0))
+            if seen_s >= 0:
+                await house.go_out(0)
+            await house.sleep(70)
+            (event,) = house.told()
+            assert event.gateway == ("gateway-a" if seen_s < 0 else "gateway-b")
+            assert event.emitted_at_us - died_us < 10 * US_PER_S
+
+    bench.clock.run(main())
+
+
+def test_what_a_dead_lead_told_nobody_is_told_by_the_next(house, bench):
+    """The alert service has no receipt to give: it may be lost with the lead."""
+
+    async def main():
+        first, second = house.gateway(priority=10), house.gateway("gateway-b", priority=20)
+        bench.far_end.alerts_up = False
+        async with bench.running(first, second):
+            await house.meet(first)
+            await house.go_out(3)
+            house.crash(first)
+            await house.sleep(10)
+            one, other = house.told()
+            assert (one.gateway, other.gateway) == ("gateway-a", "gateway-b")
+            assert one.key == other.key
+
+    bench.clock.run(main())
+
+
+def test_two_leads_tell_one_episode(house, bench):
+    """Two may lead for a moment; what they tell bears one key, and people see one alert."""
+
+    async def main():
+        first, second = house.gateway(), house.gateway("gateway-b")
+        first.neighbours.is_lead = second.neighbours.is_lead = lambda: True
+        async with bench.running(first, second):
+            await house.meet(first)
+            await house.meet(second)
+            await house.go_out()
+            one, other = house.told()
+            assert one.gateway != other.gateway
+            assert one.key == other.key
+
+    bench.clock.run(main())
+
+
+def test_a_carer_excuses_and_after_ten_minutes_it_is_asked_again_over_a_restart(house, bench):
+    async def main():
+        first = house.gateway()
+        async with bench.running(first):
+            await house.meet(first)
+            await house.go_out_with_a_carer(300)
+            assert [each.excused for each in house.told()] == [True]
+        house.home = house.home._replace(carer_zone=CORRIDOR)
+        second = house.gateway()
+        async with bench.running(second):
+            await house.meet(second)
+            await house.sleep(400)
+        assert [each.excused for each in house.told()] == [True, False]
+        assert len({each.key for each in house.told()}) == 1
+
+    bench.clock.run(main())
+
+
+def test_killed_after_it_told_it_knows_what_it_told(house, bench):
+    async def main():
+        first = house.gateway()
+        async with bench.running(first):
+            await house.meet(first)
+            await house.go_out(30)
+            house.crash(first)
+        second = house.gateway()
+        async with bench.running(second):
+            await house.sleep(5)
+            (event,) = house.told()
+            assert second.wanderers.marks() == [event.key]
+
+    bench.clock.run(main())
+
+
+@pytest.mark.parametrize("why", ["leave", "not worn", "charging", "never heard", "flat"])
+def test_who_is_away_or_wears_nothing_is_not_judged(house, bench, make_config, make_wearable, why):
+    async def main():
+        now = now_us(bench.clock)
+        leave = Absence(kind=AbsenceKind.LEAVE, since_us=now, until_us=now + 3_600 * US_PER_S)
+        absence = {"absence": leave} if why == "leave" else {}
+        house.config = make_config(
+            make_wearable(1, whereabouts=AT_RISK, **absence), zones=ZONES, sensors=[DOOR]
+        )
+        says = {"worn": False} if why == "not worn" else {"charging": why == "charging"}
+        says |= {"battery_percent": 1} if why == "flat" else {}
+        gateway, other = house.gateway(), house.gateway("gateway-b", priority=200)
+        async with bench.running(gateway, other):
+            # The one beside it hears it; that leads which does not.
+            await house.sleep(3)
+            for _ in range(0 if why == "never heard" else 3):
+                house.hear(other, **says)
+                await house.sleep(1)
+            await house.sleep({"flat": 20, "never heard": 90}.get(why, 0))
+            await house.go_out()
+            assert house.told() == []
+            assert gateway.counts["judged_now"] == 0
+            if why != "leave":
+                house.hear(other)
+                await house.sleep(2)
+                await house.go_out()
+                assert len(house.told()) == 1
+
+    bench.clock.run(main())
+
+
+def test_habits_go_with_their_residents_through_changes_of_the_plan(
+    house, bench, make_config, make_wearable
+):
+    async def main():
+        gateway = house.gateway()
+        async with bench.running(gateway):
+            await house.meet(gateway)
+            await house.go_out_with_a_carer(60)
+            people = [make_wearable(2), make_wearable(1, whereabouts=AT_RISK)]
+            changed = make_config(*people, revision=2, zones=ZONES, sensors=[DOOR])
+            gateway._apply_config(changed)
+            house.home = house.home._replace(zone=(ROOM, ENTRANCE))
+            await house.sleep(560)
+            assert [each.excused for each in house.told()] == [True, False]
+            assert {each.resident for each in house.told()} == {"resident-1"}
+
+    bench.clock.run(main())
+
+
+def test_a_plan_that_comes_late_or_goes_stops_nothing(house, bench, make_config, make_wearable):
+    async def main():
+        people = [make_wearable(1, whereabouts=AT_RISK)]
+        house.config = make_config(*people)
+        gateway = house.gateway()
+        async with bench.running(gateway):
+            await house.meet(gateway)
+            await house.sleep(100)
+            gateway._apply_config(make_config(*people, revision=2, zones=ZONES, sensors=[DOOR]))
+            await house.go_out()
+            assert len(house.told()) == 1
+            gateway._apply_config(make_config(*people, revision=3))
+            await house.sleep(100)
+        assert bench.far_end.faults(FaultCause.ROOMS_UNKNOWN) == []
+
+    bench.clock.run(main())
+
+
+def test_damaged_habits_are_kept_aside_and_learnt_anew(house, bench):
+    async def main():
+        async with bench.running(house.gateway()):
+            await house.sleep(2)
+        file = bench.folder / "gateway-a" / WANDERERS_FILE
+        memory = WandererMemory(file.parent)
+        kept = await memory.load()
+        half = {name: pack({name: values[..., :1]})[name] for name, values in kept.values().items()}
+        await memory.save(msgspec.structs.replace(kept, arrays=half))
+        await memory.close()
+        second = house.gateway()
+        async with bench.running(second):
+            await house.meet(second)
+            await house.go_out()
+            assert len(house.told()) == 1
+        with sqlite3.connect(file) as connection:
+            names = [name for (name,) in connection.execute("SELECT name FROM kept ORDER BY name")]
+        connection.close()
+        assert names == ["current", "damaged"]
+
+    bench.clock.run(main())
+
+
+def test_exits_that_nobody_hears_and_a_lost_broker_are_said_and_end(house, bench):
+    async def main():
+        gateway = house.gateway()
+        async with bench.running(gateway):
+            await house.see(50, covered=False)
+            assert bench.far_end.faults(FaultCause.ROOMS_UNKNOWN) == []
+            await house.sleep(20)
+            (fault,) = bench.far_end.faults(FaultCause.ROOMS_UNKNOWN)
+            assert "entrance" in fault.detail
+            await house.see(3, covered=True)
+            assert len(bench.far_end.faults(FaultCause.ROOMS_UNKNOWN)) == 2
+            bench.broker.stop()
+            await house.sleep(70)
+            bench.broker.start()
+            await house.sleep(40)
+            *_, alone, over = bench.far_end.faults(FaultCause.ROOMS_UNKNOWN)
+            assert "hears alone" in alone.detail
+            assert over.kind is EventKind.FAULT_CLEARED
+
+    bench.clock.run(main())

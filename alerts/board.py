@@ -10,6 +10,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from alerts import absences, checks, cover, swaps
+from alerts.board_residents import read_residents
 from alerts.policy import PRIORITY_ORDER, SILENT_AFTER_S, LogKind
 from alerts.records.models import (
     Absence,
@@ -35,8 +36,6 @@ from alerts.views import (
     FaultView,
     IncidentView,
     LogLine,
-    ResidentState,
-    ResidentView,
     ResolutionOutcome,
     ServiceView,
     StaffRole,
@@ -95,8 +94,15 @@ def read_board(session: Session, home: str, moment_us: int) -> Board:
         ),
         recent=sorted(resolved, key=lambda view: -(view.resolved_at_us or 0)),
         faults=faults,
-        residents=_read_residents(
-            session, home, incidents, services, out, excused=excused, away=absence_views
+        residents=read_residents(
+            session,
+            home,
+            incidents,
+            services,
+            out,
+            excused=excused,
+            away=absence_views,
+            moment_us=moment_us,
         ),
         services=services,
         checks=sorted(
@@ -333,57 +339,4 @@ def _read_services(
             beds=list(row.beds) if row.online else cover.beds_of(out, row.name),
         )
         for row in rows
-    ]
-
-
-def _read_residents(
-    session: Session,
-    home: str,
-    incidents: Iterable[Incident],
-    services: list[ServiceView],
-    out: Mapping[str, str],
-    *,
-    excused: Mapping[str, Absence],
-    away: Mapping[str, AbsenceView],
-) -> list[ResidentView]:
-    alarmed = {
-        incident.resident for incident in incidents if incident.state != IncidentState.RESOLVED
-    }
-    faulty = {
-        fault.resident
-        for fault in session.scalars(
-            select(Fault).where(Fault.home == home, Fault.cleared_at_us.is_(None))
-        )
-        if not absences.holds(excused.get(fault.resident or ""), fault)
-    }
-    worn = set(session.scalars(select(Wearable.resident).where(Wearable.home == home)))
-    watched = any(each.online for each in services if each.role == Role.ALERTS)
-    gateways = [each for each in services if each.role == Role.GATEWAY]
-
-    def state(resident: Resident) -> ResidentState:
-        if resident.id in alarmed:
-            return ResidentState.ALERT
-        if resident.id in faulty:
-            return ResidentState.FAULT
-        if resident.id in excused:
-            return ResidentState.ABSENT
-        if watched and gateways and resident.id in worn and resident.bed not in out:
-            return ResidentState.OK
-        return ResidentState.UNKNOWN
-
-    return [
-        ResidentView(
-            id=row.id,
-            name=row.name,
-            bed=row.bed,
-            zone=row.zone,
-            floor=row.floor,
-            state=state(row),
-            last_heard_us=row.last_heard_us,
-            wears=row.id in worn,
-            absence=away.get(row.id),
-        )
-        for row in session.scalars(
-            select(Resident).where(Resident.home == home).order_by(Resident.bed, Resident.id)
-        )
     ]

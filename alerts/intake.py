@@ -11,7 +11,15 @@ from sqlalchemy.orm import Session
 
 from alerts import faults, incidents
 from alerts.clockwatch import ClockWatch
-from alerts.listener import Rejection, is_gateway, read_event, read_presence, read_status
+from alerts.last_places import LastPlaces
+from alerts.listener import (
+    Rejection,
+    is_gateway,
+    read_event,
+    read_presence,
+    read_status,
+    read_whereabouts,
+)
 from alerts.liveness import Liveness
 from alerts.publisher import NAME, Publisher
 from alerts.records.database import DATABASE_ERRORS, Database
@@ -55,6 +63,7 @@ class Intake:
         watch: ClockWatch,
         liveness: Liveness,
         publisher: Publisher,
+        places: LastPlaces,
     ) -> None:
         self._home = home
         self._clock = clock
@@ -63,6 +72,7 @@ class Intake:
         self._watch = watch
         self._liveness = liveness
         self._publisher = publisher
+        self._places = places
         self._presence_read_ns: dict[str, int] = {}
         self.contradicted = False
         """Whether somebody said since the last look that the alert service has ended: the will
@@ -129,6 +139,8 @@ class Intake:
             if last_ns is None or moment_ns - last_ns >= PRESENCE_READ_S * NS_PER_S:
                 self._presence_read_ns[topic.sender] = moment_ns
                 self._liveness.hear_devices(read_presence(message.payload))
+        elif topic.branch == topics.WHEREABOUTS and not message.retained:
+            self._places.hear(read_whereabouts(topic, message.payload))
 
     def _meet(self, senders: set[str]) -> set[str]:
         new = {name for name in senders if is_gateway(name)} - set(self._liveness.gateways)

@@ -10,6 +10,7 @@ from contract import topics
 from contract.events import Event
 from contract.ids import check_gateway, check_identifier
 from contract.messages import LAST_SEQUENCE, Presence, Status
+from contract.whereabouts import Whereabouts
 from contract.wire import RejectedMessageError, decode
 
 MAX_ID_LENGTH: Final = 64
@@ -23,6 +24,9 @@ MAX_LABEL_LENGTH: Final = 64
 
 MAX_BEDS: Final = 1_000
 """Of one gateway, which hears some sixty wearables."""
+
+MAX_PLACES: Final = 1_000
+"""Residents in one word of where everybody is: ten times a large home."""
 
 MAX_AGE_MS: Final = 366 * 86_400 * 1_000
 """A year: no outbox is older, and a larger number is a broken counter."""
@@ -87,6 +91,29 @@ def read_presence(payload: bytes) -> Presence:
     if any(map(_is_no_identifier, presence.heard)):
         raise RejectedMessageError("an unusable identifier of a wearable")
     return presence
+
+
+def read_whereabouts(topic: topics.Topic, payload: bytes) -> Whereabouts:
+    """Read where a lead says that everybody is.
+
+    Raises
+    ------
+    RejectedMessageError
+        If it will never be accepted, with the reason.
+    """
+    told = decode(payload, Whereabouts)
+    if told.gateway != topic.sender:
+        raise RejectedMessageError(f"whereabouts of {told.gateway!r} from {topic.sender!r}")
+    if not _is_text(told.session):
+        raise RejectedMessageError("an unusable session")
+    if len(told.places) > MAX_PLACES:
+        raise RejectedMessageError(f"{len(told.places)} places; at most {MAX_PLACES} are read")
+    for resident, place in told.places.items():
+        if _is_no_identifier(resident) or _is_no_identifier(place.zone):
+            raise RejectedMessageError("an unusable identifier of a resident or a zone")
+        if not 0.0 <= place.probability <= 1.0:
+            raise RejectedMessageError(f"a probability of {place.probability}")
+    return told
 
 
 def _problem(topic: topics.Topic, event: Event) -> str | None:

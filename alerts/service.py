@@ -27,6 +27,7 @@ from alerts.escalation import EscalationWorker
 from alerts.floods import FloodWatch
 from alerts.gateway_config import gateway_configs
 from alerts.intake import Intake
+from alerts.last_places import LastPlaces
 from alerts.liveness import Liveness
 from alerts.publisher import NAME, Publisher
 from alerts.records.database import DATABASE_ERRORS, Database
@@ -117,6 +118,7 @@ class AlertService:
         self._watch = ClockWatch(home, clock, database)
         self._liveness = Liveness(home, clock, database)
         self._publisher = Publisher(home, clock, bus, session, boot=boot, version=version)
+        self._places = LastPlaces(home, clock, database)
         self._intake = Intake(
             home,
             clock,
@@ -125,6 +127,7 @@ class AlertService:
             watch=self._watch,
             liveness=self._liveness,
             publisher=self._publisher,
+            places=self._places,
         )
         self._worker = EscalationWorker(home, clock, database, channels, self._watch)
         self._rounds = Rounds(
@@ -204,6 +207,7 @@ class AlertService:
             topics.event_topic(self._home, topics.ANY, topics.ANY),
             topics.build(self._home, topics.ANY, topics.STATUS),
             topics.build(self._home, topics.ANY, topics.PRESENCE),
+            topics.build(self._home, topics.ANY, topics.WHEREABOUTS),
         ]
         await self._bus.run(filters, self._on_messages, self._on_connected, self._publisher.will)
 
@@ -261,6 +265,7 @@ class AlertService:
                     self._liveness.judge()
                     if self._liveness.changed:
                         await self._write_liveness()
+                await self._places.keep_up(writes=self._publisher.speaks)
                 if moment_ns - written_ns >= AGES_WRITTEN_S * NS_PER_S:
                     written_ns = moment_ns
                     ages = self._liveness.take_ages()

@@ -192,6 +192,16 @@ class AbsenceView(msgspec.Struct, frozen=True, kw_only=True):
     """A name, or ``wearable`` where it was heard again."""
 
 
+class PlaceView(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a resident was last, as the gateways decide."""
+
+    zone: str
+    since_us: int
+    """Since when she is there."""
+    seen_at_us: int
+    """When it was last said that she is; up to half a minute behind."""
+
+
 class ResidentView(msgspec.Struct, frozen=True, kw_only=True):
     """One resident on the board."""
 
@@ -206,6 +216,8 @@ class ResidentView(msgspec.Struct, frozen=True, kw_only=True):
     wears: bool = True
     """A wearable is paired to her."""
     absence: AbsenceView | None = None
+    place: PlaceView | None = None
+    """None: nobody has placed her since a shift. Not where her bed is."""
 
 
 class ServiceView(msgspec.Struct, frozen=True, kw_only=True):

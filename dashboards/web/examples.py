@@ -12,6 +12,7 @@ from alerts.views import (
     FaultView,
     IncidentView,
     LogLine,
+    PlaceView,
     ResidentState,
     ResidentView,
     ServiceView,
@@ -115,6 +116,11 @@ BOARD: Final = Board(
             floor="2",
             state=ResidentState.ALERT,
             last_heard_us=_NOW_US - 2 * US_PER_S,
+            place=PlaceView(
+                zone="corridor-2",
+                since_us=_NOW_US - 90 * US_PER_S,
+                seen_at_us=_NOW_US - 10 * US_PER_S,
+            ),
         )
     ],
     services=[

@@ -283,7 +283,7 @@ class SchemaChecker:
             "maxLength": lambda value, rule: len(value) <= rule,
             "pattern": lambda value, rule: re.search(rule, value) is not None,
             "minimum": lambda value, rule: value >= rule,
-            "additionalProperties": lambda _value, rule: rule is False,
+            "additionalProperties": self._more,
         }
 
     def check(self, value: Any, schema: dict[str, Any], where: str = "$") -> None:
@@ -311,6 +311,10 @@ class SchemaChecker:
         except AssertionError:
             return False
         return True
+
+    def _more(self, value: Any, rule: Any) -> bool:
+        """False where all are published one by one; of a mapping a schema of its values."""
+        return rule is False or all(self._fits(each, rule) for each in value.values())
 
     @staticmethod
     def _type(value: Any, rule: str) -> bool:

@@ -149,7 +149,7 @@ class Gateway(Assembly):
             self.telemetry.collect(block)
         self.telemetry.collect_pulses()
         self.following.note(second.summaries)
-        self.following.tick(self._clock.monotonic_ns())
+        scene = self.following.tick(self._clock.monotonic_ns())
         await self.vitals.tick(second.summaries)
         now_ns = self._clock.monotonic_ns()
         reason = await self.telemetry.flush(now_ns)
@@ -158,7 +158,7 @@ class Gateway(Assembly):
         await self.listener.report_anomalies()
         await self.health.check(now_ns)
         await self.sensors.check(now_ns)
-        await self.wanderers.tick(None)
+        await self.wanderers.tick(scene)
         await self.bodies.check()
         linked = [
             each

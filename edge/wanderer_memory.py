@@ -34,13 +34,12 @@ CREATE TABLE IF NOT EXISTS kept (name TEXT PRIMARY KEY, payload BLOB NOT NULL) S
 _CURRENT: Final = "current"
 _DAMAGED: Final = "damaged"
 
-Arrays = Mapping[str, NDArray[np.generic]]
+Values = NDArray[np.float64]
 
 
 class KeptArray(msgspec.Struct, frozen=True):
-    """An array as bytes."""
+    """An array of float64."""
 
-    dtype: str
     shape: list[int]
     data: bytes
 
@@ -55,27 +54,24 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     """Marks of what was told and when (`edge.episodes`)."""
     arrays: dict[str, KeptArray]
 
-    def values(self) -> dict[str, NDArray[np.generic]]:
+    def values(self) -> dict[str, Values]:
         """The arrays.
 
         Raises
         ------
         ValueError
-            If one is not what it says.
+            If one has not as many bytes as its shape asks for.
         """
-        try:
-            return {
-                name: np.frombuffer(each.data, np.dtype(each.dtype)).reshape(each.shape).copy()
-                for name, each in self.arrays.items()
-            }
-        except TypeError as error:
-            raise ValueError(f"kept arrays are damaged: {error}") from error
+        return {
+            name: np.frombuffer(each.data, np.float64).reshape(each.shape).copy()
+            for name, each in self.arrays.items()
+        }
 
 
-def pack(arrays: Arrays) -> dict[str, KeptArray]:
+def pack(arrays: Mapping[str, Values]) -> dict[str, KeptArray]:
     """Arrays as they are kept."""
     return {
-        name: KeptArray(each.dtype.str, list(each.shape), np.ascontiguousarray(each).tobytes())
+        name: KeptArray(list(each.shape), np.ascontiguousarray(each, np.float64).tobytes())
         for name, each in arrays.items()
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -272,7 +273,9 @@ class Wanderers:
             zone=None if found.zone == NOWHERE else self.rows.zones[found.zone],
             at_ns=self._time.monotonic_ns(found.at * NS_PER_S),
             detail=sentence(found, self.rows.zones),
-            features=dict(found.features),
+            features={
+                name: float(value) for name, value in found.features.items() if math.isfinite(value)
+            },
             is_excused=found.excused,
         )
 

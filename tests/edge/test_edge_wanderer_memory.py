@@ -13,7 +13,7 @@ from edge.wanderer_memory import WANDERERS_FILE, Kept, KeptArray, WandererMemory
 
 ARRAYS = {
     "habit": np.arange(48.0).reshape(24, 2),
-    "here": np.array([-1, 3]),
+    "here": np.array([-1.0, np.nan]),
     "none": np.zeros((0, 2)),
 }
 
@@ -58,7 +58,6 @@ def test_what_is_saved_is_loaded(tmp_path):
     assert found == kept()
     for name, values in found.values().items():
         np.testing.assert_array_equal(values, ARRAYS[name])
-        assert values.dtype == ARRAYS[name].dtype
 
 
 @pytest.mark.parametrize("payload", [b"", b"x\x9c\x03", b"not what was written"])
@@ -79,10 +78,10 @@ def test_a_file_that_is_none_is_moved_aside(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("dtype", "shape"), [("<f8", [3, 3]), ("<f4", [2, 2]), ("no-such", [2, 2]), ("O", [2, 2])]
+    ("shape", "bytes_kept"), [([3, 3], 32), ([2, 2], 31), ([2, 3], 32), ([], 32)]
 )
-def test_an_array_that_is_not_what_it_says_is_damage(dtype, shape):
-    arrays = {"habit": KeptArray(dtype, shape, np.zeros((2, 2)).tobytes())}
+def test_an_array_that_is_not_what_it_says_is_damage(shape, bytes_kept):
+    arrays = {"habit": KeptArray(shape, b"\0" * bytes_kept)}
     damaged = msgspec.structs.replace(kept(), arrays=arrays)
     with pytest.raises(ValueError, match=r".+"):
         damaged.values()

@@ -121,11 +121,13 @@ class Bedtimes(ResidentRows):
 
     def _derive(self) -> None:
         """From and length of everybody's night."""
-        begins = self._bed.mean_minute + MARGIN_DEVIATIONS * self._bed.spread_minutes
-        ends = self._rise.mean_minute - MARGIN_DEVIATIONS * self._rise.spread_minutes
         # On an axis that begins at noon no night is cut in two.
-        begins = np.maximum((begins - NOON_MINUTE) % MINUTES, EARLIEST_FROM - NOON_MINUTE)
-        ends = np.minimum((ends - NOON_MINUTE) % MINUTES, LATEST_TO + MINUTES - NOON_MINUTE)
+        begins = (self._bed.mean_minute - NOON_MINUTE) % MINUTES
+        begins = begins + MARGIN_DEVIATIONS * self._bed.spread_minutes
+        ends = (self._rise.mean_minute - NOON_MINUTE) % MINUTES
+        ends = ends - MARGIN_DEVIATIONS * self._rise.spread_minutes
+        begins = np.maximum(begins, EARLIEST_FROM - NOON_MINUTE)
+        ends = np.minimum(ends, LATEST_TO + MINUTES - NOON_MINUTE)
         own = self.is_known & (ends - begins >= LEAST_LENGTH)
         self._from[:] = np.where(own, begins + NOON_MINUTE, NIGHT_FROM_MINUTE)
         self._length[:] = np.where(own, ends - begins, _home_length())

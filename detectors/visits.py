@@ -6,7 +6,7 @@ the room before by then has never left it.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ FORGET_S: Final = 120
 (`detectors.travel.STAY_S`)."""
 
 _LOOK_EACH_S: Final = 10
+_NOBODY: Final = np.zeros(0, np.int64)
 
 
 class Visits(ResidentRows):
@@ -51,10 +52,12 @@ class Visits(ResidentRows):
         self._latest = self._zones("latest", zones)
         self._next = self._zones("next", zones)
         self._next_s = self._seconds("next_s", NEVER)
+        self._soonest_s = LONG_AGO
+        """No visit comes to count before this second."""
 
-    def step(self, zone: NDArray[np.int64], second: int) -> NDArray[np.int64]:
+    def step(self, zone: NDArray[np.signedinteger[Any]], second: int) -> NDArray[np.int64]:
         """Take in one more second; returns the rows whose new visit counts from now on."""
-        changed = np.flatnonzero(zone != self.told)
+        changed = (zone != self.told).nonzero()[0]
         if len(changed):
             fresh = zone[changed]
             # What was told up to now was told until the second before.
@@ -65,10 +68,13 @@ class Visits(ResidentRows):
             is_none = (fresh == UNKNOWN) | (fresh == self.zone[changed])
             self._next[changed] = np.where(is_none, UNKNOWN, fresh)
             self._next_s[changed] = np.where(is_none, NEVER, second)
+            self._soonest_s = min(self._soonest_s, second + self._least_s)
         if self._look.is_due(second):
             self.told_s[self.told != UNKNOWN] = second
             self._forget(second)
-        entered = np.flatnonzero(self._next_s <= second - self._least_s)
+        if second < self._soonest_s:
+            return _NOBODY
+        entered = (self._next_s <= second - self._least_s).nonzero()[0]
         if len(entered):
             self.before[entered] = self.zone[entered]
             self.before_begun_s[entered] = self.begun_s[entered]
@@ -76,6 +82,7 @@ class Visits(ResidentRows):
             self.begun_s[entered] = self._next_s[entered]
             self._next[entered] = UNKNOWN
             self._next_s[entered] = NEVER
+        self._soonest_s = int(self._next_s.min(initial=NEVER)) + self._least_s
         return entered
 
     def is_told(self, rows: NDArray[np.int64], second: int, within_s: int) -> NDArray[np.bool_]:

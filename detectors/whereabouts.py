@@ -28,7 +28,6 @@ from detectors.whereabouts_scene import (
     DETECTOR,
     Flags,
     Found,
-    Numbers,
     Plan,
     Policies,
     ResidentDay,
@@ -87,6 +86,7 @@ class Whereabouts:
         plan.check()
         residents, zones = len(policies.at_risk), len(plan.use)
         self._plan, self.residents = plan, residents
+        self._was_present = np.zeros(residents, np.bool_)
         self.policies = policies
         self._travel = TravelPatterns(plan.near, residents)
         self._company = Company(plan, residents, carers)
@@ -114,7 +114,6 @@ class Whereabouts:
             "not_returned": self._not_returned,
             "days": self._days,
         }
-        self._was_present = np.zeros(residents, np.bool_)
         self._second: int | None = None
         self._day: int | None = None
         self._hour = 0
@@ -129,6 +128,7 @@ class Whereabouts:
     def policies(self, policies: Policies) -> None:
         policies.check(self.residents, len(self._plan.use))
         self._policies = policies
+        self._choose_rows()
 
     @property
     def learning(self) -> Flags:
@@ -171,13 +171,14 @@ class Whereabouts:
         view = View(
             scene=scene,
             policies=self._policies,
-            is_learning=self._habits.is_learning,
+            at_risk=self._at_risk,
+            habits=self._habits,
             visits=self._visits,
             entered=self._visits.step(zone, second),
             stays=self._stays,
             settled=self._stays.step(zone, second),
             beds=self._beds,
-            got_up_or_lay_down=self._beds.step(self._said_of_beds(scene), second),
+            got_up_or_lay_down=self._beds.step(self._said_of_beds(scene.in_bed), second),
             company=self._company,
         )
         over = [_episode(each, view) for each in walks if each.ended_s is not None]
@@ -199,28 +200,32 @@ class Whereabouts:
         kept["present"] = self._was_present.astype(np.float64)
         second = np.nan if self._second is None else self._second
         day = np.nan if self._day is None else self._day
-        return kept | {"now": np.array([second, day, self._hour])}
+        return kept | {"now": np.array([second, day, self._hour], np.float64)}
 
     def _judge(self, view: View) -> list[Found]:
         found = self._elopement.step(view)
         found += self._safe_zones.step(view)
-        found += self._seeking.step(view, self._habits)
+        found += self._seeking.step(view)
         found += self._night.step(view)
-        night = self._night.is_night(view.scene.minute_of_day)
-        found += self._inactivity.step(view, self._habits, view.beds.zone == 1, night)
+        found += self._inactivity.step(view, self._night)
         return found + self._not_returned.step(view)
 
-    def _said_of_beds(self, scene: Scene) -> Numbers:
-        says = scene.present & self._policies.has_bed_sensor
-        return np.where(says, scene.in_bed, UNKNOWN).astype(np.int64)
+    def _said_of_beds(self, in_bed: NDArray[np.int8]) -> NDArray[np.int8]:
+        return np.where(self._has_bed, in_bed, np.int8(UNKNOWN))
 
     def _come_and_go(self, present: Flags) -> None:
         """Nothing of who has gone is open when she is back."""
-        changed = np.flatnonzero(present != self._was_present)
+        changed = (present != self._was_present).nonzero()[0]
         if len(changed):
             for part in self._parts.values():
                 part.clear(changed)
             self._was_present[changed] = present[changed]
+            self._choose_rows()
+
+    def _choose_rows(self) -> None:
+        """Who is judged by what, until a policy changes or somebody comes or goes."""
+        self._at_risk = np.flatnonzero(self._policies.at_risk & self._was_present)
+        self._has_bed = self._policies.has_bed_sensor & self._was_present
 
     def _drop_all(self, *, is_set_back: bool) -> None:
         if is_set_back:  # Walks of a second that is still to come would never end.
@@ -298,6 +303,7 @@ class Whereabouts:
             if rows is not None:
                 fresh._travel.arrange(rows)
             fresh._was_present[:] = present > 0
+            fresh._choose_rows()
         fresh._second = None if np.isnan(now[0]) else int(now[0])
         fresh._day = None if np.isnan(now[1]) else int(now[1])
         fresh._hour = int(now[2])
@@ -322,7 +328,7 @@ def _episode(walk: WanderingEpisode, view: View) -> Found:
             "is_pacing": float(walk.kind == "pacing"),
             "is_lapping": float(walk.kind == "lapping"),
             "is_random": float(walk.kind == "random"),
-            "is_learning": float(view.is_learning[walk.row]),
+            "is_learning": float(view.habits.is_learning[walk.row]),
         },
         path=walk.path,
     )

@@ -51,6 +51,10 @@ through it for as long."""
 TOLD_BEFORE_LOST_S: Final = 15
 """Her last place must have been told so shortly before she was heard last."""
 
+ARRIVES_S: Final = 30
+"""Who is heard again so shortly before the door opens is coming in, and is not told: she was out of
+earshot for `LOST_AFTER_DOOR_S` or more. If it was a hole in the radio, and she goes out with that
+door, she is heard no more, and that is told."""
 BACK_S: Final = 30
 """So long in a safe room inside, and she is back."""
 ASK_AGAIN_S: Final = 10 * 60
@@ -84,9 +88,15 @@ class Elopement(ResidentRows):
         doors = len(plan.exit_doors)
         self.doors_stuck = np.zeros(doors, np.bool_)
         """(doors,) open for so long that nothing is judged by them."""
+        self._said = np.full(doors, UNKNOWN, np.int8)
         self._is_open = np.zeros(doors, np.bool_)
+        self._is_any_open = False
         self._opened_s = np.full(doors, LONG_AGO)
         self._open_s = np.full(doors, LONG_AGO)
+        self._latest_open_s = LONG_AGO
+        """Of any door."""
+        self._knows = np.zeros(len(self._exits), np.bool_)
+        """(exits,) whose doors can be believed."""
         exits = (len(self._exits),)
         self._since_s = self._seconds("since_s", LONG_AGO, lead=exits)
         """Of each exit: since when she is believed there, when she was last, and lastingly."""
@@ -97,6 +107,9 @@ class Elopement(ResidentRows):
         self._found_s = self._seconds("found_s", LONG_AGO)
         self._ask_s = self._seconds("ask_s", NEVER)
         self._company_s = self._seconds("company_s", LONG_AGO)
+        self._returned_s = self._seconds("returned_s", LONG_AGO)
+        """When each was heard again after having been unheard."""
+        self._is_heard = np.zeros(residents, np.bool_)
         self._has_been_heard = np.zeros(residents, np.bool_)
         """Since the process began: after a restart everybody is unheard at first."""
         self._latest_s = LONG_AGO
@@ -104,16 +117,18 @@ class Elopement(ResidentRows):
 
     def step(self, view: View) -> list[Found]:
         """Take in one more second; returns who has gone, and who is not back."""
-        scene = view.scene
+        scene, rows = view.scene, view.at_risk
         self._watch_doors(scene)
-        self._has_been_heard |= scene.heard_s < LOST_AFTER_DOOR_S
-        rows = np.flatnonzero(view.policies.at_risk & scene.present)
+        self._hear(scene)
         if not (len(rows) and len(self._exits)):
             return []
         self._believe(rows, scene)
-        opened_s, open_s = self._by_exit(self._opened_s), self._by_exit(self._open_s)
-        found = self._through_door(rows, opened_s, open_s, view)
-        found += self._vanished(rows, open_s, view)
+        found: list[Found] = []
+        if scene.second - self._latest_open_s <= AFTER_DOOR_S:
+            found += self._through_door(rows, view)
+        silent = rows[~self._is_heard[rows]]
+        if len(silent):
+            found += self._vanished(silent, view)
         if self._look.is_due(scene.second):
             found += self._look_after(rows, view)
         return found
@@ -121,21 +136,29 @@ class Elopement(ResidentRows):
     def clear(self, rows: Numbers) -> None:
         """Nothing is open of these any more."""
         super().clear(rows)
-        self._has_been_heard[rows] = False
+        self._is_heard[rows] = self._has_been_heard[rows] = False
 
     def forget_doors(self) -> None:
         """What they did before a hole in the seconds is not of now."""
         self._is_open[:] = self.doors_stuck[:] = False
-        self._opened_s[:] = self._open_s[:] = LONG_AGO
+        self._opened_s[:] = self._open_s[:] = self._latest_open_s = LONG_AGO
+        self._is_any_open = True  # Looked at, whatever they say.
 
     def _watch_doors(self, scene: Scene) -> None:
+        opened = bool(scene.door_opened.any())
+        if not (opened or self._is_any_open or (scene.door_open != self._said).any()):
+            return
+        self._said = scene.door_open.copy()
         is_open = (scene.door_open == 1) | scene.door_opened
         self._opened_s[scene.door_opened | (is_open & ~self._is_open)] = scene.second
         self._is_open = is_open
+        self._is_any_open = bool(is_open.any())
         self.doors_stuck |= is_open & (scene.second - self._opened_s > STUCK_S)
         self.doors_stuck &= scene.door_open != 0
-        self._open_s[is_open & ~self.doors_stuck] = scene.second
-        self._knows = np.zeros(len(self._exits), np.bool_)
+        judged = is_open & ~self.doors_stuck
+        if judged.any():
+            self._open_s[judged] = self._latest_open_s = scene.second
+        self._knows[:] = False
         self._knows[self._exit_of_door[(scene.door_open != UNKNOWN) & ~self.doors_stuck]] = True
 
     def _by_exit(self, of_door: Numbers) -> Numbers:
@@ -144,8 +167,18 @@ class Elopement(ResidentRows):
         np.maximum.at(latest, self._exit_of_door, np.where(self.doors_stuck, LONG_AGO, of_door))
         return latest
 
+    def _hear(self, scene: Scene) -> None:
+        is_heard = scene.heard_s < LOST_AFTER_DOOR_S
+        again = (is_heard & ~self._is_heard).nonzero()[0]
+        if len(again):
+            self._returned_s[again[self._has_been_heard[again]]] = scene.second
+            self._has_been_heard[again] = True
+        self._is_heard = is_heard
+
     def _believe(self, rows: Numbers, scene: Scene) -> None:
-        exit_, index = np.nonzero(scene.belief[rows, self._exits[:, None]] >= EXIT_BELIEF)
+        # Of who is out of earshot the belief stays at the door by which she has gone.
+        believed = scene.belief[rows, self._exits[:, None]] >= EXIT_BELIEF
+        exit_, index = np.nonzero(believed & self._is_heard[rows])
         if len(exit_):
             there = exit_, rows[index]
             fresh = self._there_s[there] < self._latest_s
@@ -155,17 +188,16 @@ class Elopement(ResidentRows):
             self._at_s[exit_[lasts], there[1][lasts]] = scene.second
         self._latest_s = scene.second
 
-    def _through_door(
-        self, rows: Numbers, opened_s: Numbers, open_s: Numbers, view: View
-    ) -> list[Found]:
+    def _through_door(self, rows: Numbers, view: View) -> list[Found]:
         """Those at an exit whose door is open, or was just now."""
-        second = view.second
-        exits = np.flatnonzero(second - open_s <= AFTER_DOOR_S)
+        second, opened_s = view.second, self._by_exit(self._opened_s)
+        exits = np.flatnonzero(second - self._by_exit(self._open_s) <= AFTER_DOOR_S)
         if not len(exits):
             return []
         there = second - self._at_s[np.ix_(exits, rows)] <= BEFORE_DOOR_S
-        is_new = ~self._is_out[rows] | (opened_s[exits, None] >= self._found_s[rows] + REPEAT_S)
-        hits = there & is_new
+        is_new = self._may_go(rows, second)
+        is_new = is_new | (opened_s[exits, None] >= self._found_s[rows] + REPEAT_S)
+        hits = there & is_new & (second - self._returned_s[rows] > ARRIVES_S)
         which = np.where(hits, opened_s[exits, None], LONG_AGO).argmax(axis=0)
         found = np.flatnonzero(hits.any(axis=0))
         if not len(found):
@@ -181,14 +213,14 @@ class Elopement(ResidentRows):
         excused = view.is_excused(rows)
         return self._tell(rows, begun, view, excused=excused, zone=zone, features=features)
 
-    def _vanished(self, rows: Numbers, open_s: Numbers, view: View) -> list[Found]:
+    def _vanished(self, rows: Numbers, view: View) -> list[Found]:
         """Those who are heard no more after a room at or next to an exit."""
-        scene = view.scene
-        rows = rows[scene.heard_s[rows] >= LOST_AFTER_DOOR_S]
-        rows = rows[self._has_been_heard[rows] & ~self._is_out[rows]]
+        scene, open_s = view.scene, self._by_exit(self._open_s)
+        heard_s = view.second - scene.heard_s
+        rows = rows[self._has_been_heard[rows] & self._may_go(rows, heard_s[rows])]
         if not len(rows):
             return []
-        heard_s = view.second - scene.heard_s[rows]
+        heard_s = heard_s[rows]
         zone = view.visits.told_last(rows)
         knows_where = (zone != UNKNOWN) & (view.visits.told_s[rows] >= heard_s - TOLD_BEFORE_LOST_S)
         knows_where &= scene.covered[zone]
@@ -210,6 +242,13 @@ class Elopement(ResidentRows):
         }
         excused = self._company_s[rows] >= heard_s - TOLD_BEFORE_LOST_S
         return self._tell(rows, heard_s, view, excused=excused, zone=zone[gone], features=features)
+
+    def _may_go(self, rows: Numbers, until_s: Numbers | int) -> Flags:
+        """(rows,) who is not out, or was heard again and for so long that she had come in."""
+        came_in = self._returned_s[rows] > self._found_s[rows]
+        came_in &= until_s - self._returned_s[rows] > ARRIVES_S
+        may_go: Flags = ~self._is_out[rows] | came_in
+        return may_go
 
     def _tell(
         self,

@@ -12,7 +12,7 @@ from detectors.resident_rows import Kept
 from detectors.room_model import UNKNOWN
 
 TRAVEL: Final = "travel"
-"""Walks arrange themselves (`TravelPatterns.arrange`): of each there are as many steps as walked."""
+"""Walks arrange themselves (`TravelPatterns.arrange`): each row has as many steps as it walked."""
 _OF_THE_HOME: Final = ("habits.hour", "now")
 _OF_THE_HOME_END: Final = ("activity.before", "exit_visits.before", "bed.home", "rise.home")
 

@@ -76,9 +76,10 @@ class Night(ResidentRows):
 
     def step(self, view: View) -> list[Found]:
         """Take in one more second; returns who wanders, and who has left her bed."""
-        found = self._bed_exits(view)
-        if len(view.settled):
-            rows = view.settled
+        found: list[Found] = []
+        rows = view.settled
+        if len(rows) or len(view.got_up_or_lay_down):
+            found += self._bed_exits(view)
             self._has_seen[view.stays.zone[rows], rows] |= self._begun_s[rows] != NEVER
         if self._look.is_due(view.second):
             found += self._look_after(view)

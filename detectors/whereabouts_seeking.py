@@ -14,7 +14,6 @@ from contract.events import EventKind
 from detectors.habits import KEPT_A_DAY
 from detectors.resident_rows import LONG_AGO, Each, ResidentRows
 from detectors.room_model import UNKNOWN
-from detectors.whereabouts_habits import Habits
 from detectors.whereabouts_scene import Found, Numbers, Plan, Values
 from detectors.whereabouts_view import View
 
@@ -75,11 +74,11 @@ class ExitSeeking(ResidentRows):
         """(residents,) visits to exits since `end_day`."""
         self._look = Each(_LOOK_EACH_S)
 
-    def step(self, view: View, habits: Habits) -> list[Found]:
+    def step(self, view: View) -> list[Found]:
         """Take in one more second; returns who seeks an exit."""
         found: list[Found] = []
         if len(view.entered):
-            found = self._entered(view, habits)
+            found = self._entered(view)
         if self._look.is_due(view.second):
             found += self._lingering(view)
         return found
@@ -101,7 +100,7 @@ class ExitSeeking(ResidentRows):
         limit: Values = np.maximum(np.exp(mean + _ONE_IN_100 * spread), LEAST_STAY_S)
         return limit
 
-    def _entered(self, view: View, habits: Habits) -> list[Found]:
+    def _entered(self, view: View) -> list[Found]:
         rows, visits = view.entered, view.visits
         is_exit = self._is_exit[visits.zone[rows]]
         self._leave(rows[~is_exit & self._is_there[rows]], visits.begun_s)
@@ -116,8 +115,8 @@ class ExitSeeking(ResidentRows):
         self._visits_s[self._count[fresh] % KEPT_VISITS, fresh] = visits.begun_s[fresh]
         self._count[fresh] += 1
         self.visits_today[fresh] += 1
-        habits.count_exit_visits(fresh)
-        return self._returning(fresh, view, habits)
+        view.habits.count_exit_visits(fresh)
+        return self._returning(fresh, view)
 
     def _leave(self, rows: Numbers, left_s: Numbers) -> None:
         """These have left an exit; how long they were there becomes part of what is usual."""
@@ -128,7 +127,7 @@ class ExitSeeking(ResidentRows):
         self._log_stay[rows] += log
         self._log_square[rows] += log**2
 
-    def _returning(self, rows: Numbers, view: View, habits: Habits) -> list[Found]:
+    def _returning(self, rows: Numbers, view: View) -> list[Found]:
         """Those of them who come more often than is usual."""
         rows = rows[view.policies.at_risk[rows] & ~self._is_told[rows]]
         count = (self._visits_s[:, rows] > view.second - WINDOW_S).sum(axis=0)
@@ -136,13 +135,13 @@ class ExitSeeking(ResidentRows):
         if not len(rows):
             return []
         hour, window_h = view.scene.minute_of_day // 60, WINDOW_S / 3600
-        surprise = habits.exit_visits.surprise(hour, count, window_h, rows=rows)
+        surprise = view.habits.exit_visits.surprise(hour, count, window_h, rows=rows)
         odd = surprise >= SURPRISE
         rows, count, surprise = rows[odd], count[odd], surprise[odd]
         if not len(rows):
             return []
         self._is_told[rows] = True
-        least, most = habits.exit_visits.usual(hour, window_h, rows=rows)
+        least, most = view.habits.exit_visits.usual(hour, window_h, rows=rows)
         in_window = np.where(
             self._visits_s[:, rows] > view.second - WINDOW_S, self._visits_s[:, rows], view.second
         )

@@ -13,6 +13,7 @@ from detectors.resident_rows import LONG_AGO, NEVER, Each, ResidentRows
 from detectors.room_model import UNKNOWN
 from detectors.wear import MOVED_DEVIATION_G
 from detectors.whereabouts_habits import BOUT_S, GREATEST_STEP_S, LOOK_EACH_S, Habits
+from detectors.whereabouts_night import Night
 from detectors.whereabouts_scene import Flags, Found, Numbers, Plan, Values
 from detectors.whereabouts_view import View
 
@@ -58,25 +59,17 @@ class Inactivity(ResidentRows):
         self._look = Each(LOOK_EACH_S)
         self._judge = Each(_JUDGE_EACH_S)
 
-    def step(self, view: View, habits: Habits, in_bed: Flags, night: Flags) -> list[Found]:
-        """Take in one more second; returns whose silence is improbable.
-
-        Parameters
-        ----------
-        in_bed
-            (residents,) by a bed sensor: who lies down to rest is not judged.
-        night
-            (residents,)
-        """
-        moves = view.scene.movement_g >= MOVED_DEVIATION_G
-        self._is_active |= moves
-        self._is_active[view.settled] = True
-        self._is_active[view.got_up_or_lay_down] = True
+    def step(self, view: View, night: Night) -> list[Found]:
+        """Take in one more second; returns whose silence is improbable."""
+        self._is_active |= view.scene.movement_g >= MOVED_DEVIATION_G
+        for rows in (view.settled, view.got_up_or_lay_down):
+            if len(rows):
+                self._is_active[rows] = True
         if self._look.is_due(view.second):
-            self._take_in(view, habits, in_bed | night)
-        if self._judge.is_due(view.second):
-            return self._improbable(view, habits)
-        return []
+            # Who lies down to rest is not judged: by a sensor of the bed, as a bedroom is no bed.
+            in_bed = view.beds.zone == 1
+            self._take_in(view, in_bed | night.is_night(view.scene.minute_of_day))
+        return self._improbable(view) if self._judge.is_due(view.second) else []
 
     def end_hour(self, hour: int, habits: Habits) -> None:
         """An hour has ended: what was silent of it counts with its own rate."""
@@ -88,8 +81,8 @@ class Inactivity(ResidentRows):
         """Local midnight: forget a little."""
         self._longest_s *= KEPT_A_DAY
 
-    def _take_in(self, view: View, habits: Habits, rests: Flags) -> None:
-        second = view.second
+    def _take_in(self, view: View, rests: Flags) -> None:
+        second, habits = view.second, view.habits
         passed = 0 if self._looked_s is None else second - self._looked_s
         self._looked_s = second
         watched = habits.is_watched
@@ -123,7 +116,8 @@ class Inactivity(ResidentRows):
         self._begun_s[rows] = NEVER
         self._is_told[rows] = False
 
-    def _improbable(self, view: View, habits: Habits) -> list[Found]:
+    def _improbable(self, view: View) -> list[Found]:
+        habits = view.habits
         rows = np.flatnonzero((self._silent_s >= LEAST_S) & habits.is_watched & ~self._is_told)
         rows = rows[view.policies.inactive[rows]]
         if not len(rows):

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from contract.events import EventKind
 from detectors.company import Company
-from detectors.room_model import UNKNOWN
 from detectors.visits import Visits
+from detectors.whereabouts_habits import Habits
 from detectors.whereabouts_scene import Flags, Found, Numbers, Policies, Scene
 
 
@@ -20,8 +20,9 @@ class View(NamedTuple):
 
     scene: Scene
     policies: Policies
-    is_learning: Flags
-    """(residents,) too few days are known of them."""
+    at_risk: Numbers
+    """Rows of those present who may not leave alone."""
+    habits: Habits
     visits: Visits
     """Rooms after a few seconds: for exits."""
     entered: Numbers
@@ -66,6 +67,9 @@ class View(NamedTuple):
         """
         if zone is None:
             zone = self.visits.zone[rows]
+        if not len(rows):
+            return []
+        is_learning = self.habits.is_learning
         named = {name: np.broadcast_to(each, len(rows)) for name, each in features.items()}
         return [
             Found(
@@ -76,12 +80,7 @@ class View(NamedTuple):
                 zone=int(zone[index]),
                 excused=bool(excused[index]),
                 features={name: float(each[index]) for name, each in named.items()}
-                | {"is_learning": float(self.is_learning[row])},
+                | {"is_learning": float(is_learning[row])},
             )
             for index, row in enumerate(rows)
         ]
-
-
-def places_or_unknown(zone: Numbers, present: Flags) -> Numbers:
-    """(residents,) places of those who are judged."""
-    return np.where(present, zone, UNKNOWN)

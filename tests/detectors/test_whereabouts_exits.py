@@ -123,7 +123,7 @@ def test_a_door_that_never_closes_is_said_and_not_judged() -> None:
     home = Home()
     home.stay(30)
     home.door = 1
-    home.stay(610)
+    home.stay(630, each=10)
     assert home.detector.doors_stuck.tolist() == [True]
     home.go(CORRIDOR, HALL, EXIT)
     assert home.of(ELOPEMENT) == []
@@ -160,7 +160,7 @@ def test_lost_beside_an_exit_whose_door_stayed_shut_is_no_elopement() -> None:
     home.stay(30)
     home.go(CORRIDOR, HALL)
     home.vanish()
-    home.stay(300)
+    home.stay(300, each=5)
     assert home.of(ELOPEMENT) == []
 
 
@@ -185,19 +185,79 @@ def test_lost_elsewhere_or_where_no_receiver_works_is_a_fault_of_others() -> Non
         assert home.of(ELOPEMENT) == []
 
 
+def out_and_heard_again(home: Home) -> Home:
+    at_exit(home)
+    home.open_door()
+    home.vanish()
+    home.stay(900, each=10)
+    home.is_heard[0], home.zone[0] = True, EXIT
+    home.stay(8)
+    return home
+
+
+def test_who_comes_home_is_not_told() -> None:
+    home = out_and_heard_again(Home())
+    home.open_door()
+    home.go(EXIT, HALL, LOUNGE, seconds=40)
+    assert len(home.of(ELOPEMENT)) == 1
+    home.go(HALL, EXIT)
+    home.open_door()
+    assert len(home.of(ELOPEMENT)) == 2
+
+
+def test_while_she_is_out_the_belief_that_stayed_at_the_door_is_none() -> None:
+    home = at_exit(Home())
+    home.open_door()
+    home.belief = home.scene().belief
+    home.vanish()
+    home.stay(300, each=5)
+    home.open_door()
+    home.stay(60)
+    assert len(home.of(ELOPEMENT)) == 1
+
+
+def test_who_turns_round_in_the_door_and_goes_again_is_told_again() -> None:
+    home = out_and_heard_again(Home())
+    home.stay(40)
+    home.open_door()
+    assert len(home.of(ELOPEMENT)) == 2
+
+
+def test_heard_now_and_then_from_the_street_she_is_told_once() -> None:
+    home = out_and_heard_again(Home())
+    for _ in range(4):
+        home.vanish()
+        home.stay(60)
+        home.is_heard[0], home.zone[0] = True, EXIT
+        home.stay(4)
+    assert len(home.of(ELOPEMENT)) == 1
+
+
+def test_a_hole_in_the_radio_hides_nobody_who_goes_out_by_the_door() -> None:
+    home = at_exit(Home())
+    home.is_heard[0] = False
+    home.stay(12)
+    home.is_heard[0] = True
+    home.stay(5)
+    home.open_door()
+    home.vanish()
+    home.stay(5)
+    assert [each.features.get("is_lost") for each in home.of(ELOPEMENT)] == [1.0]
+
+
 def test_a_carer_who_goes_with_her_excuses_it_and_it_is_asked_again() -> None:
     home = accompanied(Home(carers=1))
     (found,) = home.open_door()
     assert found.excused
     home.vanish()
     home.carer_zone[0] = UNKNOWN
-    home.stay(600)
+    home.stay(600, each=5)
     first, again = home.of(ELOPEMENT)
     assert not again.excused
     assert again.features["asked_again"] == 1.0
     assert again.begun == first.begun
     assert 595 <= again.at - first.at <= 610
-    home.stay(1200)
+    home.stay(1200, each=10)
     assert len(home.of(ELOPEMENT)) == 2
 
 
@@ -205,7 +265,7 @@ def test_who_came_back_with_her_carer_is_not_asked_for() -> None:
     home = accompanied(Home(carers=1))
     home.open_door()
     home.go(HALL, CORRIDOR, LOUNGE, seconds=40)
-    home.stay(700)
+    home.stay(700, each=5)
     assert [each.excused for each in home.of(ELOPEMENT)] == [True]
 
 
@@ -221,7 +281,7 @@ def test_both_vanish_at_once_and_it_is_excused() -> None:
 def test_a_tag_that_lies_by_the_door_excuses_nothing() -> None:
     home = Home(carers=1)
     home.carer_zone[0] = EXIT
-    home.stay(900)
+    home.stay(900, each=10)
     at_exit(home)
     home.stay(30)
     assert [each.excused for each in home.open_door() if each.kind is ELOPEMENT] == [False]
@@ -254,7 +314,7 @@ def test_a_carer_who_comes_in_as_she_goes_out_excuses_nothing() -> None:
 def test_where_carers_are_is_forgotten() -> None:
     home = accompanied(Home(carers=1))
     home.carer_zone[0] = UNKNOWN
-    home.stay(16 * 60)
+    home.stay(17 * 60, each=10)
     company = home.detector._company
     assert (company._in_zone_s < 0).all()
     assert (company._theirs == UNKNOWN).all()
@@ -299,7 +359,7 @@ def test_with_a_carer_outside_it_is_asked_again_unless_she_is_back() -> None:
             home.stay(20)
         if is_back:
             home.go(LOUNGE)
-        home.stay(620)
+        home.stay(620, each=5)
         assert [each.excused for each in home.of(LEFT)] == excused
 
 
@@ -328,7 +388,8 @@ def test_after_a_quiet_quarter_of_an_hour_it_is_another_spell() -> None:
     home.stay(30)
     home.go(CORRIDOR)
     visit_exit(home, 6)
-    home.go(LOUNGE, seconds=1260)
+    home.go(LOUNGE)
+    home.stay(1250, each=10)
     visit_exit(home, 6)
     assert len(home.of(SEEKING)) == 2
 
@@ -337,7 +398,7 @@ def test_standing_at_the_exit_for_long() -> None:
     home = at_exit(Home())
     home.stay(60)
     assert home.of(SEEKING) == []
-    home.stay(300)
+    home.stay(300, each=5)
     (found,) = home.of(SEEKING)
     assert 90 <= found.features["stayed_s"] <= 100
     assert found.features["usual_stay_s"] >= 90
@@ -349,13 +410,14 @@ def test_who_always_sits_by_the_exit_lingers_no_more() -> None:
     for _ in range(12):
         home.go(HALL, seconds=30)
         home.zone[0] = EXIT
-        home.stay(600, each=4)
+        home.stay(600, each=20)
     home.go(HALL, seconds=30)
     before = len(home.of(SEEKING))
     home.local_s += 3600
-    home.go(LOUNGE, seconds=1000)
+    home.go(LOUNGE)
+    home.stay(990, each=10)
     home.zone[0] = EXIT
-    home.stay(500, each=4)
+    home.stay(500, each=20)
     assert len(home.of(SEEKING)) == before
 
 

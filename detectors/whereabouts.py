@@ -22,7 +22,7 @@ from detectors.visits import Visits
 from detectors.whereabouts_days import Days
 from detectors.whereabouts_exits import Elopement
 from detectors.whereabouts_habits import Habits
-from detectors.whereabouts_kept import TRAVEL, arranged, part_of
+from detectors.whereabouts_kept import TRAVEL, arranged, part_of, when
 from detectors.whereabouts_night import Night
 from detectors.whereabouts_scene import (
     DETECTOR,
@@ -293,10 +293,12 @@ class Whereabouts:
             kept = arranged(kept, rows, fresh.to_arrays())
         for name, part in fresh._parts.items():
             part.restore(part_of(name, kept), habits_only=not is_same_plan)
-        now, present = kept.get("now"), kept.get("present")
-        if now is None or now.shape != (3,) or present is None:
-            raise ValueError("kept whereabouts are damaged: now")
-        if present.shape != fresh._was_present.shape:
+        present = kept.get("present")
+        if (
+            present is None
+            or present.shape != (fresh.residents,)
+            or not np.isin(present, (0, 1)).all()
+        ):
             raise ValueError("kept whereabouts are damaged: present")
         if is_same_plan:
             fresh._travel = TravelPatterns.from_arrays(plan.near, walks)
@@ -304,9 +306,7 @@ class Whereabouts:
                 fresh._travel.arrange(rows)
             fresh._was_present[:] = present > 0
             fresh._choose_rows()
-        fresh._second = None if np.isnan(now[0]) else int(now[0])
-        fresh._day = None if np.isnan(now[1]) else int(now[1])
-        fresh._hour = int(now[2])
+        fresh._second, fresh._day, fresh._hour = when(kept)
         return fresh
 
 

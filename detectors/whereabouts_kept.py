@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.habits import HOURS
 from detectors.resident_rows import Kept
 from detectors.room_model import UNKNOWN
 
@@ -54,3 +55,18 @@ def arranged(kept: Mapping[str, NDArray[np.float64]], rows: NDArray[np.int64], b
         else:
             array[..., old] = before[..., rows[old]]
     return blank
+
+
+def when(kept: Mapping[str, NDArray[np.float64]]) -> tuple[int | None, int | None, int]:
+    """The latest second and local day, if there was one, and the local hour.
+
+    Raises
+    ------
+    ValueError
+        If that is damaged.
+    """
+    now = kept.get("now")
+    if now is None or now.shape != (3,) or np.isinf(now).any() or not 0 <= now[2] < HOURS:
+        raise ValueError("kept whereabouts are damaged: now")
+    second, day = (None if np.isnan(each) else int(each) for each in now[:2])
+    return second, day, int(now[2])

@@ -96,10 +96,10 @@ class Company:
         zone, before = visits.zone[rows, None], visits.before[rows, None]
         came = (zone == carers.zone) & (before == carers.before) & (before != UNKNOWN)
         came &= np.abs(visits.begun_s[rows, None] - carers.begun_s) <= TOGETHER_S
-        around = self._here_or_near[visits.zone[rows]]
+        around = self._here_or_near[visits.told_last(rows)]
         near = around @ scene.carer_belief.T.astype(np.float64) >= NEAR_BELIEF
         is_there = scene.carer_worn & (scene.carer_zone != UNKNOWN)
-        told = zone != UNKNOWN
+        told = visits.told_last(rows)[:, None] != UNKNOWN
         with_her: Flags = ((beside | came) & near & is_there & told).any(axis=1)
         return with_her
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.location import WALKING_DEVIATION_G
 from detectors.resident_rows import LONG_AGO, NEVER, Each, ResidentRows
 from detectors.room_model import UNKNOWN
 
@@ -18,8 +19,49 @@ FORGET_S: Final = 120
 """Who has been nowhere for so long comes from nowhere: the time in which a whole errand fits
 (`detectors.travel.STAY_S`)."""
 
+WALKS_G: Final = WALKING_DEVIATION_G
+WALKS_SECONDS: Final = 2.5
+KEPT_A_SECOND: Final = 0.8
+"""A wearable that moved in so many seconds of the last few walks, or may: of seconds that passed
+four fifths count, so three in a row are enough. Nobody crosses a room in less."""
+WALK_BEFORE_S: Final = 30
+WALK_AFTER_S: Final = 30
+"""So shortly before or after she was told to be in another room her wearable must have moved as it
+does in walking: the strengths of one who sleeps drift, too, and a wrist that lies still walks
+nowhere. Who is wheeled with her hands in her lap has not gone by herself: somebody is with her."""
+
 _LOOK_EACH_S: Final = 10
 _NOBODY: Final = np.zeros(0, np.int64)
+
+
+class Walking(ResidentRows):
+    """When everybody's wearable has moved last as it does in walking.
+
+    Parameters
+    ----------
+    residents
+        How many are followed.
+    """
+
+    def __init__(self, residents: int) -> None:
+        super().__init__(residents)
+        self._walked_s = self._seconds("walked_s", LONG_AGO)
+        self._steps = np.zeros(residents, np.float32)
+
+    def step(self, movement_g: NDArray[np.float32], second: int) -> NDArray[np.int64]:
+        """Take in one more second; returns (residents,) when each walked last.
+
+        Parameters
+        ----------
+        movement_g
+            (residents,) standard deviation of |a|; where it is unknown she may be walking.
+        """
+        self._steps *= KEPT_A_SECOND
+        self._steps += ~(movement_g < WALKS_G)
+        walks = (self._steps >= WALKS_SECONDS).nonzero()[0]
+        if len(walks):
+            self._walked_s[walks] = second
+        return self._walked_s
 
 
 class Visits(ResidentRows):
@@ -52,11 +94,30 @@ class Visits(ResidentRows):
         self._latest = self._zones("latest", zones)
         self._next = self._zones("next", zones)
         self._next_s = self._seconds("next_s", NEVER)
+        self._is_sure = self._flags("is_sure")
+        """Since she was heard first she has walked into a room; before, any may be wrong."""
         self._soonest_s = LONG_AGO
         """No visit comes to count before this second."""
 
-    def step(self, zone: NDArray[np.signedinteger[Any]], second: int) -> NDArray[np.int64]:
-        """Take in one more second; returns the rows whose new visit counts from now on."""
+    def step(
+        self,
+        zone: NDArray[np.signedinteger[Any]],
+        second: int,
+        walked_s: NDArray[np.int64] | None = None,
+        home: NDArray[np.int64] | None = None,
+    ) -> NDArray[np.int64]:
+        """Take in one more second; returns the rows whose new visit counts from now on.
+
+        Parameters
+        ----------
+        zone
+            (residents,) where each is told to be, `UNKNOWN` where nobody can tell.
+        walked_s
+            (residents,) when each was seen to walk last; None: whoever is told elsewhere has.
+        home
+            (residents,) with it, bedrooms: to be there nobody must have walked. Who lies down while
+            she is told to be in the next room would else be there all night.
+        """
         changed = (zone != self.told).nonzero()[0]
         if len(changed):
             fresh = zone[changed]
@@ -75,6 +136,8 @@ class Visits(ResidentRows):
         if second < self._soonest_s:
             return _NOBODY
         entered = (self._next_s <= second - self._least_s).nonzero()[0]
+        if walked_s is not None and home is not None and len(entered):
+            entered = self._walked(entered, walked_s, home, second)
         if len(entered):
             self.before[entered] = self.zone[entered]
             self.before_begun_s[entered] = self.begun_s[entered]
@@ -95,6 +158,24 @@ class Visits(ResidentRows):
         """(rows,) the place told last, whether or not one is told now."""
         told = self.told[rows]
         return np.where(told != UNKNOWN, told, self._latest[rows])
+
+    def _walked(
+        self,
+        rows: NDArray[np.int64],
+        walked_s: NDArray[np.int64],
+        home: NDArray[np.int64],
+        second: int,
+    ) -> NDArray[np.int64]:
+        """Those of these who can have gone there by themselves; who has not in time, did not."""
+        told_s = self._next_s[rows]
+        walked = walked_s[rows] >= told_s - WALK_BEFORE_S
+        self._is_sure[rows] |= walked
+        there = walked | ~self._is_sure[rows] | (self._next[rows] == home[rows])
+        stayed = rows[~there & (second - told_s > WALK_AFTER_S)]
+        self._next[stayed] = UNKNOWN
+        self._next_s[stayed] = NEVER
+        went: NDArray[np.int64] = rows[there]
+        return went
 
     def _forget(self, second: int) -> None:
         lost = np.flatnonzero((self.zone != UNKNOWN) & (second - self.told_s > FORGET_S))

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from contract.events import EventKind
 from detectors.company import Company
-from detectors.resident_rows import Kept, ResidentRows
+from detectors.resident_rows import Each, Kept, ResidentRows
 from detectors.room_model import UNKNOWN
 from detectors.travel import TravelPatterns, WanderingEpisode
-from detectors.visits import Visits
+from detectors.visits import Visits, Walking
 from detectors.whereabouts_days import Days
 from detectors.whereabouts_exits import Elopement
 from detectors.whereabouts_habits import Habits
@@ -28,6 +28,7 @@ from detectors.whereabouts_scene import (
     DETECTOR,
     Flags,
     Found,
+    Numbers,
     Plan,
     Policies,
     ResidentDay,
@@ -56,12 +57,16 @@ takes to walk through a room."""
 BED_S: Final = 5
 """A bed sensor must say so for so long: who turns over lifts off it for a moment."""
 
+
 HOLE_S: Final = 10 * 60
 """After so many seconds that nobody saw, what was open is over: nobody is told of an old matter. A
 gateway that restarts is back sooner."""
 SET_BACK_S: Final = 60
 """A count of seconds that goes back by more begins anew; by less, those seconds are known already
 and passed over."""
+
+
+_NIGHT_EACH_S: Final = 30
 
 
 class Whereabouts:
@@ -93,6 +98,7 @@ class Whereabouts:
         self._visits = Visits(residents, zones, VISIT_S)
         self._stays = Visits(residents, zones, STAY_S)
         self._beds = Visits(residents, 2, BED_S)
+        self._walking = Walking(residents)
         self._habits = Habits(residents)
         self._elopement = Elopement(plan, residents)
         self._safe_zones = SafeZones(residents)
@@ -105,6 +111,7 @@ class Whereabouts:
             "visits": self._visits,
             "stays": self._stays,
             "beds": self._beds,
+            "walking": self._walking,
             "habits": self._habits,
             "elopement": self._elopement,
             "safe_zones": self._safe_zones,
@@ -114,6 +121,8 @@ class Whereabouts:
             "not_returned": self._not_returned,
             "days": self._days,
         }
+        self._is_night = np.zeros(residents, np.bool_)
+        self._look_at_night = Each(_NIGHT_EACH_S)
         self._second: int | None = None
         self._day: int | None = None
         self._hour = 0
@@ -168,15 +177,17 @@ class Whereabouts:
         self._hour = scene.minute_of_day // 60
         self._turn_day(scene.day)
         self._company.step(zone, scene)
+        walked_s = self._walking.step(scene.movement_g, second)
+        home = self._policies.home_zone
         view = View(
             scene=scene,
             policies=self._policies,
             at_risk=self._at_risk,
             habits=self._habits,
             visits=self._visits,
-            entered=self._visits.step(zone, second),
+            entered=self._visits.step(zone, second, walked_s, home),
             stays=self._stays,
-            settled=self._stays.step(zone, second),
+            settled=self._stays.step(self._held_in_bed(zone, scene), second, walked_s, home),
             beds=self._beds,
             got_up_or_lay_down=self._beds.step(self._said_of_beds(scene.in_bed), second),
             company=self._company,
@@ -212,6 +223,14 @@ class Whereabouts:
 
     def _said_of_beds(self, in_bed: NDArray[np.int8]) -> NDArray[np.int8]:
         return np.where(self._has_bed, in_bed, np.int8(UNKNOWN))
+
+    def _held_in_bed(self, zone: Numbers, scene: Scene) -> Numbers:
+        """(residents,) places, but at night the bedroom of who is in bed by its sensor."""
+        if self._look_at_night.is_due(scene.second):
+            self._is_night = self._night.is_night(scene.minute_of_day)
+        home = self._policies.home_zone
+        held = self._is_night & (self._beds.zone == 1) & self._was_present & (home != UNKNOWN)
+        return np.where(held, home, zone) if held.any() else zone
 
     def _come_and_go(self, present: Flags) -> None:
         """Nothing of who has gone is open when she is back."""

@@ -83,6 +83,7 @@ class Home:
         self.heard_s = np.zeros(self.residents, np.int64)
         self.is_heard = np.ones(self.residents, np.bool_)
         self.moves = np.ones(self.residents, np.bool_)
+        self.movement_known = True
         self.in_bed = np.full(self.residents, -1, np.int8)
         self.door = 0
         self.covered = np.ones(len(ZONES), np.bool_)
@@ -101,7 +102,7 @@ class Home:
             belief=_certain(self.zone) if self.belief is None else self.belief,
             heard_s=self.heard_s.copy(),
             present=self.present.copy(),
-            movement_g=np.where(self.moves, 0.1, 0.0).astype(np.float32),
+            movement_g=self._movement_g(),
             in_bed=self.in_bed.copy(),
             door_open=np.array([self.door], np.int8),
             door_opened=np.array([door_opened]),
@@ -110,6 +111,11 @@ class Home:
             carer_belief=_certain(self.carer_zone),
             carer_worn=self.carer_worn,
         )
+
+    def _movement_g(self) -> np.ndarray:
+        if not self.movement_known:
+            return np.full(self.residents, np.nan, np.float32)
+        return np.where(self.moves, 0.1, 0.0).astype(np.float32)
 
     def stay(self, seconds: int, *, each: int = 1) -> list[Found]:
         """So many seconds like this; returns what was found in them."""
@@ -124,6 +130,7 @@ class Home:
 
     def go(self, *rooms: int, row: int = 0, seconds: int = 12) -> list[Found]:
         """Somebody walks through rooms and stays in the last."""
+        self.moves[row] = True
         found: list[Found] = []
         for room in rooms:
             self.zone[row] = room

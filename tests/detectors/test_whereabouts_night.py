@@ -23,10 +23,14 @@ NIGHT, BED = EventKind.NIGHT_WANDERING, EventKind.BED_EXIT
 YES, NO = np.ones(1, np.bool_), np.zeros(1, np.bool_)
 
 
-def asleep(*, has_bed_sensor: bool = False, minute: int = 60, **asked: object) -> Home:
+def asleep(
+    *, has_bed_sensor: bool = False, minute: int = 60, movement_known: bool = True, **asked: object
+) -> Home:
     """She has been in bed for long, at one in the morning."""
     home = Home(policies(at_risk=NO, has_bed_sensor=np.array([has_bed_sensor]), **asked))
     home.local_s = minute * 60
+    home.movement_known = movement_known
+    home.go(CORRIDOR, ROOM, seconds=20)
     home.moves[:] = False
     if has_bed_sensor:
         home.in_bed[0] = 1
@@ -99,6 +103,22 @@ def test_in_bed_by_her_sensor_she_is_in_nobody_elses_room() -> None:
     home = asleep(has_bed_sensor=True)
     home.go(CORRIDOR, OTHERS, seconds=100)
     assert home.of(NIGHT) == []
+
+
+def test_a_sleeper_whose_radio_drifts_into_the_next_room_stays_in_bed() -> None:
+    home = asleep(bed_exit=YES)
+    for zone in (TOILET, OTHERS, CORRIDOR, LOUNGE, KITCHEN, OTHERS):
+        home.zone[0] = zone
+        home.stay(600, each=5)
+    assert home.found == []
+
+
+def test_where_nobody_knows_how_she_moves_she_may_have_walked() -> None:
+    home = asleep(movement_known=False)
+    for zone in (CORRIDOR, OTHERS):
+        home.zone[0] = zone
+        home.stay(50)
+    assert len(home.of(NIGHT)) == 1
 
 
 def test_the_same_by_day_is_nothing() -> None:

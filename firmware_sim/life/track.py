@@ -99,7 +99,8 @@ class Track:
     def follow(self, leader: Track, begin_s: float, end_s: float, behind_s: int) -> None:
         """Walk the leader's way of this time, so many seconds behind; both begin at one place."""
         self.rest(int(begin_s) + behind_s, Activity.UP)
-        begin, end = self._until(int(end_s) + behind_s)
+        arrived_s = int(np.ceil(end_s))  # there the leader stands
+        begin, end = self._until(arrived_s + 1 + behind_s)
         theirs = slice(begin - behind_s, end - behind_s)
         for name in ("zone", "x_m", "y_m", "storey", "activity"):
             getattr(self, name)[begin:end] = getattr(leader, name)[theirs]
@@ -108,7 +109,7 @@ class Track:
             for each in leader.crossings
             if begin_s <= each.second < end_s
         ]
-        self.place = leader.place_at(end_s)
+        self.place = leader.place_at(arrived_s)
 
     def place_at(self, second: float) -> int:
         """Where she is at a second that is decided."""

@@ -35,6 +35,9 @@ PAUSE_S: Final = (0.0, 7.0)
 OTHERS_ROOM: Final = 0.1
 """Share of random walks' stops that are in somebody else's bedroom."""
 
+STOPS: Final = 12
+"""Of a random walk, until it begins again; few are so long."""
+
 LEAST_LEGS: Final = {"pacing": 4, "lapping": 6, "random": 6}
 """Four legs are there, back, there and back: fewer are an errand. Six are two rounds of three
 rooms."""
@@ -93,9 +96,10 @@ def _stops(kind: str, person: Person, floor: Floor, rng: np.random.Generator) ->
         return [_somewhere(floor, zone, rng) for zone in pair]
     wards = floor.zones_of(ZoneUse.BEDROOM, storey=storey)
     stops: list[int] = []
-    while len(stops) < 12:
-        zone = int(rng.choice(rooms if rng.random() > OTHERS_ROOM else wards))
-        stops.append(_somewhere(floor, zone, rng))
+    while len(stops) < STOPS:
+        zone = int(rng.choice(rooms if rng.random() > OTHERS_ROOM or not wards else wards))
+        if not stops or zone != ways.zone_of(stops[-1]) or len(rooms) == 1:
+            stops.append(_somewhere(floor, zone, rng))
     if to_exit and exits:
         stops[2] = exits[int(rng.integers(len(exits)))].hall_place
     return stops

@@ -19,6 +19,8 @@ AT_DOOR_S: Final = (4.0, 60.0)
 """She stands before the door until she opens it."""
 DOOR_S: Final = (2.0, 8.0)
 """To open a door that is meant to be hard to open."""
+WAITS_S: Final = 50.0
+"""About so long she waits in front of it for somebody who opens it."""
 NEARBY_S: Final = (40.0, 150.0)
 """Out, she is in hearing of the lobby's receiver so long at first, and when she is found."""
 LOST_S: Final = (300.0, 1500.0)
@@ -103,11 +105,16 @@ def _plan_behind(day: ResidentDay, visited: Visited) -> None:
     def slip_out() -> None:
         day.get_up()
         day.walk(visit.way_out.hall_place)
+        if day.track.now_s > passes_s:  # kept by something else: the door is shut again
+            day.settle()
+            return
         day.track.rest(passes_s, Activity.UP)
         day.track.follow(track, passes_s, visited.gone_s, BEHIND_S)
         _be_lost_and_found(day, visit.way_out, doors, is_behind_somebody=True)
 
-    day.add(Doing(visit.leaves_s - 100, LOST_S[1] + 1200, slip_out, must_be=True))
+    way = day.ways.way(day.person.bed_place, visit.way_out.hall_place)
+    sets_off_s = passes_s - WAITS_S - float(way.along_m[-1]) / day.person.habits.speed_m_s
+    day.add(Doing(sets_off_s, LOST_S[1] + 1200, slip_out, must_be=True))
 
 
 def _plan_not_worn(day: ResidentDay, planned: Planned) -> None:

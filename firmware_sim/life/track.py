@@ -97,7 +97,11 @@ class Track:
         return self.now_s
 
     def follow(self, leader: Track, begin_s: float, end_s: float, behind_s: int) -> None:
-        """Walk the leader's way of this time, so many seconds behind; both begin at one place."""
+        """Walk the leader's way of this time, so many seconds behind; both begin at one place.
+
+        Who comes late walks it later.
+        """
+        behind_s = max(behind_s, int(np.ceil(self.now_s)) - int(begin_s))
         self.rest(int(begin_s) + behind_s, Activity.UP)
         arrived_s = int(np.ceil(end_s))  # there the leader stands
         begin, end = self._until(arrived_s + 1 + behind_s)

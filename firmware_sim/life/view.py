@@ -46,9 +46,10 @@ def where_everybody_is(floor: Floor, day: Day, second: int) -> str:
         )
         if zone == OUTSIDE
     ]
-    drawn = ["\n".join("".join(line).rstrip() for line in picture) for picture in pictures]
+    lines = [["".join(line).rstrip() for line in picture] for picture in pictures]
+    drawn = ["\n".join(line for line in storey if line) for storey in lines]
     head = f"{second // 3600:02d}:{second // 60 % 60:02d}   {KEY}"
-    return "\n".join([head, *drawn, f"outside or away: {', '.join(out) or 'nobody'}"]) + "\n"
+    return "\n\n".join([head, *drawn, f"outside or away: {', '.join(out) or 'nobody'}"]) + "\n"
 
 
 def _is_there(day: Day, row: int, second: int) -> bool:

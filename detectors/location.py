@@ -16,7 +16,8 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.room_model import AHEAD_S, BEHIND_S, UNKNOWN, RoomModel, audible, level, reachable
+from detectors.room_evidence import RoomEvidence
+from detectors.room_model import AHEAD_S, BEHIND_S, UNKNOWN, RoomModel, reachable
 from detectors.rows import rearrange, rows_of
 
 LAG_S: Final = 4
@@ -25,10 +26,6 @@ RSSI and PIR) none gives a transition F1 of .55, three .79, four .85."""
 
 DELAY_S: Final = LAG_S + AHEAD_S
 """A second is decided when this many more are over: five, as asked."""
-
-TRUST: Final = np.float32(0.3)
-"""Weight of one second's signal strengths. Neighbouring seconds repeat each other (a wrist that
-rests shadows the same receiver for minutes), so ten seconds are no ten witnesses."""
 
 LEAVES_STILL: Final = 1e-4
 LEAVES_WALKING: Final = 0.08
@@ -40,6 +37,7 @@ WALKING_DEVIATION_G: Final = 0.03
 and the 0.1 to 0.2 g of stairs and halls in SPHERE."""
 _LEAVES_LOG_RATIO: Final = np.float32(np.log(LEAVES_WALKING / LEAVES_STILL))
 _MOVEMENT_UNKNOWN_G: Final = np.float32(0.1)
+_MOVED_S: Final = BEHIND_S + 1 + AHEAD_S
 
 UNPLANNED: Final = 1e-2
 """Chance that a change of room leads to one that the plan does not connect with hers in any way: a
@@ -56,10 +54,6 @@ UNHEARD_S: Final = 10
 """A wearable that no receiver has heard for so long is nowhere (FIELD: an older advert cannot win
 a room)."""
 
-AT_ONCE: Final = 16
-"""Chances of so many sensors are multiplied before they are scaled: each is `FIRES_AT_LEAST` or
-more, and float32 holds the product of thirty."""
-
 SETTLED: Final = 0.99
 """Who was so likely where she is told to be, in the second to be decided and in each one since, is
 there: nothing that is not yet known can say otherwise, so nobody looks back."""
@@ -69,10 +63,8 @@ SWITCH_RATIO: Final = 1.5
 
 
 _BY_RESIDENT: Final = (
-    "_rssi",
-    "_heard",
-    "_movement",
-    "_belief",
+    "_moved",
+    "_measured",
     "_likelihood",
     "_leaves",
     "_past",
@@ -109,24 +101,20 @@ class RoomFilter:
         self.residents = residents
         # Residents last in all arrays: what is done over zones then goes along memory, five times
         # as fast as with the few zones of each resident side by side.
-        zones, kept = len(model.zones), BEHIND_S + 1 + AHEAD_S
-        receivers, levels = len(model.receivers), model.heard.shape[1]
+        zones = len(model.zones)
         steps = _steps(model.near)
-        self._comes, self._goes = np.ascontiguousarray(steps.T), steps
-        # For each receiver a row for each level, and one for not having been heard.
-        words = np.concatenate((model.heard, model.silent[:, None, :]), axis=1)
-        self._words = np.ascontiguousarray(TRUST * words, np.float32)
-        self._not_heard = levels
-        self._rssi = np.zeros((kept, receivers, residents), np.float32)
-        self._heard = np.zeros((kept, receivers, residents), np.float32)
-        self._movement = np.full((kept, residents), np.nan, np.float32)
-        self._active = np.zeros((2, len(model.sensors)), np.bool_)
-        self._belief = np.full((zones, residents), 1.0 / zones, np.float32)
+        # What changes by the people who leave, not what there is after it.
+        self._goes = steps - np.eye(zones, dtype=np.float32)
+        self._comes = np.ascontiguousarray(self._goes.T)
+        self._evidence = RoomEvidence(model, residents)
+        self._moved = np.zeros((_MOVED_S, residents), np.float32)
+        self._measured = np.zeros((_MOVED_S, residents), np.float32)
         self._likelihood = np.ones((LAG_S + 1, zones, residents), np.float32)
         self._leaves = np.full((LAG_S + 1, residents), LEAVES_STILL, np.float32)
         self._past = np.full((LAG_S + 1, zones, residents), 1.0 / zones, np.float32)
+        """Beliefs of the latest seconds, a ring like the two above: nothing is moved."""
         self._ring = 0
-        """Where the next second goes in the three above: nothing is moved."""
+        """Where the latest second is in them."""
         self._unheard_s = np.full(residents, UNHEARD_S)
         self._zone = np.full(residents, UNKNOWN)
         self._settled_s = np.zeros(residents, np.int64)
@@ -136,11 +124,13 @@ class RoomFilter:
     @property
     def belief(self) -> NDArray[np.float32]:
         """(residents, zones) where each is held to be in the latest second, undecided."""
-        return self._belief.T
+        belief: NDArray[np.float32] = self._past[self._ring].T
+        return belief
 
     def arrange(self, rows: NDArray[np.int64]) -> None:
         """Follow others from now on: (new residents,) the row of each so far, -1 for a new one."""
         rearrange(self, RoomFilter(self.model, len(rows)), rows, last=_BY_RESIDENT)
+        self._evidence.arrange(rows)
         self.residents = len(rows)
 
     def resize(self, residents: int) -> None:
@@ -170,131 +160,81 @@ class RoomFilter:
         """
         if not alive.all():
             rssi_dbm = np.where(alive[:, None], rssi_dbm, np.float32(np.nan))
-        self._take(rssi_dbm, movement_g, active)
-        likelihood = self._weigh(alive)
-        leaves = self._restless()
-        belief = self._walk(self._belief, leaves)
+        self._seconds += 1
+        is_heard = self._evidence.take(rssi_dbm, active)
+        self._unheard_s += 1
+        self._unheard_s *= ~is_heard
+        before = self._past[self._ring]
+        self._ring = (self._ring + 1) % (LAG_S + 1)
+        leaves = self._leaves[self._ring]
+        self._restless(movement_g, leaves)
+        likelihood, belief = self._likelihood[self._ring], self._past[self._ring]
+        self._evidence.weigh(alive, before, likelihood)
+        np.matmul(self._comes, before * leaves, out=belief)
+        belief += before
         belief *= likelihood
         belief /= belief.sum(axis=0)
-        self._belief = belief
-        for ring, latest in (
-            (self._likelihood, likelihood),
-            (self._leaves, leaves),
-            (self._past, belief),
-        ):
-            ring[self._ring] = latest
-        self._ring = (self._ring + 1) % (LAG_S + 1)
         return self._decide(alive)
 
-    def _take(
-        self,
-        rssi_dbm: NDArray[np.float32],
-        movement_g: NDArray[np.float32],
-        active: NDArray[np.bool_],
-    ) -> None:
-        self._seconds += 1
-        is_heard = audible(rssi_dbm)
-        for ring, latest in (
-            (self._rssi, np.where(is_heard, rssi_dbm, 0)),
-            (self._heard, is_heard),
-            (self._movement, movement_g),
-            (self._active, active),
-        ):
-            ring[self._seconds % len(ring)] = latest
-        self._unheard_s = np.where(is_heard.any(axis=0), 0, self._unheard_s + 1)
-
-    def _weigh(self, alive: NDArray[np.bool_]) -> NDArray[np.float32]:
-        """(zones, residents) likelihood of what was heard and seen around one second ago."""
-        count = self._heard.sum(axis=0)
-        is_heard = count > 0
-        mean = self._rssi.sum(axis=0) / np.maximum(count, 1)
-        row = np.where(is_heard, level(mean), self._not_heard)
-        words = np.zeros((self.residents, len(self.model.zones)), np.float32)
-        word = np.empty_like(words)
-        for receiver in np.flatnonzero(alive):
-            # Without a mode the rows would be copied once more.
-            np.take(self._words[receiver], row[receiver], axis=0, out=word, mode="clip")
-            words += word
-        words[~is_heard[alive].any(axis=0)] = 0.0
-        likelihood = np.ascontiguousarray(words.T)
-        likelihood -= likelihood.max(axis=0)
-        np.exp(likelihood, out=likelihood)
-        self._see(likelihood)
-        return likelihood
-
-    def _see(self, likelihood: NDArray[np.float32]) -> None:
-        """Weigh the sensors that fired, too.
-
-        Who fires a sensor is shared out: the likelier it is that others did, the less it says
-        of her (a noisy-or over all residents, each where she is believed to be).
-        """
-        fired = np.flatnonzero(self._active.any(axis=0))
-        if not len(fired):
-            return
-        fires = self.model.fires[fired]
-        idle = fires.min(axis=1, keepdims=True)
-        alone = (fires - idle) / (1 - idle)
-        others = np.log1p(-np.minimum(alone @ self._belief, np.float32(0.999)))
-        others = others.sum(axis=1, keepdims=True, dtype=np.float64) - others
-        background = 1 - (1 - idle) * np.exp(others)
-        quiet = (1 - background).astype(np.float32)
-        chance = 1 - quiet[:, None, :] * (1 - alone)[:, :, None]
-        for begin in range(0, len(fired), AT_ONCE):
-            likelihood *= chance[begin : begin + AT_ONCE].prod(axis=0)
-            likelihood /= likelihood.max(axis=0)
-
-    def _restless(self) -> NDArray[np.float32]:
-        """(residents,) chance that she leaves the room she is in, by how she moves."""
-        known = np.isfinite(self._movement)
-        count = known.sum(axis=0)
-        total = np.where(known, self._movement, np.float32(0)).sum(axis=0)
-        mean = total / np.maximum(count, 1).astype(np.float32)
+    def _restless(self, movement_g: NDArray[np.float32], leaves: NDArray[np.float32]) -> None:
+        """Write (residents,) the chance that she leaves the room she is in, by how she moves."""
+        at = self._seconds % _MOVED_S
+        known = np.isfinite(movement_g)
+        self._measured[at] = known
+        self._moved[at] = np.where(known, movement_g, np.float32(0))
+        count = self._measured.sum(axis=0)
+        mean = self._moved.sum(axis=0)
+        mean /= np.maximum(count, np.float32(1))
         mean[count == 0] = _MOVEMENT_UNKNOWN_G
         # Powers as squares and exponentials, which are several times as fast.
-        squared = np.square(np.float32(WALKING_DEVIATION_G) / (mean + np.float32(1e-3)))
-        share = 1 / (1 + np.square(squared))
-        leaves = LEAVES_STILL * np.exp(_LEAVES_LOG_RATIO * share)
-        return np.asarray(leaves, np.float32)
-
-    def _walk(
-        self, belief: NDArray[np.float32], leaves: NDArray[np.float32]
-    ) -> NDArray[np.float32]:
-        going = belief * leaves
-        come = self._comes @ going
-        come += belief
-        come -= going
-        return come
+        mean += np.float32(1e-3)
+        share = np.square(np.square(np.float32(WALKING_DEVIATION_G) / mean))
+        share += 1
+        np.divide(_LEAVES_LOG_RATIO, share, out=share)
+        np.exp(share, out=leaves)
+        leaves *= np.float32(LEAVES_STILL)
 
     def _decide(self, alive: NDArray[np.bool_]) -> Places:
         """Look back at the second that is due with all that came since."""
-        row = np.arange(self.residents)
-        believed = self._belief[self._zone, row]
-        self._settled_s = np.where(believed >= SETTLED, self._settled_s + 1, 0)
+        oldest = self._past[(self._ring + 1) % (LAG_S + 1)]
+        is_known = self._zone != UNKNOWN
+        at = self._zone * self.residents
+        at += np.arange(self.residents)
+        at *= is_known
+        believed = self._past[self._ring].reshape(-1).take(at)
+        self._settled_s += 1
+        self._settled_s *= (believed >= SETTLED) & is_known
+        probability = oldest.reshape(-1).take(at)
         best = self._zone.copy()
-        probability = self._past[self._ring, self._zone, row]
-        due = np.flatnonzero((self._settled_s <= LAG_S) | (best == UNKNOWN))
+        due = np.flatnonzero(self._settled_s <= LAG_S)
         if len(due):
-            best[due], probability[due] = self._look_back(due)
+            best[due], probability[due] = self._look_back(due, oldest)
         told = (probability >= UNKNOWN_BELOW) & (self._unheard_s < UNHEARD_S)
         told &= self._seconds > DELAY_S
-        told &= ~self._is_deaf(alive)[best]
+        if not alive.all():
+            told &= ~self._is_deaf(alive)[best]
         zone = np.where(told, best, UNKNOWN)
         self._settled_s[zone != self._zone] = 0
         self._zone = zone
         return Places(DELAY_S, self._zone, probability)
 
-    def _look_back(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    def _look_back(
+        self, rows: NDArray[np.int64], oldest: NDArray[np.float32]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """(rows,) zone to be told if it is likely enough, and probability of the likeliest."""
-        since = np.ones((len(self._goes), len(rows)), np.float32)
-        for ago in range(1, LAG_S + 1):
-            at = (self._ring - ago) % (LAG_S + 1)
-            since *= self._likelihood[at].take(rows, axis=1)
+        likelihood = self._likelihood.take(rows, axis=2)
+        leaves = self._leaves.take(rows, axis=1)
+        since = np.ones_like(likelihood[0])
+        for ago in range(LAG_S):
+            at = self._ring - ago
+            since *= likelihood[at]
+            if ago:  # What was impossible in a whole second would stay so.
+                since /= since.max(axis=0)
             gone = self._goes @ since
-            gone -= since
-            gone *= self._leaves[at, rows]
+            gone *= leaves[at]
             since += gone
-            since /= since.max(axis=0)
-        share = self._past[self._ring].take(rows, axis=1) * since
+        share = oldest.take(rows, axis=1)
+        share *= since
         best, greatest = _likeliest(share)
         zone = self._zone[rows]
         present = np.where(zone == UNKNOWN, 0.0, share[zone, np.arange(len(rows))])

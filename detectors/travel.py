@@ -130,6 +130,8 @@ class TravelPatterns:
         self._near = near = near | near.T
         self._hops = count_hops(near)
         self._between = rooms_between(near, self._hops)
+        self._all_heard_s = -_NEVER
+        """When everybody was heard last: for some time nobody is lost after that."""
         self._heard_s = np.zeros(residents, np.int64)
         self._here = np.full(residents, UNKNOWN)
         """Where each was last known to be; behind it the visit that counts and, for less than
@@ -231,14 +233,14 @@ class TravelPatterns:
         if zone.max(initial=UNKNOWN) >= len(self._hops) or zone.min(initial=UNKNOWN) < UNKNOWN:
             raise ValueError(f"zones are numbered from 0 to {len(self._hops) - 1}, and -1 unknown")
         said: list[WanderingEpisode] = []
-        lost = np.flatnonzero((self._here != UNKNOWN) & (second - self._heard_s > STAY_S))
-        if len(lost):
-            said += self._end(lost, self._heard_s[lost])
-            self._here[lost] = self._zone[lost] = self._next[lost] = UNKNOWN
-            self._counts_from_s[lost] = _NEVER
         known = zone != UNKNOWN
-        self._heard_s[known] = second
-        moved = np.flatnonzero(known & (zone != self._here))
+        if second - self._all_heard_s > STAY_S:
+            said += self._lose(second)
+        if known.all():
+            self._heard_s[:] = self._all_heard_s = second
+        else:
+            self._heard_s[known] = second
+        moved = np.flatnonzero((zone != self._here) & known)
         if len(moved):
             said += self._move(moved, zone[moved], second)
         if second % LOOK_EACH_S:
@@ -250,6 +252,16 @@ class TravelPatterns:
         if len(stays):
             said += self._end(stays, self._arrived_s[stays])
             self._settle(stays)
+        return said
+
+    def _lose(self, second: int) -> list[WanderingEpisode]:
+        """Of those who have not been heard for long nobody knows where they went."""
+        lost = np.flatnonzero((self._here != UNKNOWN) & (second - self._heard_s > STAY_S))
+        if not len(lost):
+            return []
+        said = self._end(lost, self._heard_s[lost])
+        self._here[lost] = self._zone[lost] = self._next[lost] = UNKNOWN
+        self._counts_from_s[lost] = _NEVER
         return said
 
     def close_day(self) -> TravelDay:

@@ -13,10 +13,10 @@ from detectors.location import (
     LEAVES_STILL,
     LEAVES_WALKING,
     SWITCH_RATIO,
-    TRUST,
     UNKNOWN_BELOW,
     WALKING_DEVIATION_G,
 )
+from detectors.room_evidence import TRUST
 from detectors.room_model import AHEAD_S, BEHIND_S, UNKNOWN, WEAKEST_DBM, RoomModel
 from detectors.travel import STAY_S
 

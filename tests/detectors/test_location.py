@@ -204,3 +204,21 @@ def test_walks_without_a_word_teach_nothing():
             receivers=RECEIVERS,
             sensors=SENSORS,
         )
+
+
+@given(st.integers(0, 10_000))
+@settings(deadline=None, max_examples=20)
+def test_words_that_contradict_each_other_leave_numbers(seed):
+    draw = np.random.default_rng(seed)
+    where = np.arange(6).repeat(40)
+    mean = draw.uniform(-90, -50, (40, 6)).astype(np.float32)
+    walk = Walk(mean[:, where], np.zeros((1, len(where)), np.bool_), where)
+    model = learn([walk], zones=[*"abcdef"], receivers=[*map(str, range(40))], sensors=["pir"])
+    rooms = RoomFilter(model, 3)
+    for _ in range(12):
+        rssi = draw.choice(np.r_[-120.0, -30, np.nan, mean[0]], (40, 3)).astype(np.float32)
+        places = rooms.step(
+            rssi, np.full(3, np.nan, np.float32), draw.random(1) < 0.5, draw.random(40) < 0.9
+        )
+        assert np.isfinite(places.probability).all()
+        assert rooms.belief.sum(axis=1) == pytest.approx(np.ones(3), abs=1e-3)

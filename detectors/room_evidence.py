@@ -1,0 +1,180 @@
+"""What receivers hear and sensors see in a second, as likelihoods of everybody's zones.
+
+Chances are looked up and multiplied, never their logarithms: for all residents in one go a row of a
+table for each receiver, a few zones for each sensor that fired.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.room_model import (
+    AHEAD_S,
+    BEHIND_S,
+    STRONGEST_DBM,
+    WEAKEST_DBM,
+    RoomModel,
+    audible,
+)
+from detectors.rows import rearrange
+
+TRUST: Final = np.float32(0.3)
+"""Weight of one second's signal strengths. Neighbouring seconds repeat each other (a wrist that
+rests shadows the same receiver for minutes), so ten seconds are no ten witnesses."""
+
+AT_ONCE: Final = 16
+"""Chances of so many receivers are multiplied before they are scaled: each is a hundredth or more
+of the best zone's, and float32 holds the product of eighteen."""
+
+PARTS: Final = np.float32(64)
+"""A signal's strength is kept in sixty-fourths of a dB: four of them fill an int16."""
+
+_KEPT_S: Final = BEHIND_S + 1 + AHEAD_S
+_BY_RESIDENT: Final = ("_rssi", "_heard", "_sum", "_count")
+
+
+class RoomEvidence:
+    """Weighs what is heard and seen, the last seconds together.
+
+    Parameters
+    ----------
+    model
+        The home.
+    residents
+        How many are followed.
+    """
+
+    def __init__(self, model: RoomModel, residents: int) -> None:
+        self._model = model
+        self._residents = residents
+        receivers = len(model.receivers)
+        self._rows = _chances(model)
+        self._not_heard = np.float32(self._rows.shape[1] - 1)
+        # Whole numbers, so that what is added to a sum and taken away again leaves nothing.
+        self._rssi = np.zeros((_KEPT_S, receivers, residents), np.int16)
+        self._heard = np.zeros((_KEPT_S, receivers, residents), np.uint8)
+        self._sum = np.zeros((receivers, residents), np.int16)
+        self._count = np.zeros((receivers, residents), np.uint8)
+        """Of these seconds, and in how many of them each was heard."""
+        self._active = np.zeros((2, len(model.sensors)), np.bool_)
+        self._second = 0
+        self._fires = [_fires_alone(chance) for chance in model.fires]
+
+    def arrange(self, rows: NDArray[np.int64]) -> None:
+        """Follow others from now on: (new residents,) the row of each so far, -1 for a new one."""
+        rearrange(self, RoomEvidence(self._model, len(rows)), rows, last=_BY_RESIDENT)
+        self._residents = len(rows)
+
+    def take(self, rssi_dbm: NDArray[np.float32], active: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Take in one more second; returns (residents,) whether anything was heard of each.
+
+        Parameters
+        ----------
+        rssi_dbm
+            (receivers, residents) mean of the second, NaN where nothing was heard.
+        active
+            (sensors,) whether it fired.
+        """
+        is_heard = audible(rssi_dbm)
+        self._second += 1
+        at = self._second % _KEPT_S
+        scaled = np.fmax(rssi_dbm, np.float32(WEAKEST_DBM))  # A number also where there is none.
+        np.minimum(scaled, np.float32(STRONGEST_DBM), out=scaled)
+        scaled *= PARTS
+        np.rint(scaled, out=scaled)
+        rssi, heard = self._rssi[at], self._heard[at]
+        self._sum -= rssi
+        self._count -= heard
+        rssi[:] = scaled
+        heard[:] = is_heard
+        rssi *= heard
+        self._sum += rssi
+        self._count += heard
+        self._active[self._second % 2] = active
+        return np.asarray(is_heard.any(axis=0))
+
+    def weigh(
+        self,
+        alive: NDArray[np.bool_],
+        belief: NDArray[np.float32],
+        likelihood: NDArray[np.float32],
+    ) -> None:
+        """Give the likelihoods of what was heard and seen around the last second but `AHEAD_S`.
+
+        Parameters
+        ----------
+        alive
+            (receivers,) whether it works.
+        belief
+            (zones, residents) where each was held to be.
+        likelihood
+            (zones, residents) is written: up to a factor, which is not 0.
+        """
+        self._hear(alive, likelihood)
+        for sensor in np.flatnonzero(self._active.any(axis=0)):
+            self._see(sensor, belief, likelihood)
+
+    def _hear(self, alive: NDArray[np.bool_], likelihood: NDArray[np.float32]) -> None:
+        mean = self._sum.astype(np.float32)
+        mean /= np.maximum(self._count, 1)
+        mean *= np.float32(1 / PARTS)
+        # In whole dB above the weakest; what was not heard has the mean 0 and gets the last row.
+        mean -= np.float32(WEAKEST_DBM - 0.5)
+        np.minimum(mean, self._not_heard, out=mean)
+        row = mean.astype(np.int64)
+        working = np.flatnonzero(alive)
+        chance = np.ones((self._residents, len(self._model.zones)), np.float32)
+        one = np.empty_like(chance)
+        for number, receiver in enumerate(working):
+            # Without a mode the rows would be copied once more.
+            into = one if number else chance
+            np.take(self._rows[receiver], row[receiver], axis=0, out=into, mode="clip")
+            if number:
+                chance *= one
+            if number % AT_ONCE == AT_ONCE - 1:
+                chance /= chance.max(axis=1, keepdims=True)
+        np.copyto(likelihood, chance.T)
+        nowhere = np.flatnonzero(~self._count[working].any(axis=0))
+        if len(nowhere):
+            likelihood[:, nowhere] = 1.0
+
+    def _see(
+        self, sensor: int, belief: NDArray[np.float32], likelihood: NDArray[np.float32]
+    ) -> None:
+        """Weigh a sensor that fired.
+
+        Who fires it is shared out: the likelier it is that others did, the less it says of her (a
+        noisy-or over all residents, each where she is believed to be).
+        """
+        zones, alone, idle = self._fires[sensor]
+        if not len(zones):
+            return
+        # Chance that she is not the one, and that neither is any of the others.
+        not_she = 1 - np.minimum(alone @ belief[zones], np.float32(0.999))
+        nobody = (1 - idle) * np.exp(np.log(not_she).sum(dtype=np.float64))
+        quiet = (nobody / not_she).astype(np.float32)
+        quiet /= 1 - quiet
+        for zone, chance in zip(zones, alone, strict=True):
+            likelihood[zone] *= 1 + chance * quiet
+
+
+def _chances(model: RoomModel) -> NDArray[np.float32]:
+    """(receivers, levels + 1, zones) of each level and of not being heard, in the last row; 1 for
+    the zone in which it is likeliest.
+    """
+    words = np.concatenate((model.heard, model.silent[:, None, :]), axis=1)
+    words = TRUST * (words - words.max(axis=2, keepdims=True))
+    return np.ascontiguousarray(np.exp(words), np.float32)
+
+
+def _fires_alone(
+    fires: NDArray[np.float32],
+) -> tuple[NDArray[np.int64], NDArray[np.float32], float]:
+    """Zones where somebody makes a sensor fire, with what chance, and that of nobody's."""
+    idle = fires.min(initial=1.0)
+    zones = np.flatnonzero(fires > idle)
+    alone = (fires[zones] - idle) / (1 - idle)
+    return zones, alone.astype(np.float32), float(idle)

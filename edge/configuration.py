@@ -15,6 +15,8 @@ from contract import wire
 from contract.identity import parse_key
 from contract.ids import check_identifier
 from contract.messages import GatewayConfig, ReceiverConfig, VolumeHours, WearableConfig
+from contract.whereabouts import ZoneConfig
+from detectors.room_model import ZONES_AT_MOST
 from edge.wearables import OWN_KIND, rolls
 
 _log = structlog.get_logger(__name__)
@@ -37,7 +39,8 @@ def check_config(config: GatewayConfig, home: str) -> GatewayConfig:
     RejectedConfigError
         If it is another home's, a name is malformed, two wearables share a device name, an
         address, an identity or a key, one has nothing that it is known by, a room sensor shares a
-        name or an address with anybody, or an hour or the time zone does not exist.
+        name or an address with anybody, two zones of the plan share a name, or an hour or the time
+        zone does not exist.
     """
     if config.home != home:
         raise RejectedConfigError(f"it is for home {config.home!r}, this is {home!r}")
@@ -49,6 +52,7 @@ def check_config(config: GatewayConfig, home: str) -> GatewayConfig:
         raise RejectedConfigError(str(error)) from error
     _check_wearables(config.wearables)
     _check_sensors(config)
+    _check_zones(config.zones)
     _check_hours(config.siren_volume)
     return config
 
@@ -106,6 +110,21 @@ def _check_sensors(config: GatewayConfig) -> None:
             if value in known:
                 raise RejectedConfigError(f"two devices have the {what} {value}")
             known.add(value)
+
+
+def _check_zones(zones: list[ZoneConfig]) -> None:
+    """What is next to what may be wrong, and costs only that; which zone is which must be clear."""
+    if len(zones) > ZONES_AT_MOST:
+        raise RejectedConfigError(f"the plan has {len(zones)} zones; at most {ZONES_AT_MOST}")
+    names = set()
+    for each in zones:
+        try:
+            check_identifier(each.zone, "zone of the plan")
+        except ValueError as error:
+            raise RejectedConfigError(str(error)) from error
+        if each.zone in names:
+            raise RejectedConfigError(f"two zones of the plan are called {each.zone}")
+        names.add(each.zone)
 
 
 def _check_hours(volumes: list[VolumeHours]) -> None:

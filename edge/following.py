@@ -29,7 +29,7 @@ from edge.places import Places
 from edge.plan import Rows
 from edge.presence import Neighbours, Shared
 from edge.reporter import Sender
-from edge.rooms import Rooms, by_name, covered, what_changed
+from edge.rooms import Rooms, by_name, covered
 from edge.scenes import Found, Scenes
 from edge.sensors import SensorBoard
 from edge.shared_air import LATENESS_S, HomeSecond, Second, SharedAir
@@ -120,9 +120,9 @@ class Following:
         self._linked = [
             each for each in self._roster if each.config.kind != OWN_KIND or each.config.streaming
         ]
-        is_new = what_changed(config) != self._made_of
-        if is_new:
-            self._made_of = what_changed(config)
+        made_of = self._rooms.made_of(config)
+        if made_of != self._made_of:
+            self._made_of = made_of
             self.model = self._rooms.model(config)
             self._receiver = {} if self.model is None else by_name(self.model.receivers)
             self._sensor = {} if self.model is None else by_name(self.model.sensors)

@@ -241,7 +241,7 @@ class Health:
         heard = {
             f"heard_s_ago: {each.device}": round((now_ns - each.heard_ns) / NS_PER_S, 1)
             for each in self._roster
-            if each.heard_ns != NEVER
+            if each.heard_ns != NEVER and not each.config.is_carer
         }
         oldest_ns = min((each.since_ns for each in self._outbox.pending.values()), default=now_ns)
         return {

@@ -9,6 +9,7 @@ from typing import Final, Protocol
 import structlog
 
 from contract.clock import Clock
+from contract.events import FaultCause
 from contract.protocols import HeardAdvert, Radio
 from edge import counters
 from edge.buttons import ButtonKeeper
@@ -129,4 +130,6 @@ class Listener:
     async def report_anomalies(self) -> None:
         """Raise faults for what the decoder found odd, also in motion packets."""
         for anomaly in self._decoder.anomalies():
+            if anomaly.wearable.config.is_carer and anomaly.cause is FaultCause.WEARABLE_REBOOTED:
+                continue  # nobody is to be looked at
             await self._faults.raise_fault(anomaly.cause, anomaly.detail, anomaly.wearable)

@@ -18,6 +18,7 @@ from contract.messages import MESSAGE_SCHEMA
 from contract.units import seconds_to_ns
 from contract.whereabouts import WHEREABOUTS_S, Place, Whereabouts
 from detectors.room_model import UNKNOWN
+from edge.lead import LIVE_NS
 from edge.presence import Neighbours
 from edge.reporter import Sender
 from edge.wearables import Wearable
@@ -50,6 +51,7 @@ class Places:
         self._zone = np.zeros(0, np.int64)
         self._probability = np.zeros(0, np.float32)
         self._since_us = np.zeros(0, np.int64)
+        self._begun_ns = clock.monotonic_ns()
         self._noted_ns: int | None = None
         self._leader = sender.gateway
         self._told: dict[str, _Told] = {}
@@ -149,12 +151,13 @@ class Places:
         """What the lead has to say now; None if there is nothing new, or somebody else leads. To be
         asked once a second.
         """
-        if self._noted_ns is None or not self._zones:
+        now_ns = self._clock.monotonic_ns()
+        if self._noted_ns is None or now_ns - self._begun_ns < LIVE_NS:
+            # Until it has heard whether anybody leads, it says nothing: it knows nothing yet.
             return None
         if not self._neighbours.is_lead():
             self._said_ns = None
             return None
-        now_ns = self._clock.monotonic_ns()
         zones = self._zone[: len(self._residents)].tolist()
         is_due = self._said_ns is None or now_ns - self._said_ns >= SAY_NS
         if not is_due and zones == self._said:

@@ -35,6 +35,15 @@ class Rooms:
         self.problem: str | None = None
         """Why the calibration of the configuration in force cannot be used."""
 
+    def made_of(self, config: GatewayConfig) -> tuple[object, ...]:
+        """What a model is made of: two configurations with the same of it have the same model."""
+        return (
+            config.zones,
+            config.rooms,
+            self._standing(config),
+            [(each.device, each.zone) for each in config.sensors],
+        )
+
     def model(self, config: GatewayConfig) -> RoomModel | None:
         """The home by `config`; None without a plan. Zones, sensors and proxies are in its order,
         behind the gateways by name.
@@ -79,18 +88,6 @@ def near(config: GatewayConfig) -> NDArray[np.bool_]:
         others = [number[other] for other in each.next_to if other in number]
         graph[number[each.zone], others] = True
     return graph | graph.T
-
-
-def what_changed(config: GatewayConfig) -> tuple[object, ...]:
-    """What a model is made of: two configurations with the same of it have the same model."""
-    return (
-        tuple(config.zones),
-        config.rooms,
-        tuple(config.gateway_zones.items()),
-        config.zone,
-        tuple((each.name, each.zone) for each in config.receivers),
-        tuple((each.device, each.zone) for each in config.sensors),
-    )
 
 
 def covered(model: RoomModel, alive: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -14,16 +14,18 @@ from typing import Final, NamedTuple
 from contract.units import NS_PER_S, seconds_to_ns
 
 LATENESS_S: Final = 2
-"""A grid second is looked at when this many more have begun: a message of its very end arrives half
-a second after it, and one that is laid by the one before it (`SLACK_NS`) up to 1.25 s."""
+"""A grid second is looked at, by the tick at its end (`edge.gateway.TICK_PHASE_NS`), when this many
+more have begun: a message of it arrives up to half a second after it, and one that is laid by the
+one before it (`SLACK_NS`) up to one."""
 
 MIDDLE_NS: Final = NS_PER_S // 2
 """How long before it arrives the middle of what a message tells of is."""
 
-SLACK_NS: Final = seconds_to_ns(0.75)
+SLACK_NS: Final = seconds_to_ns(1)
 """Messages of one gateway follow each other by a second, but arrive a little sooner or later: each
 is laid a second after the one before it unless that is wrong by more than this. Without it a
-gateway whose messages arrive as a second turns would give one of them two and the next none."""
+gateway whose messages arrive as a second turns would give one of them two and the next none. Half
+a second of it is where the first one may lie in its second: they may be as much early or late."""
 
 HELD_S: Final = 5
 """A second of which no message came repeats the one before it: messages are lost, and a receiver

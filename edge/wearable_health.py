@@ -15,7 +15,7 @@ from contract.units import NS_PER_S, seconds_to_ns
 from edge import battery, drift, not_heard, swaps
 from edge.absences import Absences
 from edge.bed_mates import BedMates
-from edge.faults import FaultBook
+from edge.faults import DISTRUST, FaultBook
 from edge.not_heard import LastHeard, LikelyCause
 from edge.pipeline import Pipeline
 from edge.presence import Neighbours, Sighting
@@ -36,6 +36,9 @@ DOWN_WITHIN_NS: Final = seconds_to_ns(15)
 silent with it: a wearable is counted as heard for 10 s after its advert."""
 
 MINUTE_NS: Final = seconds_to_ns(60)
+
+_NOT_OF_CARERS: Final = (DISTRUST - {FaultCause.BATTERY_LOW}) | {FaultCause.WEARABLE_NOT_HEARD}
+"""Faults that end when a resident's wearable becomes a carer's tag."""
 
 SWAPPED: Final = FaultCause.WEARABLES_SWAPPED
 
@@ -91,6 +94,9 @@ class WearableHealth:
     async def check(self, now_ns: int) -> None:
         """Every few seconds."""
         for wearable in list(self._roster):
+            if wearable.config.is_carer:
+                await self._check_tag(wearable, now_ns)
+                continue
             await self._check_heard(wearable, now_ns)
             await self._trust.check(wearable, now_ns)
             await self._check_battery(wearable, now_ns)
@@ -191,6 +197,26 @@ class WearableHealth:
         last = self._last_heard(wearable, heard_ns, now_ns)
         return not_heard.likely_cause(last) is not LikelyCause.FLAT_BATTERY
 
+    # -- carers' tags ----------------------------------------------------------------------------
+
+    async def _check_tag(self, tag: Wearable, now_ns: int) -> None:
+        """Of a tag that staff wear nothing is said but that it must be charged, and that by the
+        lead, who need not be near it: where a carer was is nobody's to know (`edge.carers`).
+        """
+        for cause in sorted(_NOT_OF_CARERS):
+            await self._faults.clear(cause, f"{tag.device} is worn by staff now", tag)
+        if not self._neighbours.is_lead():
+            return
+        percent = self._neighbours.low_battery(tag)
+        if tag.advert is not None and tag.heard_within(HEARD_NS, now_ns):
+            percent = tag.advert.battery_percent
+        if percent is not None and battery.is_low(percent, None):
+            detail = battery.words(tag.device, percent, None)
+            await self._faults.raise_fault(FaultCause.BATTERY_LOW, detail, tag)
+        elif now_ns - self._neighbours.heard_anywhere_ns(tag) <= HEARD_NS:
+            detail = f"{tag.device} is charged"
+            await self._faults.clear(FaultCause.BATTERY_LOW, detail, tag)
+
     # -- battery and clock -----------------------------------------------------------------------
 
     async def _check_battery(self, wearable: Wearable, now_ns: int) -> None:
@@ -227,6 +253,8 @@ class WearableHealth:
         rates, self._own_ppm = self._drift.rates_ppm()
         for device, ppm in rates.items():
             wearable = self._roster.by_device[device]
+            if wearable.config.is_carer:
+                continue
             if abs(ppm) < drift.OK_PPM:
                 detail = f"the clock of {device} runs as it should"
                 await self._faults.clear(FaultCause.CLOCK_DRIFT, detail, wearable)
@@ -296,6 +324,8 @@ class WearableHealth:
         """
         told = {"clock_slow_ppm": round(self._own_ppm, 1)}
         for wearable in self._roster:
+            if wearable.config.is_carer:
+                continue
             percent = None if wearable.advert is None else wearable.advert.battery_percent
             if percent is None:
                 continue

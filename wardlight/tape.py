@@ -138,11 +138,12 @@ class Tape:
 
     @property
     def filters(self) -> list[str]:
-        """What to hear of the broker: this gateway's configuration, its neighbours' presence."""
+        """What to hear of the broker: this gateway's configuration, and its neighbours' words."""
         home = self._settings.home.id
         return [
             topics.build(home, self._gateway, topics.CONFIG),
             topics.build(home, topics.ANY, topics.PRESENCE),
+            topics.build(home, topics.ANY, topics.WHEREABOUTS),
         ]
 
     async def on_messages(self, messages: Sequence[Message]) -> None:

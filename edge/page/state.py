@@ -118,7 +118,9 @@ def look(gateway: Gateway) -> PageState:
         synced=clock.synced(),
         order=gateway.siren.order,
         concerns=concerns(gateway),
-        beds=sorted(_bed_line(gateway, each, now_ns) for each in gateway.roster),
+        beds=sorted(
+            _bed_line(gateway, each, now_ns) for each in gateway.roster if not each.config.is_carer
+        ),
         faults=[
             FaultLine(key.cause.value)
             for key in gateway.faults.standing

@@ -27,6 +27,16 @@ RECEIVERS_ROOT: Final = "home"
 RECEIVERS: Final = f"{RECEIVERS_ROOT}/+/BTtoMQTT/#"
 """The adverts that receivers publish; nothing else there concerns a gateway."""
 
+_GATEWAY_SAYS: Final = (
+    topics.TELEMETRY,
+    topics.STATUS,
+    topics.PRESENCE,
+    topics.WHEREABOUTS,
+    topics.SIREN,
+    topics.DISCOVERED,
+)
+"""Beside its events."""
+
 _GENERATION: Final = "generation"
 
 Rule = tuple[str, str]
@@ -44,12 +54,12 @@ def gateway_rules(home: str, name: str) -> Iterator[Rule]:
     It may not write what it reads: a configuration that a stolen gateway retains for itself
     would outlive it.
     """
-    for kind in (topics.TELEMETRY, topics.STATUS, topics.PRESENCE, topics.SIREN, topics.DISCOVERED):
+    for kind in _GATEWAY_SAYS:
         yield "write", topics.build(home, name, kind)
     yield "write", topics.event_topic(home, name, topics.ANY)
     for kind in (topics.RECEIPT, topics.ALERT_STATE, topics.CONFIG, topics.COMMAND):
         yield "read", topics.build(home, name, kind)
-    yield "read", topics.build(home, topics.ANY, topics.PRESENCE)
+    yield from _of_all(home, "read", topics.PRESENCE, topics.WHEREABOUTS)
     yield "read", RECEIVERS
 
 
@@ -83,7 +93,7 @@ def _ingest(home: str) -> Iterator[Rule]:
 def _alerts(home: str) -> Iterator[Rule]:
     yield _own(home, "alerts")
     yield "read", topics.event_topic(home, topics.ANY, topics.ANY)
-    yield from _of_all(home, "read", topics.STATUS, topics.PRESENCE)
+    yield from _of_all(home, "read", topics.STATUS, topics.PRESENCE, topics.WHEREABOUTS)
     told = (topics.RECEIPT, topics.ALERT_STATE, topics.CONFIG, topics.COMMAND)
     yield from _of_all(home, "write", *told)
 

@@ -1,0 +1,355 @@
+"""Where everybody is, in a home with several gateways that run."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from itertools import pairwise
+
+import msgspec
+import pytest
+
+from contract import topics, wire
+from contract.advert import COMPANY_ID
+from contract.devices import Quantity
+from contract.events import EventKind
+from contract.messages import Presence, ReceiverConfig, SensorConfig
+from contract.protocols import HeardAdvert
+from contract.whereabouts import WHEREABOUTS_S, Whereabouts, ZoneConfig, ZoneUse
+from edge.decode.bthome import SERVICE_UUID
+from firmware_sim.room_sensors import RoomSensor, SensorKind
+from messaging import LocalBus
+
+PLAN = [
+    ZoneConfig(zone="room-211", use=ZoneUse.BEDROOM, next_to=["corridor"]),
+    ZoneConfig(zone="corridor", use=ZoneUse.CORRIDOR, next_to=["entrance", "lounge"]),
+    ZoneConfig(zone="entrance", use=ZoneUse.EXIT),
+    ZoneConfig(zone="lounge", use=ZoneUse.COMMON),
+]
+STANDS_IN = {"gateway-a": "room-211", "gateway-b": "entrance"}
+NEAR_DBM, FAR_DBM = -62, -88
+
+
+class Home:
+    """Gateways with a radio each; people are near one of them."""
+
+    def __init__(self, bench, make_config, make_advert, *wearables, **changes) -> None:
+        self.bench = bench
+        self.advert = make_advert
+        given = {"zones": PLAN, "gateway_zones": STANDS_IN, "sensors": [], **changes}
+        self.config = make_config(*wearables, **given)
+        self.radios = {name: type(bench.radio)(bench.clock) for name in STANDS_IN}
+        self.heard: list[tuple[float, str, msgspec.Struct]] = []
+        self.second = 100
+
+    def gateway(self, name: str, priority: int = 100):
+        config = msgspec.structs.replace(self.config, zone=STANDS_IN[name])
+        return self.bench.gateway(name, radio=self.radios[name], config=config, priority=priority)
+
+    @asynccontextmanager
+    async def running(self, *gateways):
+        bus = LocalBus(self.bench.broker, "listener", self.bench.clock)
+        filters = [topics.build("demo", "+", each) for each in ("presence", "whereabouts")]
+        async with self.bench.running(*gateways):
+            listening = asyncio.create_task(bus.run(filters, self._take))
+            yield
+            listening.cancel()
+
+    async def _take(self, messages) -> None:
+        for each in messages:
+            branch = topics.parse(each.topic).branch
+            kind = Presence if branch == topics.PRESENCE else Whereabouts
+            at_s = self.bench.clock.monotonic_ns() / 1e9
+            self.heard.append((at_s, branch, wire.decode(each.payload, kind)))
+
+    def of(self, kind):
+        return [each for _, _, each in self.heard if isinstance(each, kind)]
+
+    async def live(self, seconds: int, near: str | None, number: int = 1, **changes) -> None:
+        """A second each: strong at one gateway, weak at the others; near nobody: unheard."""
+        address = f"C0:DE:00:00:00:{number:02X}"
+        for _ in range(seconds):
+            self.second += 1
+            data = self.advert(self.second, identity=number, deviation_g=0.1, **changes)
+            for name, radio in self.radios.items():
+                if near is not None:
+                    radio.hear(address, data, NEAR_DBM if name == near else FAR_DBM)
+            await self.bench.clock.sleep(1.0)
+
+
+@pytest.fixture
+def make_rooms(bench, make_config, make_advert):
+    return lambda *wearables, **changes: Home(
+        bench, make_config, make_advert, *wearables, **changes
+    )
+
+
+def places(gateway) -> dict[str, str | None]:
+    """Zone of each resident's wearable, as its events would be told with."""
+    return {each.device: gateway.following.places.zone_of(each) for each in gateway.roster}
+
+
+def test_two_gateways_agree_on_where_she_is_and_the_lead_tells(make_rooms):
+    home = make_rooms()
+    clock = home.bench.clock
+
+    async def main():
+        one, other = home.gateway("gateway-a"), home.gateway("gateway-b")
+        async with home.running(one, other):
+            await home.live(20, "gateway-a")
+            assert places(one) == places(other) == {"wearable-1": "room-211"}
+            await home.live(20, "gateway-b")
+            assert places(one) == places(other) == {"wearable-1": "entrance"}
+            walked_s = clock.monotonic_ns() / 1e9 - 20
+        told = [(at_s, each) for at_s, branch, each in home.heard if branch == topics.WHEREABOUTS]
+        assert {each.gateway for _, each in told} == {"gateway-a"}
+        at_s, first = next(
+            (at_s, each) for at_s, each in told if each.places["resident-1"].zone == "entrance"
+        )
+        assert at_s - walked_s < 15
+        assert abs(first.places["resident-1"].since_us - clock.now_ns() // 1000 + 20e6) < 8e6
+        gaps = [later - earlier for (earlier, _), (later, _) in pairwise(told)]
+        assert max(gaps) < WHEREABOUTS_S + 1.5
+        assert len(told) < 10
+
+    clock.run(main())
+
+
+def test_events_and_telemetry_name_her_place_and_not_where_the_gateway_stands(make_rooms):
+    home = make_rooms()
+
+    async def main():
+        # Only gateway-b connects to the far end's eyes here: it hears her weakly, and presses.
+        one, other = home.gateway("gateway-a"), home.gateway("gateway-b")
+        async with home.running(one, other):
+            await home.live(25, "gateway-a")
+            await home.live(2, "gateway-a", button_counter=1, button_pending=True)
+            await home.live(15, "gateway-a", button_counter=1)
+        pressed = home.bench.far_end.of(EventKind.HELP_REQUESTED)
+        assert {each.gateway for each in pressed} == {"gateway-a", "gateway-b"}
+        assert {each.zone for each in pressed} == {"room-211"}
+        points = [each for batch in home.bench.far_end.batches for each in batch.points]
+        assert {each.zone for each in points[-5:]} == {"room-211"}
+
+    home.bench.clock.run(main())
+
+
+def test_whoever_leads_next_goes_on_and_a_gateway_that_is_gone_owns_a_room_nobody_knows(
+    make_rooms, stop_tasks
+):
+    home = make_rooms()
+    clock = home.bench.clock
+
+    async def main():
+        one, other = home.gateway("gateway-a", priority=1), home.gateway("gateway-b")
+        async with home.running(other):
+            dying = asyncio.create_task(one.run())
+            await home.live(20, "gateway-b")
+            assert {each.gateway for each in home.of(Whereabouts)} == {"gateway-a"}
+            home.heard.clear()
+            died_s = clock.monotonic_ns() / 1e9
+            await stop_tasks([dying])
+            await home.live(12, "gateway-b")
+            assert places(other) == {"wearable-1": "entrance"}
+            took_over_s, _, first = next(
+                each for each in home.heard if isinstance(each[2], Whereabouts)
+            )
+            assert took_over_s - died_s < 10
+            assert first.places["resident-1"].zone == "entrance"
+            assert other.following.alive == {"gateway-a": False, "gateway-b": True}
+            await home.live(20, "gateway-a")  # weak at the one that lives
+            assert places(other)["wearable-1"] != "room-211"
+
+    clock.run(main())
+
+
+def test_a_gateway_that_is_cut_off_goes_on_alone_with_what_it_hears(make_rooms):
+    home = make_rooms()
+
+    async def main():
+        gateway = home.gateway("gateway-b")
+        async with home.running(home.gateway("gateway-a"), gateway):
+            await home.live(20, "gateway-b")
+            home.bench.broker.stop()
+            await home.live(60, "gateway-b")
+            assert gateway.following.alive == {"gateway-a": False, "gateway-b": True}
+            assert places(gateway) == {"wearable-1": "entrance"}
+            scene = gateway.following.tick(home.bench.clock.monotonic_ns() + 1_000_000_000)
+            assert scene.covered.tolist() == [False, True, True, True]
+            home.bench.broker.start()
+
+    home.bench.clock.run(main())
+
+
+def test_presence_that_is_lost_for_three_seconds_makes_nobody_unknown(make_rooms):
+    home = make_rooms()
+
+    async def main():
+        gateway = home.gateway("gateway-b")
+        heard, lost = gateway.following.hear, []
+
+        def lossy(presence):
+            if lost:
+                lost.pop()
+            else:
+                heard(presence)
+
+        gateway.following.hear = lossy
+        async with home.running(home.gateway("gateway-a", priority=200), gateway):
+            await home.live(20, "gateway-a")
+            seen = set()
+            for _ in range(4):
+                lost.extend("123")
+                for _ in range(6):
+                    await home.live(1, "gateway-a")
+                    seen.add(places(gateway)["wearable-1"])
+            assert seen == {"room-211"}
+
+    home.bench.clock.run(main())
+
+
+def test_a_proxy_is_a_receiver_like_a_gateway(make_rooms):
+    home = make_rooms(receivers=[ReceiverConfig(name="proxy-1", zone="lounge")])
+    clock = home.bench.clock
+
+    async def main():
+        one, other = home.gateway("gateway-a"), home.gateway("gateway-b")
+        async with home.running(one, other):
+            for second in range(100, 125):
+                # Only gateway-b takes the proxy's adverts; both know what it hears.
+                data = {COMPANY_ID: home.advert(second)}
+                for receiver, rssi in (("", FAR_DBM), ("proxy-1", NEAR_DBM)):
+                    said = HeardAdvert(
+                        "C0:DE:00:00:00:01", rssi, data, {}, clock.monotonic_ns(), receiver=receiver
+                    )
+                    home.radios["gateway-b"]._waiting.append([said])
+                home.radios["gateway-b"]._changed.set()
+                await clock.sleep(1.0)
+            assert one.following.alive["proxy-1"]
+            assert places(one) == places(other) == {"wearable-1": "lounge"}
+
+    clock.run(main())
+
+
+def test_without_a_plan_events_name_where_she_was_heard_as_before(make_rooms):
+    home = make_rooms(zones=[], gateway_zones={})
+
+    async def main():
+        gateway = home.gateway("gateway-b")
+        async with home.running(gateway):
+            await home.live(15, "gateway-b")
+            await home.live(2, "gateway-b", button_counter=1, button_pending=True)
+            assert gateway.following.tick(home.bench.clock.monotonic_ns()) is None
+        (event,) = home.bench.far_end.of(EventKind.HELP_REQUESTED)
+        assert event.zone == "entrance"
+        assert home.of(Whereabouts) == []
+
+    home.bench.clock.run(main())
+
+
+def test_whom_nobody_hears_is_nowhere_after_a_moment(make_rooms):
+    home = make_rooms()
+
+    async def main():
+        gateway = home.gateway("gateway-b")
+        async with home.running(gateway):
+            await home.live(20, "gateway-b")
+            await home.live(25, None)
+            assert places(gateway) == {"wearable-1": None}
+            scene = gateway.following.tick(home.bench.clock.monotonic_ns() + 1_000_000_000)
+            assert 20 <= scene.heard_s[0] <= 28
+            assert scene.covered[2]  # the receiver works: it has lost her, not its ears
+
+    home.bench.clock.run(main())
+
+
+def test_an_enrolment_loses_nobody_and_a_new_plan_begins_anew(
+    make_rooms, make_config, make_wearable
+):
+    home = make_rooms()
+    given = {"zones": PLAN, "gateway_zones": STANDS_IN}
+
+    async def main():
+        gateway = home.gateway("gateway-b", priority=1)
+        async with home.running(home.gateway("gateway-a"), gateway):
+            await home.live(20, "gateway-b")
+            two = make_config(make_wearable(2), make_wearable(1), revision=2, **given)
+            gateway._apply_config(two)
+            assert gateway.following.row("wearable-1") == 1
+            await home.live(2, "gateway-b")
+            assert places(gateway) == {"wearable-2": None, "wearable-1": "entrance"}
+            given["zones"] = PLAN[1:]
+            gateway._apply_config(make_config(make_wearable(1), revision=3, **given))
+            assert places(gateway) == {"wearable-1": None}
+            await home.live(15, "gateway-b")
+            assert places(gateway) == {"wearable-1": "entrance"}
+
+    home.bench.clock.run(main())
+
+
+def test_a_door_and_a_bed_are_in_the_second_in_which_they_were_heard(make_rooms):
+    door = SensorConfig(device="door", address="A4:C1:38:00:00:01", zone="entrance")
+    bed = SensorConfig(
+        device="bed", address="A4:C1:38:00:00:02", zone="room-211", resident="resident-1"
+    )
+    home = make_rooms(sensors=[door, bed])
+    radio = home.radios["gateway-a"]
+
+    def say(sensor: SensorConfig, quantity: Quantity, value: float) -> None:
+        made = RoomSensor(SensorKind.CALL_POINT, sensor)
+        radio.hear_service(sensor.address, SERVICE_UUID, made.packet([(quantity, value)]))
+
+    async def main():
+        gateway = home.gateway("gateway-b")
+        scenes = []
+        tick = gateway.following.tick
+
+        def remember(now_ns):
+            scenes.append(tick(now_ns))
+            return scenes[-1]
+
+        gateway.following.tick = remember
+        # What gateway-a hears is told to gateway-b.
+        async with home.running(home.gateway("gateway-a"), gateway):
+            say(door, Quantity.OPENING, 0.0)
+            say(bed, Quantity.OCCUPIED, 1.0)
+            await home.bench.clock.sleep(5.0)
+            say(door, Quantity.OPENING, 1.0)
+            opened = gateway.time.grid_now_ns() // 1_000_000_000
+            await home.bench.clock.sleep(10.0)
+        known = [each for each in scenes if each is not None]
+        assert gateway.following.rows.doors == ("door",)
+        assert known[-1].door_open.tolist() == [1]
+        assert known[-1].in_bed.tolist() == [1]
+        assert known[0].in_bed.tolist() == [-1]
+        (found,) = [each.second for each in known if each.door_opened[0]]
+        assert found == opened
+        assert [each.second for each in known] == list(range(known[0].second, known[-1].second + 1))
+
+    home.bench.clock.run(main())
+
+
+def test_a_message_of_a_home_of_sixty_is_small(bench, make_rooms, make_wearable):
+    wearables = [make_wearable(number) for number in range(1, 61)]
+    proxies = [ReceiverConfig(name=f"proxy-{number}", zone="lounge") for number in (1, 2)]
+    home = make_rooms(*wearables, receivers=proxies)
+    sizes = []
+
+    async def main():
+        gateway = home.gateway("gateway-b")
+        async with home.running(gateway):
+            for second in range(100, 103):
+                for number in range(1, 61):
+                    data = {COMPANY_ID: home.advert(second, identity=number)}
+                    for receiver in ("", "proxy-1", "proxy-2"):
+                        address = f"C0:DE:00:00:00:{number:02X}"
+                        at_ns = bench.clock.monotonic_ns()
+                        said = HeardAdvert(address, -70, data, {}, at_ns, receiver=receiver)
+                        home.radios["gateway-b"]._waiting.append([said])
+                home.radios["gateway-b"]._changed.set()
+                await bench.clock.sleep(1.0)
+        sizes.extend(len(wire.encode(each)) for each in home.of(Presence))
+
+    bench.clock.run(main())
+    assert 4_000 < max(sizes) < 8_000
+    assert max(sizes) < wire.MAX_PAYLOAD_BYTES / 20

@@ -37,6 +37,7 @@ from edge.lying import LyingKeeper
 from edge.outbox import EventOutbox
 from edge.pipeline import Pipeline
 from edge.presence import Neighbours
+from edge.receiver_faults import ReceiverFaults
 from edge.reporter import Reporter, Sender
 from edge.sensor_keeper import SensorKeeper
 from edge.siren import Siren
@@ -180,6 +181,7 @@ class Assembly(ABC):
             faults=self.faults,
         )
         self.neighbours.share = self.following.share
+        self.receiver_faults = ReceiverFaults(self.faults, self.neighbours, clock)
         self.reporter.place = self.telemetry.place = self.following.places.zone_of
         self._make_keepers()
         self.health = Health(

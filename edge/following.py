@@ -20,6 +20,7 @@ from contract.messages import GatewayConfig, Presence
 from contract.units import NS_PER_S
 from contract.whereabouts import Place
 from detectors.location import RoomFilter
+from detectors.receivers import ReceiverWatch
 from detectors.room_model import UNKNOWN, RoomModel
 from detectors.summary import DEVIATION_G, SummaryBlock
 from detectors.whereabouts import Scene
@@ -95,6 +96,7 @@ class Following:
         self.model: RoomModel | None = None
         self._made_of: tuple[object, ...] = ()
         self._filter: RoomFilter | None = None
+        self._watch: ReceiverWatch | None = None
         self._receiver: dict[str, int] = {}
         self._sensor: dict[str, int] = {}
         self._row: dict[str, int] = {}
@@ -103,6 +105,10 @@ class Following:
         """(rows,) grid second in which any receiver heard each last."""
         self._alive = np.zeros(0, np.bool_)
         """(receivers,)"""
+        self._stuck = np.zeros(0, np.bool_)
+        """(receivers,)"""
+        self._torn = np.zeros(0, np.bool_)
+        """(rows,) heard in two places at once."""
         self._linked: list[Wearable] = []
         """Those that do not advertise, or not how they move, while a link is held to them."""
         self._measured_g: dict[str, float] = {}
@@ -126,8 +132,8 @@ class Following:
             self.model = self._rooms.model(config)
             self._receiver = {} if self.model is None else by_name(self.model.receivers)
             self._sensor = {} if self.model is None else by_name(self.model.sensors)
-            self._alive = np.zeros(len(self._receiver), np.bool_)
-            self._filter = None
+            self._alive = self._stuck = np.zeros(len(self._receiver), np.bool_)
+            self._filter = self._watch = None
         self._arrange()
 
     def _arrange(self) -> None:
@@ -140,12 +146,15 @@ class Following:
         heard_at = np.full(len(old), -NEVER_HEARD_S)
         heard_at[old != UNKNOWN] = self._heard_at[old[old != UNKNOWN]]
         self._heard_at = heard_at
+        self._torn = np.zeros(len(old), np.bool_)
         if self.model is None:
-            self._filter = None
-        elif self._filter is None:
+            pass
+        elif self._filter is None or self._watch is None:
             self._filter = RoomFilter(self.model, len(old))
+            self._watch = ReceiverWatch(self.model, len(old))
         elif before != self._row:
             self._filter.arrange(old)
+            self._watch.arrange(old)
         told = {device: row for device, row in self._row.items() if device not in rows.carers}
         self.places.follow(self.zones, rows.residents, told, old)
 
@@ -163,6 +172,23 @@ class Following:
     def alive(self) -> dict[str, bool]:
         """Whether each receiver of the home works, by name."""
         return dict(zip(self._receiver, self._alive.tolist(), strict=True))
+
+    @property
+    def stuck(self) -> dict[str, str | None]:
+        """Receivers that are not believed, and where each stands."""
+        if self.model is None:
+            return {}
+        stands_in = (*self.model.zones, None)
+        return {
+            self.model.receivers[number]: stands_in[self.model.stands_in[number]]
+            for number in np.flatnonzero(self._stuck)
+        }
+
+    @property
+    def torn(self) -> list[Wearable]:
+        """Residents' wearables that are heard in two places at once."""
+        rows = np.flatnonzero(self._torn[: len(self.rows.devices)])
+        return [self._roster.by_device[self.rows.devices[row]] for row in rows]
 
     @property
     def problem(self) -> str | None:
@@ -257,7 +283,7 @@ class Following:
         """
         due = self._time.grid_ns(now_ns) // NS_PER_S - LATENESS_S
         self._sensors.collect()
-        if self._filter is None or self.model is None:
+        if self._filter is None or self._watch is None or self.model is None:
             self._sensors.happened(due)
             return None
         first = due if self._done is None else self._done + 1
@@ -265,30 +291,37 @@ class Following:
             first = due
         scene, opened = None, np.zeros(len(self.rows.doors), np.bool_)
         for second in range(first, due + 1):
-            scene = self._scenes.scene(self._find(self._filter, self.model, second))
+            found = self._find(self._filter, self._watch, self.model, second)
+            scene = self._scenes.scene(found)
             opened |= scene.door_opened
             self._done = second
         self._forget_carers()
         return None if scene is None else scene._replace(door_opened=opened)
 
-    def _find(self, rooms: RoomFilter, model: RoomModel, second: int) -> Found:
+    def _find(
+        self, rooms: RoomFilter, watch: ReceiverWatch, model: RoomModel, second: int
+    ) -> Found:
         home = self._air.second(second)
         happenings = self._sensors.happened(second)
         rssi_dbm, movement_g = self._assemble(home)
         self._heard_at[np.isfinite(rssi_dbm).any(axis=0)] = second
         self._note_links(second)
+        lies = watch.step(rssi_dbm, movement_g)
+        self._stuck, self._torn = lies.stuck, lies.in_two_places
         self._alive = np.array([each in home.strengths for each in model.receivers], np.bool_)
+        self._alive &= ~lies.stuck
         fired = np.zeros(len(model.sensors), np.bool_)
         fired[active(happenings, self._sensor)] = True
-        found = rooms.step(rssi_dbm, movement_g, fired, self._alive)
+        found = rooms.step(lies.rssi_dbm, movement_g, fired, self._alive)
+        zone = np.where(lies.in_two_places, UNKNOWN, found.zone)
         decided_ns = self._time.monotonic_ns((second - found.age_s) * NS_PER_S)
         # Of carers nobody is told.
-        told = found.zone.copy()
+        told = zone.copy()
         told[len(self.rows.devices) :][: len(self.rows.carers)] = UNKNOWN
         self.places.note(told, found.probability, self._time.wall_us(decided_ns))
         return Found(
             second=second,
-            zone=found.zone,
+            zone=zone,
             belief=rooms.belief,
             heard_s=np.minimum(second - self._heard_at, NEVER_HEARD_S),
             movement_g=movement_g,
@@ -333,5 +366,6 @@ class Following:
                 rows[row] = UNKNOWN
                 self._heard_at[row] = -NEVER_HEARD_S
                 self._roster.by_device[device].forget_place()
-        if self._filter is not None and (rows == UNKNOWN).any():
+        if self._filter is not None and self._watch is not None and (rows == UNKNOWN).any():
             self._filter.arrange(rows)
+            self._watch.arrange(rows)

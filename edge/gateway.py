@@ -159,6 +159,9 @@ class Gateway(Assembly):
         await self.health.check(now_ns)
         await self.sensors.check(now_ns)
         await self.wanderers.tick(scene)
+        await self.receiver_faults.check(
+            stuck=self.following.stuck, torn=self.following.torn, problem=self.following.problem
+        )
         await self.bodies.check()
         linked = [
             each

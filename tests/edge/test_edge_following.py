@@ -12,10 +12,11 @@ import pytest
 from contract import topics, wire
 from contract.advert import COMPANY_ID
 from contract.devices import Quantity
-from contract.events import EventKind
+from contract.events import EventKind, FaultCause
 from contract.messages import Presence, ReceiverConfig, SensorConfig
 from contract.protocols import HeardAdvert
 from contract.whereabouts import WHEREABOUTS_S, Whereabouts, ZoneConfig, ZoneUse
+from edge.configuration import RejectedConfigError, check_config
 from edge.decode.bthome import SERVICE_UUID
 from firmware_sim.room_sensors import RoomSensor, SensorKind
 from messaging import LocalBus
@@ -73,7 +74,8 @@ class Home:
             data = self.advert(self.second, identity=number, deviation_g=0.1, **changes)
             for name, radio in self.radios.items():
                 if near is not None:
-                    radio.hear(address, data, NEAR_DBM if name == near else FAR_DBM)
+                    fading = self.second * 7 % 5 - 2  # one that never fades is stuck
+                    radio.hear(address, data, (NEAR_DBM if name == near else FAR_DBM) + fading)
             await self.bench.clock.sleep(1.0)
 
 
@@ -353,3 +355,52 @@ def test_a_message_of_a_home_of_sixty_is_small(bench, make_rooms, make_wearable)
     bench.clock.run(main())
     assert 4_000 < max(sizes) < 8_000
     assert max(sizes) < wire.MAX_PAYLOAD_BYTES / 20
+
+
+def test_a_receiver_that_repeats_itself_is_a_fault_of_the_leads_and_its_zone_unknown(make_rooms):
+    home = make_rooms()
+
+    async def main():
+        one, other = home.gateway("gateway-a"), home.gateway("gateway-b")
+        async with home.running(one, other):
+            await home.live(20, "gateway-b")
+            for second in range(300, 400):
+                data = home.advert(second, deviation_g=0.1)
+                home.radios["gateway-a"].hear("C0:DE:00:00:00:01", data, -50)
+                home.radios["gateway-b"].hear("C0:DE:00:00:00:01", data, FAR_DBM + second % 3)
+                await home.bench.clock.sleep(1.0)
+            assert other.following.stuck == {"gateway-a": "room-211"}
+            assert places(other) != {"wearable-1": "room-211"}
+            (fault,) = home.bench.far_end.faults(FaultCause.RECEIVER_STUCK)
+            assert (fault.gateway, fault.device) == ("gateway-a", "gateway-a/gateway-a")
+            assert fault.zone == "room-211"
+            home.second = 500
+            await home.live(90, "gateway-a")
+            kinds = [each.kind for each in home.bench.far_end.faults(FaultCause.RECEIVER_STUCK)]
+            assert kinds == [EventKind.FAULT, EventKind.FAULT_CLEARED]
+
+    home.bench.clock.run(main())
+
+
+def test_a_calibration_that_cannot_be_read_is_a_fault_and_the_plan_goes_on(make_rooms):
+    home = make_rooms(rooms="this is none")
+
+    async def main():
+        gateway = home.gateway("gateway-b")
+        async with home.running(home.gateway("gateway-a"), gateway):
+            await home.live(20, "gateway-b")
+            assert places(gateway) == {"wearable-1": "entrance"}
+            (fault,) = home.bench.far_end.faults(FaultCause.CONFIG_REJECTED)
+            assert (fault.gateway, fault.device) == ("gateway-a", "gateway-a/rooms")
+
+    home.bench.clock.run(main())
+
+
+@pytest.mark.parametrize(
+    "zones",
+    [[*PLAN, ZoneConfig(zone="lounge")], [ZoneConfig(zone="Upper Case")]],
+    ids=["two of one name", "a name that is none"],
+)
+def test_a_plan_that_is_not_clear_is_rejected(make_config, zones):
+    with pytest.raises(RejectedConfigError):
+        check_config(make_config(zones=zones), "demo")

@@ -201,7 +201,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     resident: str | None = None
     device: str | None = None
     zone: str | None = None
-    """Where the device was last heard, which may not be where the resident's bed is."""
+    """Where its wearer is held to be (`contract.whereabouts.Place`); where nobody can tell, where
+    the device was last heard. It need not be where the resident's bed is."""
     fall_id: str | None = None
     """Same for all events about one fall."""
     incident: str | None = None

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 import structlog
 
 from contract import topics, wire
 from contract.clock import Clock
-from contract.messages import GatewayConfig, WearableConfig
+from contract.messages import GatewayConfig, Presence, WearableConfig
 from contract.protocols import Message, Radio
 from contract.units import ns_to_seconds
 from firmware_sim import TruthEntry
@@ -30,6 +31,8 @@ from wardlight import __version__
 from wardlight.settings import Settings
 
 _log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 
 class RecordReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,6 +106,8 @@ class Tape:
         self._truth = truth
         self._gateway = settings.gateway.name
         self._begun = asyncio.Event()
+        self._tags = {each.device for each in settings.carer_tags}
+        """Devices that staff wear."""
         self._writer: CaptureWriter | None = None
         self._clock: Clock | None = None
 
@@ -160,7 +165,8 @@ class Tape:
             if topic.branch == topics.CONFIG:
                 self._configured(self._writer, message.payload)
             elif topic.sender != self._gateway:
-                self._writer.neighbour(self._clock.monotonic_ns(), message.topic, message.payload)
+                payload = self._of_residents(topic.branch, message.payload)
+                self._writer.neighbour(self._clock.monotonic_ns(), message.topic, payload)
 
     def _configured(self, writer: CaptureWriter, payload: bytes) -> None:
         try:
@@ -169,7 +175,34 @@ class Tape:
             # The gateway has raised its fault; the scene keeps what it has.
             _log.warning("config_not_captured", reason=error.reason)
             return
-        writer.enrolled(config.wearables, config.zone, config.sensors)
+        self._tags = {each.device for each in config.wearables if each.is_carer}
+        worn = [each for each in config.wearables if not each.is_carer]
+        writer.enrolled(worn, config.zone, config.sensors)
+
+    def _of_residents(self, branch: str, payload: bytes) -> bytes:
+        """What a neighbour said without carers' tags: where staff were is never written."""
+        if branch != topics.PRESENCE or not self._tags:
+            return payload
+        try:
+            presence = wire.decode(payload, Presence)
+        except wire.RejectedMessageError:
+            return payload  # nobody can read it: it is played as it came
+        return wire.encode(
+            msgspec.structs.replace(
+                presence,
+                heard=self._without_tags(presence.heard),
+                strengths={
+                    name: self._without_tags(heard) for name, heard in presence.strengths.items()
+                },
+                movement_g=self._without_tags(presence.movement_g),
+                low_battery=self._without_tags(presence.low_battery),
+                distrusted=self._without_tags(presence.distrusted),
+                unworn=[each for each in presence.unworn if each not in self._tags],
+            )
+        )
+
+    def _without_tags(self, by_device: dict[str, T]) -> dict[str, T]:
+        return {each: value for each, value in by_device.items() if each not in self._tags}
 
     # -- its life ------------------------------------------------------------------------------
 

@@ -10,8 +10,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from contract import wire
 from contract.clock import ScaledClock, VirtualClock
 from contract.events import EventKind
+from contract.messages import MESSAGE_SCHEMA, GatewayConfig, Presence, WearableConfig
 from contract.protocols import Message
 from firmware_sim import GatewayPlan, RecordingError, SimulatedHome, demo_home
 from firmware_sim.capture import Capture, CaptureRadio
@@ -140,6 +142,43 @@ def test_a_stranger_on_the_broker_does_not_end_a_recording(tmp_path):
     assert report.wearables == 6, "those of the settings stay"
     capture = Capture(tmp_path / "capture")
     assert [row.payload for row in capture.neighbours()] == [b"{no json"]
+
+
+def test_a_recording_holds_nothing_of_carers_tags(tmp_path):
+    clock = VirtualClock()
+    tape = Tape(demo_settings(demo_home(), Settings()), tmp_path / "capture")
+    worn = WearableConfig(device="wearable-1", address="C0:DE:00:00:00:01", identity=1)
+    tag = WearableConfig(device="tag-1", address="C0:DE:00:00:00:02", identity=2, is_carer=True)
+    config = GatewayConfig(
+        schema=MESSAGE_SCHEMA, home="demo", revision=1, wearables=[worn, tag], zone="corridor"
+    )
+    both = {"wearable-1": -60.0, "tag-1": -61.0}
+    presence = Presence(
+        schema=MESSAGE_SCHEMA,
+        gateway="gateway-b",
+        session="s",
+        sequence=1,
+        at_us=0,
+        heard=both,
+        strengths={"": both, "proxy-1": {"tag-1": -70.0}},
+        movement_g={"tag-1": 0.1},
+        low_battery={"tag-1": 5},
+        unworn=["tag-1"],
+    )
+
+    async def main():
+        tape.wrap(SimulatedHome(demo_home(), clock).radio("gateway-a"), clock, ())
+        for topic, message in (("gateway-a/config", config), ("gateway-b/presence", presence)):
+            await tape.on_messages([Message(f"wardlight/v1/demo/{topic}", wire.encode(message))])
+        return await tape.close("the test was over")
+
+    clock.run(main())
+    (row,) = Capture(tmp_path / "capture").neighbours()
+    kept = wire.decode(row.payload, Presence)
+    assert kept.heard == {"wearable-1": -60.0}
+    assert kept.strengths == {"": {"wearable-1": -60.0}, "proxy-1": {}}
+    assert b"tag-1" not in row.payload
+    assert "tag-1" not in (tmp_path / "capture" / "scene.yaml").read_text()
 
 
 def test_on_the_machines_clock_every_advert_keeps_its_distance_to_the_others(three_falls):

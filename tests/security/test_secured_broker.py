@@ -41,12 +41,14 @@ def test_a_gateway_says_what_is_its_own_and_nothing_of_anybody_else(secured) -> 
             for topic in (
                 topics.event_topic(HOME, "gateway-a", "fall_detected"),
                 *(of("gateway-a", each) for each in ("telemetry", "status", "presence", "siren")),
+                of("gateway-a", "whereabouts"),
             ):
                 await gateway.bus.publish(topic, b"own")
             for topic in (
                 topics.event_topic(HOME, "gateway-b", "fall_detected"),
                 of("gateway-b", "status"),
                 of("gateway-b", "presence"),
+                of("gateway-b", "whereabouts"),
                 of("gateway-a", "receipt"),
                 of("gateway-a", "config"),
                 of("gateway-a", "alert_state"),

@@ -16,7 +16,7 @@ from contract.messages import GatewayConfig
 from contract.protocols import Bus
 from contract.units import NS_PER_S, US_PER_S, seconds_to_ns
 from contract.whereabouts import ZoneUse
-from detectors.whereabouts import DETECTOR, Found, Scene, Whereabouts
+from detectors.whereabouts import DETECTOR, Found, ResidentDay, Scene, Whereabouts
 from detectors.whereabouts_words import sentence
 from edge.counters import Counts
 from edge.episodes import Episode, Episodes, Situation
@@ -37,6 +37,10 @@ _log = structlog.get_logger(__name__)
 SAVE_TOLD_NS: Final = seconds_to_ns(10)
 """After something was told what is known of it is written soon: or a gateway that is killed would
 tell it again. Several at once are written once."""
+
+
+DAY_FIGURES: Final = ("episodes", "minutes", "tortuosity", "night_trips", "is_rising")
+"""Of a `ResidentDay`, those that tell of wandering."""
 
 
 class Finding(NamedTuple):
@@ -103,6 +107,8 @@ class Wanderers:
         self._saved_ns = now_ns
         self._zone_of: dict[str, int] = {}
         """Where each wearable that says where its wearer is was decided to be in the last scene."""
+        self._last_day: dict[str, ResidentDay] = {}
+        """Of each resident the figures of her last whole day."""
         self._told_ns: int | None = None
         """When something was told that is not written yet."""
         neighbours.told = self.marks
@@ -236,6 +242,8 @@ class Wanderers:
             begun_s = self._wall_s(self._time.monotonic_ns(found.begun * NS_PER_S))
             episode = Episode(found.kind, finding.resident, begun_s, found.excused)
             self._episodes.found(episode, finding, now_ns)
+        for day in detector.take_day():
+            self._last_day[self.rows.residents[day.row]] = day
 
     def place_of(self, device: str) -> str | None:
         """In which room a resident's wearable is, as far as this gateway can tell."""
@@ -273,11 +281,19 @@ class Wanderers:
             zone=None if found.zone == NOWHERE else self.rows.zones[found.zone],
             at_ns=self._time.monotonic_ns(found.at * NS_PER_S),
             detail=sentence(found, self.rows.zones),
-            features={
-                name: float(value) for name, value in found.features.items() if math.isfinite(value)
-            },
+            features=self._features(found),
             is_excused=found.excused,
         )
+
+    def _features(self, found: Found) -> dict[str, float]:
+        """What the detector says; of a walk that wandered also how her last whole day was: whether
+        it changes is what foretells falls (SCIENCE 3.2), and no other event tells it.
+        """
+        features = dict(found.features)
+        day = self._last_day.get(self.rows.residents[found.row])
+        if found.kind is EventKind.WANDERING_EPISODE and day is not None:
+            features |= {f"last_day_{name}": float(getattr(day, name)) for name in DAY_FIGURES}
+        return {name: float(value) for name, value in features.items() if math.isfinite(value)}
 
     # -- telling ---------------------------------------------------------------------------------
 

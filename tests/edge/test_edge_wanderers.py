@@ -14,7 +14,7 @@ from contract.events import Event, EventClass, EventKind, FaultCause
 from contract.messages import Absence, AbsenceKind, SensorConfig
 from contract.units import NS_PER_S, US_PER_S
 from contract.whereabouts import WhereaboutsPolicy, ZoneConfig, ZoneUse
-from detectors.whereabouts import DETECTOR, Scene
+from detectors.whereabouts import DETECTOR, ResidentDay, Scene
 from edge.wanderer_memory import WANDERERS_FILE, WandererMemory, pack
 from messaging import LocalBus
 
@@ -36,6 +36,8 @@ class Home(NamedTuple):
     door_opened: bool = False
     covered: bool = True
     carer_zone: int = CORRIDOR
+    in_bed: tuple[int, ...] = (-1, -1)
+    movement_g: tuple[float, ...] = (0.1, 0.1)
 
 
 def scene(gateway, home: Home) -> Scene:
@@ -51,8 +53,8 @@ def scene(gateway, home: Home) -> Scene:
         belief=np.eye(len(ZONES), dtype=np.float32)[zone],
         heard_s=np.zeros(residents, np.int64),
         present=np.ones(residents, np.bool_),
-        movement_g=np.full(residents, 0.1, np.float32),
-        in_bed=np.full(residents, -1, np.int8),
+        movement_g=np.array(home.movement_g[:residents], np.float32),
+        in_bed=np.array(home.in_bed[:residents], np.int8),
         door_open=np.array([home.door_open], np.int8),
         door_opened=np.array([home.door_opened]),
         covered=np.array([True, True, home.covered]),
@@ -380,5 +382,68 @@ def test_exits_that_nobody_hears_and_a_lost_broker_are_said_and_end(house, bench
             *_, alone, over = bench.far_end.faults(FaultCause.ROOMS_UNKNOWN)
             assert "hears alone" in alone.detail
             assert over.kind is EventKind.FAULT_CLEARED
+
+    bench.clock.run(main())
+
+
+def test_an_exit_door_that_stands_open_is_a_fault_until_it_closes(house, bench):
+    async def main():
+        gateway, other = house.gateway(priority=10), house.gateway("gateway-b", priority=20)
+        async with bench.running(gateway, other):
+            await house.see(1, door_open=1, door_opened=True)
+            await house.sleep(590)
+            assert bench.far_end.faults(FaultCause.DOOR_LEFT_OPEN) == []
+            await house.sleep(20)
+            await house.see(5, door_open=-1)
+            (fault,) = bench.far_end.faults(FaultCause.DOOR_LEFT_OPEN)
+            assert (fault.device, fault.zone) == ("door", "entrance")
+            await house.see(5, door_open=0)
+            _, over = bench.far_end.faults(FaultCause.DOOR_LEFT_OPEN)
+            assert over.kind is EventKind.FAULT_CLEARED
+
+    bench.clock.run(main())
+
+
+def test_two_of_one_room_whose_beds_the_others_wearable_leaves_are_exchanged(house, bench):
+    async def main():
+        gateway = house.gateway()
+        async with bench.running(gateway):
+            await house.meet(gateway)
+            await house.see(20, in_bed=(1, 1), movement_g=(0.005, 0.005))
+            for bed in (0, 1, 0, 1):
+                for state in (0, 1):
+                    moves, beds = [0.005, 0.005], [1, 1]
+                    moves[1 - bed], beds[bed] = 0.2, state
+                    await house.see(4, in_bed=tuple(beds), movement_g=tuple(moves))
+                    for number in (1, 2):
+                        house.hear(gateway, number)
+                    await house.see(20, movement_g=(0.005, 0.005))
+            await house.sleep(60)
+            told = bench.far_end.faults(FaultCause.WEARABLES_SWAPPED)
+            assert {each.device for each in told} == {"wearable-1", "wearable-2"}
+            assert {each.kind for each in told} == {EventKind.FAULT}
+
+    bench.clock.run(main())
+
+
+def test_of_a_wandering_walk_the_day_before_is_told_with_it(house, bench):
+    """The detector's own figures of the day; nobody is paged."""
+
+    async def main():
+        gateway = house.gateway()
+        async with bench.running(gateway):
+            await house.meet(gateway)
+            day = ResidentDay(0, 738_999, 9, 3, 21.0, 2.5, float("nan"), 1, 0, True, False)
+            gateway.wanderers._last_day["resident-1"] = day
+            for _ in range(4):
+                for zone in (CORRIDOR, ENTRANCE, CORRIDOR, ROOM):
+                    await house.see(12, zone=(zone, ROOM))
+            await house.sleep(150)
+        (event,) = house.told(EventKind.WANDERING_EPISODE)
+        features = event.evidence.features
+        assert event.event_class is EventClass.NOTICE
+        assert features["tortuosity"] >= 1
+        assert (features["last_day_episodes"], features["last_day_is_rising"]) == (3, 1)
+        assert "entrance" in event.detail
 
     bench.clock.run(main())

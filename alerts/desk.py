@@ -10,7 +10,7 @@ import msgspec
 import structlog
 from sqlalchemy.orm import Session
 
-from alerts import absences, checks, swaps, transitions
+from alerts import absences, checks, choosing, swaps, transitions
 from alerts.board import (
     absence_view,
     check_view,
@@ -20,8 +20,10 @@ from alerts.board import (
     staff_names,
 )
 from alerts.errors import (
+    BadChoiceError,
     BadEndError,
     DeskError,
+    NotAllowedError,
     UnknownAbsenceError,
     UnknownCheckError,
     UnknownFaultError,
@@ -41,15 +43,19 @@ from alerts.views import (
     ResolutionOutcome,
     StaffView,
     SwapView,
+    WhereaboutsView,
 )
 from contract.clock import Clock, now_us
 from contract.ids import IdSource
 from contract.messages import AbsenceKind, IncidentState
+from contract.whereabouts import WhereaboutsPolicy
 
 __all__ = [
+    "BadChoiceError",
     "BadEndError",
     "Desk",
     "DeskError",
+    "NotAllowedError",
     "UnknownAbsenceError",
     "UnknownCheckError",
     "UnknownFaultError",
@@ -230,9 +236,7 @@ class Desk:
             If the end cannot be.
         """
         with self._database.transaction(self._home) as session:
-            resident = session.get(Resident, (self._home, resident_id))
-            if resident is None:
-                raise UnknownResidentError(f"there is no resident {resident_id!r}")
+            resident = self._find_resident(session, resident_id)
             self._check_staff(session, staff_id)
             row = absences.begin(
                 session,
@@ -304,6 +308,49 @@ class Desk:
             names = staff_names(session, self._home)
             return msgspec.structs.replace(view, by=names.get(view.by, view.by))
 
+    def whereabouts(self, resident_id: str) -> WhereaboutsView:
+        """What somebody is called for by where a resident is, and who asked for it.
+
+        Raises
+        ------
+        UnknownResidentError
+            If there is no such resident.
+        """
+        with self._database.session() as session:
+            return choosing.read(session, self._find_resident(session, resident_id))
+
+    def ask_whereabouts(
+        self,
+        resident_id: str,
+        staff_id: str,
+        policy: WhereaboutsPolicy,
+        version: int | None = None,
+    ) -> WhereaboutsView:
+        """Ask for something else; gateways know it in seconds. Saying it twice is saying it once.
+
+        Parameters
+        ----------
+        version
+            Of the view that was looked at; None to change whatever stands.
+
+        Raises
+        ------
+        UnknownResidentError, UnknownStaffError
+            If there is no such resident or person.
+        NotAllowedError
+            If it is not this person's to decide.
+        BadChoiceError
+            If it cannot be followed in this home.
+        WrongStateError
+            If somebody has changed it since that version.
+        """
+        with self._database.transaction(self._home) as session:
+            resident = self._find_resident(session, resident_id)
+            moment_us = now_us(self._clock)
+            choosing.change(session, resident, policy, staff_id, moment_us, version=version)
+            log.info("whereabouts_asked", resident=resident_id, by=staff_id)
+            return choosing.read(session, resident)
+
     def revision(self) -> int:
         """Grows with every change that the board would show; cheap enough to ask often."""
         return self._database.revision(self._home)
@@ -333,6 +380,12 @@ class Desk:
         if row is None or row.home != self._home:
             raise UnknownCheckError(f"there is no manual check {check_id!r}")
         return row
+
+    def _find_resident(self, session: Session, resident_id: str) -> Resident:
+        resident = session.get(Resident, (self._home, resident_id))
+        if resident is None:
+            raise UnknownResidentError(f"there is no resident {resident_id!r}")
+        return resident
 
     def _find_absence(self, session: Session, absence_id: str) -> Absence:
         row = session.get(Absence, absence_id)

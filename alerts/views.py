@@ -11,6 +11,7 @@ from enum import StrEnum
 import msgspec
 
 from contract.messages import AbsenceKind, IncidentState, Priority
+from contract.whereabouts import WhereaboutsPolicy, ZoneUse
 
 
 class ResolutionOutcome(StrEnum):
@@ -218,6 +219,41 @@ class ResidentView(msgspec.Struct, frozen=True, kw_only=True):
     absence: AbsenceView | None = None
     place: PlaceView | None = None
     """None: nobody has placed her since a shift. Not where her bed is."""
+
+
+class ZoneView(msgspec.Struct, frozen=True, kw_only=True):
+    """A place of the home."""
+
+    zone: str
+    use: ZoneUse
+    floor: str | None = None
+
+
+class ChoiceLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of the log of what was asked for a resident."""
+
+    at_us: int
+    by: str
+    """A person's name, or ``settings``."""
+    policy: WhereaboutsPolicy
+    """From then on."""
+    before: WhereaboutsPolicy
+    """Until then."""
+
+
+class WhereaboutsView(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody is called for by where a resident is."""
+
+    resident_id: str
+    name: str
+    bed: str
+    policy: WhereaboutsPolicy
+    zones: list[ZoneView]
+    """Of the home; empty where no plan was entered."""
+    version: int
+    """Grows with each change: who sends it back changes what was seen."""
+    log: list[ChoiceLine]
+    """The latest first."""
 
 
 class ServiceView(msgspec.Struct, frozen=True, kw_only=True):

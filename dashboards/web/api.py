@@ -27,7 +27,7 @@ from contract.clock import Clock
 from contract.messages import AbsenceKind
 from contract.units import NS_PER_MS
 from dashboards.web import examples
-from dashboards.web.board import MAX_NOTE_CHARACTERS
+from dashboards.web.acts import MAX_NOTE_CHARACTERS
 from dashboards.web.live import BoardFeed
 from dashboards.web.problems import PREFIX, problem, reply
 from dashboards.web.schema import answers, array_of, body, reference

@@ -32,8 +32,14 @@ from dashboards.web.language import Language
 from dashboards.web.live import BoardFeed
 from dashboards.web.pages import STATIC, Pages
 from dashboards.web.problems import PREFIX, Refusals
+from dashboards.web.resident_page import ResidentPageRoutes
 from dashboards.web.residents import RESIDENT_EXAMPLES, RESIDENT_VIEWS, ResidentRoutes
 from dashboards.web.schema import VIEWS, publish
+from dashboards.web.whereabouts_api import (
+    WHEREABOUTS_EXAMPLES,
+    WHEREABOUTS_VIEWS,
+    WhereaboutsRoutes,
+)
 from ingest.read import ReadSide
 
 DEFAULT_TIME_ZONE: Final = "Asia/Hong_Kong"
@@ -109,14 +115,18 @@ def create_app(
         redoc_url=None,
     )
     app.state.feed = feed
-    app.include_router(BoardRoutes(desk, feed, pages).router)
+    board = BoardRoutes(desk, feed, pages)
+    app.include_router(board.router)
+    app.include_router(ResidentPageRoutes(desk, clock, board, pages, reader).router)
     app.include_router(ApiRoutes(desk, feed, clock).router)
+    app.include_router(WhereaboutsRoutes(desk).router)
     app.mount("/static", _VersionedFiles(directory=STATIC), name="static")
     refusals = Refusals(pages)
     refusals.add_to(app)
     app.add_exception_handler(BadBodyError, bad_body)
     app.add_middleware(Guard, api_prefix=f"{PREFIX}/", refuse=refusals.refuse, fail=refusals.fail)
-    structs, examples = (*VIEWS, Act, Away, BackAt, Resolution, Health), API_EXAMPLES
+    structs = (*VIEWS, *WHEREABOUTS_VIEWS, Act, Away, BackAt, Resolution, Health)
+    examples = (*API_EXAMPLES, *WHEREABOUTS_EXAMPLES)
     if reader is not None:
         app.include_router(ResidentRoutes(desk, reader, clock).router)
         structs, examples = (*structs, *RESIDENT_VIEWS), (*examples, *RESIDENT_EXAMPLES)

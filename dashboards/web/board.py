@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from typing import Final
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import structlog
 from fastapi import APIRouter, Request
@@ -24,12 +24,22 @@ from alerts.desk import (
     UnknownFaultError,
     UnknownIncidentError,
 )
-from alerts.views import AbsenceView, IncidentView, ResolutionOutcome, StaffView
-from contract.messages import AbsenceKind, IncidentState
+from alerts.views import AbsenceView, IncidentView, StaffView
+from contract.messages import IncidentState
+from dashboards.web.acts import (
+    ABSENT,
+    ACTS,
+    BACK,
+    BACK_AT,
+    CHECK,
+    EXCHANGED,
+    WHEREABOUTS,
+)
+from dashboards.web.asked import Asked, is_number
 from dashboards.web.guard import RefusedError
 from dashboards.web.language import Language, choose_language
 from dashboards.web.live import BoardFeed, TooManyStreamsError
-from dashboards.web.pages import IDENTITY_HOURS, Asked, Pages
+from dashboards.web.pages import IDENTITY_HOURS, Pages
 from dashboards.web.stream import EventStream
 from dashboards.web.words import WORDS
 
@@ -38,21 +48,7 @@ _log = structlog.get_logger(__name__)
 STAFF_COOKIE: Final = "wardlight_staff"
 LANGUAGE_COOKIE: Final = "wardlight_language"
 _LANGUAGE_DAYS: Final = 365
-MAX_NOTE_CHARACTERS: Final = 500
-
-MAX_DIGITS: Final = 18
-"""Of a number in a form: the records hold 64 bits."""
-
 ACTIONS: Final = ("acknowledge", "arrive", "resolve")
-CHECK: Final = "check"
-"""The one action on a manual check; in its form the check stands in the incident's place."""
-
-ABSENT, BACK_AT, BACK = "absent", "back_at", "is_back"
-"""A wearable is off or away, until another time, or no longer. In their forms the resident, or the
-absence, stands in the incident's place, and the kind, or the time, in the outcome's."""
-
-EXCHANGED: Final = "exchanged"
-"""Two wearables were; in its form the fault stands in the incident's place."""
 
 
 def language_of(request: Request) -> Language:
@@ -62,20 +58,6 @@ def language_of(request: Request) -> Language:
         request.cookies.get(LANGUAGE_COOKIE),
         request.headers.get("accept-language"),
     )
-
-
-def parse_outcome(text: str) -> ResolutionOutcome:
-    """An outcome from a form.
-
-    Raises
-    ------
-    RefusedError
-        422, if there is no such outcome.
-    """
-    try:
-        return ResolutionOutcome(text)
-    except ValueError as error:
-        raise RefusedError(422, "error_form") from error
 
 
 class BoardRoutes:
@@ -111,7 +93,7 @@ class BoardRoutes:
     async def show(self, request: Request) -> Response:
         """The board."""
         language = language_of(request)
-        me = await self._me(request)
+        me = await self.me(request)
         board = await asyncio.to_thread(self._desk.board)
         said = await self._said(request, language, me)
         answer = HTMLResponse(self._pages.board(board, language, me=me, said=said))
@@ -170,39 +152,39 @@ class BoardRoutes:
             outcome=_text(form, "outcome"),
             note=_text(form, "note"),
         )
-        return await self._ask_or_do(request, asked, self._desk.incident)
+        return await self.ask_or_do(request, asked, self._desk.incident)
 
     async def check(self, request: Request, check_id: str) -> Response:
         """Somebody has looked after beds that are not being monitored."""
         asked = Asked(action=CHECK, incident=check_id)
-        return await self._ask_or_do(request, asked, self._desk.check)
+        return await self.ask_or_do(request, asked, self._desk.check)
 
     async def absent(self, request: Request, resident_id: str) -> Response:
         """A resident's wearable is off or away, for as long as is usual."""
         form = await request.form()
         asked = Asked(action=ABSENT, incident=resident_id, outcome=_text(form, "kind"))
-        return await self._ask_or_do(request, asked)
+        return await self.ask_or_do(request, asked)
 
     async def back_at(self, request: Request, absence_id: str) -> Response:
         """Until another time."""
         form = await request.form()
         asked = Asked(action=BACK_AT, incident=absence_id, outcome=_text(form, "until_us"))
-        return await self._ask_or_do(request, asked, self._desk.absence)
+        return await self.ask_or_do(request, asked, self._desk.absence)
 
     async def back(self, request: Request, absence_id: str) -> Response:
         """She is back, or wears it again."""
         asked = Asked(action=BACK, incident=absence_id)
-        return await self._ask_or_do(request, asked, self._desk.absence)
+        return await self.ask_or_do(request, asked, self._desk.absence)
 
     async def exchange(self, request: Request, fault_id: str) -> Response:
         """Two wearables that were swapped are given to who wears them."""
-        return await self._ask_or_do(request, Asked(action=EXCHANGED, incident=fault_id))
+        return await self.ask_or_do(request, Asked(action=EXCHANGED, incident=fault_id))
 
-    async def _ask_or_do(
+    async def ask_or_do(
         self, request: Request, asked: Asked, find: Callable[[str], object] | None = None
     ) -> Response:
         """Do it; ask first who is acting, if that is not known and there is what is acted on."""
-        me = await self._me(request)
+        me = await self.me(request)
         if me is None:
             if find is not None:
                 await asyncio.to_thread(find, asked.incident)
@@ -211,7 +193,7 @@ class BoardRoutes:
         return _to_board(asked)
 
     async def _do(self, asked: Asked, staff_id: str) -> None:
-        act = _ACTS.get(asked.action)
+        act = ACTS.get(asked.action)
         if act is None:
             raise RefusedError(422, "error_form")
         await asyncio.to_thread(act, self._desk, asked, staff_id)
@@ -223,7 +205,8 @@ class BoardRoutes:
         me = next((person for person in staff if person.id == cookie), None)
         return HTMLResponse(self._pages.who(staff, language_of(request), me=me, asked=asked))
 
-    async def _me(self, request: Request) -> StaffView | None:
+    async def me(self, request: Request) -> StaffView | None:
+        """Who holds this device, as far as it was told."""
         staff_id = request.cookies.get(STAFF_COOKIE)
         return await self._staff(staff_id) if staff_id else None
 
@@ -281,7 +264,7 @@ class BoardRoutes:
     async def _said_of_exchange(
         self, fault_id: str, language: Language, me: StaffView | None
     ) -> str | None:
-        if me is None or not _is_number(fault_id):
+        if me is None or not is_number(fault_id):
             return None
         try:  # which is done already, and so tells who did it
             view = await asyncio.to_thread(self._desk.exchanged, int(fault_id))
@@ -328,47 +311,6 @@ _ACTOR: Final[Mapping[str, Callable[[IncidentView], str | None]]] = {
 }
 
 
-def _resolve(desk: Desk, asked: Asked, staff_id: str) -> None:
-    note = asked.note.strip()[:MAX_NOTE_CHARACTERS]
-    desk.resolve(asked.incident, staff_id, parse_outcome(asked.outcome), note)
-
-
-def _absent(desk: Desk, asked: Asked, staff_id: str) -> None:
-    if asked.outcome not in list(AbsenceKind):
-        raise RefusedError(422, "error_form")
-    desk.absent(asked.incident, AbsenceKind(asked.outcome), staff_id)
-
-
-def _back_at(desk: Desk, asked: Asked, staff_id: str) -> None:
-    if not _is_number(asked.outcome):
-        raise RefusedError(422, "error_form")
-    desk.back_at(asked.incident, staff_id, int(asked.outcome))
-
-
-def _exchange(desk: Desk, asked: Asked, staff_id: str) -> None:
-    if not _is_number(asked.incident):
-        raise RefusedError(422, "error_form")
-    desk.exchange(int(asked.incident), staff_id)
-
-
-def _is_number(text: str) -> bool:
-    """Whether it is one that the records have room for."""
-    return text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS
-
-
-_ACTS: Final[Mapping[str, Callable[[Desk, Asked, str], object]]] = {
-    "acknowledge": lambda desk, asked, staff: desk.acknowledge(asked.incident, staff),
-    "arrive": lambda desk, asked, staff: desk.arrive(asked.incident, staff),
-    "resolve": _resolve,
-    CHECK: lambda desk, asked, staff: desk.checked(asked.incident, staff),
-    ABSENT: _absent,
-    BACK_AT: _back_at,
-    BACK: lambda desk, asked, staff: desk.back(asked.incident, staff),
-    EXCHANGED: _exchange,
-}
-"""What each form asks of the desk."""
-
-
 _REACHED: Final[Mapping[IncidentState, str]] = {
     IncidentState.ACKNOWLEDGED: "acknowledge",
     IncidentState.ARRIVED: "arrive",
@@ -378,6 +320,9 @@ _REACHED: Final[Mapping[IncidentState, str]] = {
 
 
 def _to_board(asked: Asked) -> Response:
+    """Back to where it was asked, which tells what became of it."""
+    if asked.action == WHEREABOUTS:
+        return RedirectResponse(f"/residents/{quote(asked.incident, safe='')}", status_code=303)
     query = (
         f"?{urlencode({'did': asked.action, 'incident': asked.incident})}" if asked.action else ""
     )

@@ -57,6 +57,8 @@ class Card:
     zone: str | None
     heard: Age | None
     why: tuple[str, ...]
+    excused: str | None
+    """A carer is with her, as far as is known."""
     state_text: str
     state_since: Age | None
     called: str | None
@@ -129,7 +131,9 @@ class ResidentTile:
     name: str
     state: str
     state_text: str
-    zone: str | None
+    place: str | None
+    """Where she was last, which is not where her bed is; None in a home without a plan."""
+    seen: Age | None
     heard: Age | None
     absence: AbsenceLine | None
     may_be_absent: bool

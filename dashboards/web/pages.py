@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
-import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from alerts.views import Board, StaffRole, StaffView
+from dashboards.web.asked import Asked
 from dashboards.web.language import LANGUAGE_NAMES, Language
 from dashboards.web.present import Presenter
+from dashboards.web.resident_cards import ResidentPage
 from dashboards.web.words import WORDS, Words
 
 HERE: Final = Path(__file__).parent
@@ -25,15 +26,6 @@ its first minute, rare enough that a finger finds the button."""
 
 IDENTITY_HOURS: Final = 12
 """A shift with its hand-over; after that the device asks again, for it may be in other hands."""
-
-
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """What somebody wanted to do before the page asked who they are."""
-
-    action: str = ""
-    incident: str = ""
-    outcome: str = ""
-    note: str = ""
 
 
 def asset_version() -> str:
@@ -59,8 +51,8 @@ class Pages:
     def __init__(self, home_name: str, time_zone: str) -> None:
         self.version = asset_version()
         self._home_name = home_name
-        zone = ZoneInfo(time_zone)
-        self.presenters = {language: Presenter(WORDS[language], zone) for language in Language}
+        self.zone = ZoneInfo(time_zone)
+        self.presenters = {language: Presenter(WORDS[language], self.zone) for language in Language}
         self._environment = Environment(
             loader=FileSystemLoader(HERE / "templates"),
             autoescape=True,
@@ -100,6 +92,10 @@ class Pages:
         for person in sorted(staff, key=lambda person: person.name):
             groups[person.role].append(person)
         return self._render("who.html", language, groups=groups, me=me, asked=asked)
+
+    def resident(self, page: ResidentPage, language: Language, *, me: StaffView | None) -> str:
+        """One resident's page."""
+        return self._render("resident.html", language, page=page, me=me)
 
     def error(self, language: Language, *, what: str, to_do: str, detail: str = "") -> str:
         """A refusal: what was wrong and what to do, as keys of the strings table."""

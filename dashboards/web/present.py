@@ -14,9 +14,11 @@ from alerts.policy import LogKind
 from alerts.views import (
     Board,
     DeviceSort,
+    EventLine,
     FaultView,
     IncidentView,
     LogLine,
+    PlaceView,
     ResidentState,
     ResidentView,
     ResolutionOutcome,
@@ -37,6 +39,7 @@ from dashboards.web.cards import (
     ServiceLine,
     TimelineLine,
 )
+from dashboards.web.sentences import sentence
 from dashboards.web.tasks import check_card
 from dashboards.web.words import Words
 
@@ -93,7 +96,11 @@ class Presenter:
     def page(self, board: Board) -> BoardPage:
         """The whole board."""
         now_us = board.at_us
-        alerts = tuple(self.card(view, now_us) for view in sorted(board.incidents, key=_urgency))
+        places = {view.id: view.place for view in board.residents}
+        alerts = tuple(
+            self.card(view, now_us, places.get(view.resident_id or ""))
+            for view in sorted(board.incidents, key=_urgency)
+        )
         faults = tuple(self._fault(view, now_us) for view in board.faults)
         services = tuple(self._service(view, now_us) for view in board.services)
         alerts_down = _alerts_down(board.services)
@@ -135,9 +142,10 @@ class Presenter:
         """Clock time in the home, to the second."""
         return us_to_datetime(at_us).astimezone(self._zone).strftime("%H:%M:%S")
 
-    def card(self, view: IncidentView, now_us: int) -> Card:
-        """One incident."""
+    def card(self, view: IncidentView, now_us: int, place: PlaceView | None = None) -> Card:
+        """One incident; `place` is where its resident was last."""
         words = self._words
+        zone, heard_us = _latest_place(view, place)
         happened_us = _happened_us(view)
         who_acts, since_us = _actor(view)
         return Card(
@@ -151,11 +159,10 @@ class Presenter:
             who=self._who(view),
             since=self._age(happened_us, now_us),
             at=self.time(happened_us),
-            zone=_place(view.zone),
-            heard=None
-            if view.zone_heard_at_us is None
-            else self._age(view.zone_heard_at_us, now_us),
+            zone=place_name(zone),
+            heard=None if heard_us is None else self._age(heard_us, now_us),
             why=self._why(view),
+            excused=words("excused") if _is_excused(view) else None,
             state_text=words(f"state_{view.state}", name=self.person(who_acts)),
             state_since=None if since_us is None else self._age(since_us, now_us),
             called=self._called(view),
@@ -168,11 +175,11 @@ class Presenter:
 
     def place(self, view: IncidentView) -> str:
         """Where to go: the bed, or where a device of nobody's was heard."""
-        return view.bed or _place(view.zone) or self._words("no_bed")
+        return view.bed or place_name(view.zone) or self._words("no_bed")
 
     def _who(self, view: IncidentView) -> str:
         """Who it is, or what, where nobody is known to wear it."""
-        words, device = self._words, _place(view.device)
+        words, device = self._words, place_name(view.device)
         if view.resident_name or device is None:
             return view.resident_name or words("unknown_resident")
         if view.device_sort is DeviceSort.WEARABLE:
@@ -196,7 +203,9 @@ class Presenter:
 
     def _why(self, view: IncidentView) -> tuple[str, ...]:
         told = [
-            f"{self._words.kind(line.kind)}: {line.detail}" for line in view.events if line.detail
+            f"{self._words.kind(line.kind)}: {said}"
+            for line in view.events
+            if (said := sentence(line, self._words.language))
         ]
         return tuple(reversed(told[-WHY_LINES:]))
 
@@ -229,13 +238,15 @@ class Presenter:
         return Countdown(moment_us, self._words(key, time=left), self._words(key, time="{time}"))
 
     def _timeline(self, view: IncidentView) -> Iterable[TimelineLine]:
-        lines = [(line.at_us, self._event_text(line.kind, line.detail)) for line in view.events]
+        lines = [(line.at_us, self._event_text(line)) for line in view.events]
         lines += [(line.at_us, self._log_text(line)) for line in view.log]
         for at_us, text in sorted(lines, key=lambda line: line[0]):
             yield TimelineLine(self.time(at_us), text)
 
-    def _event_text(self, kind: str, detail: str | None) -> str:
-        return self._words.kind(kind) + (f": {detail}" if detail else "")
+    def _event_text(self, line: EventLine) -> str:
+        said = sentence(line, self._words.language)
+        excused = f" ({self._words('excused')})" if line.excused else ""
+        return self._words.kind(line.kind) + (f": {said}" if said else "") + excused
 
     def _log_text(self, line: LogLine) -> str:
         text = self._words.log(line.what)
@@ -288,14 +299,20 @@ class Presenter:
         alarmed = {view.resident_id for view in board.incidents}
         unpaged = {view.resident_id: view.kind for view in board.watching}
         floors: dict[str, list[ResidentTile]] = {}
+        has_places = any(view.place for view in board.residents)
         for view in sorted(board.residents, key=lambda view: (view.floor, view.bed)):
             watched_kind = None if view.id in alarmed else unpaged.get(view.id)
-            floors.setdefault(view.floor, []).append(self._tile(view, watched_kind, now_us))
+            floors.setdefault(view.floor, []).append(
+                self._tile(view, watched_kind, now_us, has_places=has_places)
+            )
         return tuple((floor, tuple(tiles)) for floor, tiles in floors.items())
 
-    def _tile(self, view: ResidentView, watched_kind: str | None, now_us: int) -> ResidentTile:
+    def _tile(
+        self, view: ResidentView, watched_kind: str | None, now_us: int, *, has_places: bool
+    ) -> ResidentTile:
         """A fall in the making is told apart from an alert: nobody has been called."""
         state = _state(view, now_us)
+        nowhere = self._words("place_unknown") if has_places else None
         return ResidentTile(
             id=view.id,
             bed=view.bed,
@@ -304,7 +321,8 @@ class Presenter:
             state_text=self._words(f"resident_{state}")
             if watched_kind is None
             else self._words.kind(watched_kind),
-            zone=_place(view.zone),
+            place=nowhere if view.place is None else place_name(view.place.zone),
+            seen=None if view.place is None else self._age(view.place.seen_at_us, now_us),
             heard=None if view.last_heard_us is None else self._age(view.last_heard_us, now_us),
             absence=absences.line(view, self._words, self._zone, now_us),
             may_be_absent=view.wears,
@@ -339,9 +357,25 @@ class Presenter:
         return self._words("title_open", count=len(alerts), what=first.what, bed=first.bed)
 
 
-def _place(zone: str | None) -> str | None:
+def place_name(zone: str | None) -> str | None:
     """A zone's identifier as words: ``corridor-2`` is "Corridor 2"."""
     return None if zone is None else zone.replace("-", " ").capitalize()
+
+
+def _latest_place(view: IncidentView, place: PlaceView | None) -> tuple[str | None, int | None]:
+    """Where to look: she walks on while somebody is on the way."""
+    if place is None or place.seen_at_us < (view.zone_heard_at_us or 0):
+        return view.zone, view.zone_heard_at_us
+    return place.zone, place.seen_at_us
+
+
+def _is_excused(view: IncidentView) -> bool:
+    """All that it knows is a walk with a carer beside her: then it calls at low priority."""
+    return (
+        view.priority is Priority.LOW
+        and bool(view.events)
+        and all(line.excused or line.kind == EventKind.ACKNOWLEDGED for line in view.events)
+    )
 
 
 def _state(view: ResidentView, now_us: int) -> ResidentState:

@@ -14,8 +14,10 @@ from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, Response
 
 from alerts.desk import (
+    BadChoiceError,
     BadEndError,
     DeskError,
+    NotAllowedError,
     UnknownAbsenceError,
     UnknownCheckError,
     UnknownFaultError,
@@ -63,6 +65,8 @@ _DESK_ANSWERS: Final[Mapping[type[DeskError], _Answer]] = {
     UnknownAbsenceError: _Answer(404, "error_unknown_absence", "do_look_again"),
     UnknownFaultError: _Answer(404, "error_unknown_fault", "do_look_again"),
     BadEndError: _Answer(422, "error_bad_end", "do_other_end"),
+    NotAllowedError: _Answer(403, "error_not_allowed", "do_ask_who_may"),
+    BadChoiceError: _Answer(422, "error_bad_choice", "do_choose_otherwise"),
     WrongStateError: _Answer(409, "error_wrong_state", "do_look_again"),
 }
 _UNREADABLE: Final = _Answer(503, "error_unreadable", "do_round")

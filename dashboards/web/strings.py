@@ -88,6 +88,7 @@ TEXTS: Final[Mapping[str, Pair]] = MappingProxyType(
         "last_heard_in": Pair("Last heard in", "最後訊號位置"),
         "place_unknown": Pair("Place unknown", "位置不明"),
         "ago": Pair("{age} ago", "{age}前"),
+        "excused": Pair("A carer is with the resident", "有職員同行"),
         "timeline": Pair("All that happened", "事件經過"),
         "priority_high": Pair("High", "高"),
         "priority_medium": Pair("Medium", "中"),
@@ -211,6 +212,70 @@ TEXTS: Final[Mapping[str, Pair]] = MappingProxyType(
         "resident_unknown": Pair("Unknown", "情況不明"),
         "resident_absent": Pair("Off or away", "已登記離開"),
         "floor": Pair("Floor {floor}", "樓層 {floor}"),
+        # One resident
+        "whereabouts": Pair("Whereabouts", "行蹤"),
+        "last_place": Pair("Last place", "最後位置"),
+        "ask_intro": Pair(
+            "Staff are called for what is ticked. Whatever is ticked, falls and the button alarm.",
+            "系統會就已選項目通知職員。無論如何選擇，跌倒及求助按鈕仍會發出警報。",
+        ),
+        "ask_at_risk": Pair("May not leave alone", "不可獨自外出"),
+        "ask_at_risk_help": Pair(
+            "lingering at exits, leaving the home or the safe area",
+            "徘徊於出口、離院或離開安全範圍",
+        ),
+        "ask_night_wandering": Pair("Up and about at night", "夜間遊走"),
+        "ask_night_wandering_help": Pair("longer than a visit to the toilet", "時間比如廁為長"),
+        "ask_bed_exit": Pair("Leaves the bed at night", "夜間離床"),
+        "ask_bed_exit_help": Pair("each time", "每次均通知"),
+        "ask_inactive": Pair("No movement", "沒有活動"),
+        "ask_inactive_help": Pair("a silence that is unusual for her or him", "與其平常習慣不符"),
+        "ask_not_returned_minutes": Pair("Not back from the toilet", "如廁後未有返回"),
+        "ask_safe_zones": Pair("Safe area (none ticked: the whole home)", "安全範圍（不選即全院）"),
+        "after_minutes": Pair("after {n} min", "{n} 分鐘後"),
+        "never": Pair("never", "不通知"),
+        "yes": Pair("yes", "是"),
+        "no": Pair("no", "否"),
+        "everywhere": Pair("the whole home", "全院"),
+        "no_exit": Pair(
+            "The plan of the home names no exit: nobody can be called for leaving it.",
+            "院舍平面圖未有設定出口：系統未能就離院發出通知。",
+        ),
+        "no_plan": Pair(
+            "No plan of the home is entered: where residents are is not known.",
+            "尚未輸入院舍平面圖：系統不知道院友位置。",
+        ),
+        "save": Pair("Save", "儲存"),
+        "asked_by": Pair("{time} · {name}", "{time} · {name}"),
+        "asked_change": Pair("{what}: {before} → {after}", "{what}：{before} → {after}"),
+        "asked_never": Pair("As on the first day: nobody has changed it.", "未有更改紀錄。"),
+        "asked_log": Pair("Who asked for what", "更改紀錄"),
+        "by_settings": Pair("settings file", "設定檔"),
+        "wandering": Pair("Walks that wander", "遊走趨勢"),
+        "walks_a_day": Pair("Walks a day", "每日次數"),
+        "minutes_a_day": Pair("Minutes a day", "每日分鐘"),
+        "tortuosity": Pair("Roundabout ways (1 is straight)", "繞路程度（1 為直行）"),
+        "walks_none": Pair("None in the last 28 days.", "過去 28 天沒有紀錄。"),
+        "walks_unread": Pair(
+            "Cannot be read at this moment. Alerts are not affected.",
+            "目前無法讀取。警報不受影響。",
+        ),
+        "walks_week": Pair(
+            "Last 7 days: {now} a day; the 3 weeks before: {before} a day.",
+            "過去 7 天：每日 {now} 次；之前 3 星期：每日 {before} 次。",
+        ),
+        "walks_rise": Pair(
+            "Ways have become more roundabout this week: {now}, before {before}. Such a rise came"
+            " before falls in one study; look at gait, medicines and footwear.",
+            "本週走路較以往迂迴：{now}，之前為 {before}。曾有研究發現跌倒前有類似變化；"
+            "請留意步態、藥物及鞋履。",
+        ),
+        "error_not_allowed": Pair("It is not yours to decide.", "你沒有權限更改此項。"),
+        "do_ask_who_may": Pair(
+            "Ask a nurse, a health worker or a manager.", "請由護士、保健員或主管更改。"
+        ),
+        "error_bad_choice": Pair("That cannot be asked for.", "不能如此設定。"),
+        "do_choose_otherwise": Pair("Go back and choose otherwise.", "請返回並重新選擇。"),
         # Services
         "services": Pair("Services", "系統狀態"),
         "service_online": Pair("Running", "運作中"),

@@ -15,8 +15,10 @@ from alerts.policy import CALLING_STEPS, LogKind
 from alerts.views import ResidentState, ResolutionOutcome, StaffRole
 from contract.events import EVENT_CLASS, EventKind, FaultCause
 from contract.messages import AbsenceKind, IncidentState, Priority, Role
+from contract.whereabouts import WhereaboutsPolicy
 from dashboards.web.board import ACTIONS
 from dashboards.web.language import Language, choose_language
+from dashboards.web.resident_cards import SWITCHES
 from dashboards.web.strings import TEXTS
 from dashboards.web.vocabulary import FAULTS, KINDS, LOG, OUTCOMES, ROLES, STAFF_ROLES, STEPS
 from dashboards.web.words import WORDS
@@ -93,6 +95,8 @@ def test_every_key_that_pages_use_is_there_and_every_text_is_used():
     asked |= {f"{what}_{action}" for action in ACTIONS for what in ("did", "already")}
     asked |= set(ACTIONS)
     asked |= {f"away_{what}{kind}" for kind in AbsenceKind for what in ("", "is_", "ask_")}
+    asked |= {f"ask_{name}" for name in WhereaboutsPolicy.__struct_fields__}
+    asked |= {f"ask_{name}_help" for name in SWITCHES}
     missing = asked - set(TEXTS)
     assert not missing
     elsewhere = re.sub(r'"\w+": Pair', "", everything)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import zlib
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import structlog
 
 from alerts import Directory, StaffRole
@@ -20,6 +19,7 @@ from detectors import room_file
 from firmware_sim import HomePlan
 from wardlight.settings import GatewayEntry, HomeSettings, Settings, StaffSettings
 from wardlight.settings_devices import CarerTagSettings, ResidentSettings, SensorSettings
+from wardlight.settings_plan import WhereaboutsSettings, ZoneSettings
 
 _log = structlog.get_logger(__name__)
 
@@ -156,13 +156,12 @@ def _enter_rooms(path: Path | None, directory: Directory) -> None:
         directory.set_rooms(None)
         return
     try:
-        content = path.read_bytes()
-        room_file.decode(content)
+        packed = room_file.pack(room_file.decode(path.read_bytes()))
     except OSError as error:
         raise ValueError(f"[home] rooms: {path} cannot be read: {error.strerror}") from error
     except room_file.RoomFileError as error:
         raise ValueError(f"[home] rooms: {path}: {error}") from error
-    directory.set_rooms(base64.b64encode(zlib.compress(content, 9)).decode())
+    directory.set_rooms(packed)
 
 
 def _enter_whereabouts(resident: ResidentSettings, directory: Directory) -> None:
@@ -204,6 +203,9 @@ def demo_settings(plan: HomePlan, base: Settings) -> Settings:
             key=wearable.key,
             placement="wrist",
             streaming=wearable.streaming,
+            whereabouts=None
+            if wearable.whereabouts == WhereaboutsPolicy()
+            else WhereaboutsSettings(**msgspec.structs.asdict(wearable.whereabouts)),
         )
         for wearable, name in zip(plan.wearables, DEMO_NAMES, strict=False)
     )
@@ -225,6 +227,15 @@ def demo_settings(plan: HomePlan, base: Settings) -> Settings:
             "gateways": tuple(
                 GatewayEntry(name=gateway.name, zone=gateway.zone, resting=gateway.resting)
                 for gateway in plan.gateways
+            ),
+            "zones": tuple(
+                ZoneSettings(
+                    id=each.zone,
+                    use=each.use,
+                    next_to=tuple(each.next_to),
+                    floor=f"{plan.zone(each.zone).floor or 'G'}/F",
+                )
+                for each in plan.zone_configs()
             ),
             "sensors": tuple(
                 SensorSettings(

@@ -179,9 +179,14 @@ def _radio(settings: Settings, clock: Clock) -> tuple[Radio, SimulatedHome | Non
             raise ValueError("radio = 'remote' needs radio_socket: where the home is simulated")
         return RemoteRadio(settings.gateway.radio_socket, settings.gateway.name, clock), None
     from firmware_sim import SimulatedHome, demo_home
+    from firmware_sim.plan import ENTRANCE
 
     # Its sensors encrypt; a gateway that is installed with nothing else does without them.
-    plan = demo_home(settings.home.id, sensors=find_spec("cryptography") is not None)
+    plan = demo_home(
+        settings.home.id,
+        sensors=find_spec("cryptography") is not None,
+        entrance=any(zone.id == ENTRANCE for zone in settings.zones),
+    )
     simulation = SimulatedHome(plan, clock, settings.gateway.seed)
     return simulation.radio(settings.gateway.name), simulation
 

@@ -33,7 +33,7 @@ def load(tmp_path):
 
 def test_the_example_is_the_simulated_home():
     example = load_settings(EXAMPLE)
-    assert example == demo_settings(demo_home(sensors=True), example)
+    assert example == demo_settings(demo_home(sensors=True, entrance=True), example)
 
 
 def test_the_example_shows_the_defaults():

@@ -200,13 +200,19 @@ def _sorts(session: Session, home: str, incidents: Sequence[Incident]) -> dict[s
     devices = [each.device for each in incidents if each.device and each.resident is None]
     if not devices:
         return {}
-    return {
+    sorts = {
         device: sort
         for table, sort in ((Wearable, DeviceSort.WEARABLE), (Sensor, DeviceSort.SENSOR))
         for device in session.scalars(
             select(table.device).where(table.home == home, table.device.in_(devices))
         )
     }
+    tags = session.scalars(
+        select(Wearable.device).where(
+            Wearable.home == home, Wearable.device.in_(devices), Wearable.is_carer
+        )
+    )
+    return sorts | dict.fromkeys(tags, DeviceSort.CARER_TAG)
 
 
 def read_staff(session: Session, home: str) -> list[StaffView]:

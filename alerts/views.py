@@ -52,6 +52,7 @@ class DeviceSort(StrEnum):
     """What an incident's device is to the home."""
 
     WEARABLE = "wearable"
+    CARER_TAG = "carer_tag"
     SENSOR = "sensor"
 
 

@@ -184,6 +184,8 @@ class Presenter:
             return view.resident_name or words("unknown_resident")
         if view.device_sort is DeviceSort.WEARABLE:
             return words("nobodys_wearable", device=device)
+        if view.device_sort is DeviceSort.CARER_TAG:
+            return words("carers_tag", device=device)
         if view.device_sort is DeviceSort.SENSOR:
             pressed = view.kind == EventKind.HELP_REQUESTED
             return words("call_point" if pressed else "room_sensor", device=device)

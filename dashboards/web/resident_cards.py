@@ -33,6 +33,9 @@ MINUTES: Final = (15, 20, 30, 45, 60, 90, 120)
 MAX_ZONES: Final = 256
 """In one form; a home of sixty has some forty."""
 
+STRAIGHT: Final = 1.0
+"""Tortuosity of the shortest way: a diagram of it begins there."""
+
 BAR_HEIGHT: Final = 40
 BAR_WIDTH: Final = 10
 
@@ -195,21 +198,29 @@ def _diagrams(trend: Trend, words: Words) -> tuple[Diagram, ...]:
     return (
         _diagram(words("walks_a_day"), [(day.day, float(day.walks)) for day in days], "{:.0f}"),
         _diagram(words("minutes_a_day"), [(day.day, day.minutes) for day in days], "{:.0f}"),
-        _diagram(words("tortuosity"), [(day.day, day.tortuosity or 0.0) for day in days], "{:.2f}"),
+        _diagram(
+            words("tortuosity"),
+            [(day.day, day.tortuosity or STRAIGHT) for day in days],
+            "{:.2f}",
+            least=STRAIGHT,
+        ),
     )
 
 
-def _diagram(title: str, days: Sequence[tuple[date, float]], form: str) -> Diagram:
+def _diagram(
+    title: str, days: Sequence[tuple[date, float]], form: str, least: float = 0.0
+) -> Diagram:
     most = max(value for _, value in days)
-    scale = BAR_HEIGHT / most if most > 0 else 0.0
+    scale = BAR_HEIGHT / (most - least) if most > least else 0.0
+    heights = [max(0.0, (value - least) * scale) for _, value in days]
     bars = tuple(
         Bar(
             number * BAR_WIDTH,
-            round(BAR_HEIGHT - value * scale, 2),
-            round(value * scale, 2),
+            round(BAR_HEIGHT - height, 2),
+            round(height, 2),
             f"{day:%d/%m}: {form.format(value)}",
         )
-        for number, (day, value) in enumerate(days)
+        for number, ((day, value), height) in enumerate(zip(days, heights, strict=True))
     )
     return Diagram(title, bars, form.format(most), len(days) * BAR_WIDTH)
 

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from alerts import Directory, StaffRole
-from alerts.views import EventLine, PlaceView, WhereaboutsView
+from alerts.views import DeviceSort, EventLine, PlaceView, WhereaboutsView
 from contract.clock import SystemClock
 from contract.events import EVENT_SCHEMA, Event, EventKind, Evidence
 from contract.messages import IncidentState, Priority
@@ -95,6 +95,12 @@ def test_an_excused_walk_says_so_and_one_that_is_not_does_not():
     assert "有職員同行" in CHINESE.card(walk, NOW_US).timeline[-1].text
     gone = incident(events=[*walk.events, line("elopement")], priority=Priority.HIGH)
     assert ENGLISH.card(gone, NOW_US).excused is None
+
+
+def test_a_carer_who_calls_for_help_is_named_by_the_tag_alone():
+    call = incident(resident_id=None, resident_name=None, bed=None, device="carer-tag-2")
+    call = msgspec.structs.replace(call, device_sort=DeviceSort.CARER_TAG)
+    assert ENGLISH.card(call, NOW_US).who == "Carer's tag: Carer tag 2"
 
 
 def test_a_card_shows_where_she_is_now_and_not_where_it_began():
@@ -221,9 +227,7 @@ def test_a_health_worker_asks_for_more_and_it_is_written_down(web_home, section)
             assert str(page.url).endswith(path)
             asked = section(page.text, "asked")
             assert "Lau Ka Yan May not leave alone: no → yes" in asked
-            assert "Safe area (none ticked: the whole home): the whole home → Lounge, Room 212" in (
-                asked
-            )
+            assert "Safe area: the whole home → Lounge, Room 212" in asked
             policy = home.desk.whereabouts("resident-1").policy
             assert policy == WhereaboutsPolicy(at_risk=True, safe_zones=["lounge", "room-212"])
             again = await client.post(f"{path}/whereabouts", data=form)

@@ -109,6 +109,10 @@ def test_the_plan_and_what_is_asked_reach_the_gateways(load, directory):
     assert (tag.device, tag.is_carer, tag.resident) == ("carer-tag-1", True, None)
     assert worn.whereabouts == WhereaboutsPolicy(at_risk=True, safe_zones=["room-1"], bed_exit=True)
     assert not worn.is_carer
+    assert [(each.device, each.is_carer) for each in directory.devices()] == [
+        ("carer-tag-1", True),
+        ("w1", False),
+    ]
     revision = config.revision
     enrol(settings, directory)
     assert directory.gateway_config("gateway-a").revision == revision

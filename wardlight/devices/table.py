@@ -42,6 +42,8 @@ class DeviceRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     bed: str | None = None
     zone: str | None = None
     has_key: bool = False
+    is_carer: bool = False
+    """A tag that staff wear; whose is not known here."""
     battery_days: float | None = None
     heard_s_ago: float | None = None
 
@@ -91,6 +93,7 @@ def _row(ours: Enrolled | None, hearing: Hearing | None) -> DeviceRow | None:
         bed=ours.bed,
         zone=ours.zone,
         has_key=ours.has_key,
+        is_carer=ours.is_carer,
         identity=ours.identity or None,
         battery_days=None if hearing is None else hearing.battery_days(ours.device),
         heard_s_ago=None if hearing is None else hearing.heard_s_ago(ours.device),
@@ -137,6 +140,8 @@ def _cells(row: DeviceRow) -> tuple[str, ...]:
     whose = row.bed or row.zone or ""
     if row.resident is not None:
         whose = f"{whose} ({row.resident})".strip()
+    elif row.is_carer:
+        whose = "carers"
     elif row.device is not None:
         whose = f"nobody's {whose}".strip()
     where = row.receiver or row.gateway or ""

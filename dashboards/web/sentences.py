@@ -20,26 +20,39 @@ class _Form(NamedTuple):
     text: str
     needs: tuple[str, ...] = ()
     """All told."""
-    holds: str | None = None
-    """… and this one, of yes or no, is yes."""
+    holds: tuple[str, ...] = ()
+    """… and these, of yes or no, are yes."""
     fails: str | None = None
-    """… or is told and no."""
+    """… and this one is told and no."""
 
 
 FORMS: Final[Mapping[str, tuple[_Form, ...]]] = MappingProxyType(
     {
         "elopement": (
-            _Form("院友在出口時，出口門被打開", holds="door_opened"),
-            _Form("在出口後失去訊號 {unheard_s} 秒", ("unheard_s",), fails="door_opened"),
+            _Form("與職員外出 {away_min} 分鐘後仍未返回", ("away_min",), holds=("asked_again",)),
+            _Form("院友在出口時，出口門被打開", fails="is_lost"),
+            _Form(
+                "出口門剛打開，院友隨即在出口失去訊號 {unheard_s} 秒",
+                ("unheard_s",),
+                holds=("is_lost", "door_opened"),
+            ),
+            _Form(
+                "院友在出口失去訊號 {unheard_s} 秒，未見有門打開",
+                ("unheard_s",),
+                holds=("is_lost",),
+            ),
         ),
-        "left_safe_zone": (_Form("離開安全範圍已 {outside_s} 秒", ("outside_s",)),),
+        "left_safe_zone": (
+            _Form("{outside_min} 分鐘後仍在安全範圍之外", ("outside_min",), holds=("asked_again",)),
+            _Form("離開安全範圍已 {outside_s} 秒", ("outside_s",)),
+        ),
         "exit_seeking": (
             _Form(
                 "在出口停留 {stayed_s} 秒；平常不超過 {usual_stay_s} 秒",
                 ("stayed_s", "usual_stay_s"),
-                holds="is_lingering",
+                holds=("is_lingering",),
             ),
-            _Form("在出口停留 {stayed_s} 秒", ("stayed_s",), holds="is_lingering"),
+            _Form("在出口停留 {stayed_s} 秒", ("stayed_s",), holds=("is_lingering",)),
             _Form(
                 "{window_min} 分鐘內到出口 {visits} 次；"
                 "此時段平常 {usual_least} 至 {usual_most} 次",
@@ -50,12 +63,12 @@ FORMS: Final[Mapping[str, tuple[_Form, ...]]] = MappingProxyType(
             _Form(
                 "離床 {out_min} 分鐘，到過 {rooms} 處，現時在其他院友的房間",
                 ("out_min", "rooms"),
-                holds="is_in_others_room",
+                holds=("is_in_others_room",),
             ),
             _Form("離床 {out_min} 分鐘，到過 {rooms} 處", ("out_min", "rooms")),
         ),
         "bed_exit": (
-            _Form("床邊感應器顯示院友已離床", holds="by_bed_sensor"),
+            _Form("床邊感應器顯示院友已離床", holds=("by_bed_sensor",)),
             _Form("院友已離開床位所在的房間", fails="by_bed_sensor"),
         ),
         "inactive": (_Form("{silent_min} 分鐘沒有活動，與平常不符", ("silent_min",)),),
@@ -67,9 +80,12 @@ FORMS: Final[Mapping[str, tuple[_Form, ...]]] = MappingProxyType(
         ),
     }
 )
-"""By kind; the first whose numbers are told. Names as in `detectors.whereabouts`."""
+"""By kind; the first whose numbers are told. Names as in
+`detectors.whereabouts_words`, whose English they follow."""
 
-_ASKED_AGAIN: Final = "；職員標籤已不在身旁，再次提示"
+_OF_HABIT: Final = frozenset({"exit_seeking", "night_wandering", "inactive"})
+"""Kinds that are judged by what is usual."""
+
 _LEARNING: Final = "（系統仍在學習院友的平常習慣）"
 
 
@@ -77,18 +93,22 @@ def sentence(line: EventLine, language: Language) -> str | None:
     """What an event says of itself in a language; None if it says nothing."""
     if language is Language.ENGLISH:
         return line.detail
-    told = line.features
+    told = line.features | {
+        f"{name.removesuffix('_s')}_min": value / 60
+        for name, value in line.features.items()
+        if name.endswith("_s")
+    }
     for form in FORMS.get(line.kind, ()):
         if _fits(form, told):
             text = form.text.format_map({name: f"{told[name]:.0f}" for name in form.needs})
-            text += _ASKED_AGAIN if told.get("asked_again") else ""
-            return text + (_LEARNING if told.get("is_learning") else "")
+            is_learning = told.get("is_learning") and line.kind in _OF_HABIT
+            return text + (_LEARNING if is_learning else "")
     return line.detail
 
 
 def _fits(form: _Form, told: Mapping[str, float]) -> bool:
     return (
         all(name in told for name in form.needs)
-        and (form.holds is None or told.get(form.holds, 0.0) > 0)
+        and all(told.get(name, 0.0) > 0 for name in form.holds)
         and (form.fails is None or told.get(form.fails) == 0)
     )

@@ -54,10 +54,22 @@ def incident(**changes):
             line("exit_seeking", is_lingering=1.0, stayed_s=95.2, usual_stay_s=60.0, is_learning=1),
             "在出口停留 95 秒；平常不超過 60 秒（系統仍在學習院友的平常習慣）",
         ),
-        (line("elopement", door_opened=1.0, believed_share=0.9), "院友在出口時，出口門被打開"),
+        (line("elopement", door_opened=1.0, is_lost=0.0), "院友在出口時，出口門被打開"),
         (
-            line("elopement", door_opened=0.0, unheard_s=21.0, asked_again=1.0),
-            "在出口後失去訊號 21 秒；職員標籤已不在身旁，再次提示",
+            line("elopement", door_opened=0.0, is_lost=1.0, unheard_s=21.0, is_learning=1.0),
+            "院友在出口失去訊號 21 秒，未見有門打開",
+        ),
+        (
+            line("elopement", door_opened=1.0, is_lost=1.0, unheard_s=21.0),
+            "出口門剛打開，院友隨即在出口失去訊號 21 秒",
+        ),
+        (
+            line("elopement", asked_again=1.0, away_min=10.1),
+            "與職員外出 10 分鐘後仍未返回",
+        ),
+        (
+            line("left_safe_zone", outside_s=600.0, asked_again=1.0),
+            "10 分鐘後仍在安全範圍之外",
         ),
         (
             line("night_wandering", out_min=22.0, rooms=3.0, is_in_others_room=1.0),

@@ -5,11 +5,13 @@ from __future__ import annotations
 import html
 import random
 import re
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
 
+import detectors
 from alerts import Directory, StaffRole
 from alerts.views import DeviceSort, EventLine, PlaceView, WhereaboutsView
 from contract.clock import SystemClock
@@ -95,6 +97,20 @@ def test_every_sentence_is_of_a_kind_that_is_and_without_numbers_falls_back():
     assert set(FORMS) <= {kind.value for kind in EventKind}
     for kind in FORMS:
         assert sentence(EventLine(kind=kind, at_us=0), Language.CHINESE) is None
+
+
+def test_the_numbers_are_called_as_the_detectors_call_them():
+    sources = "".join(
+        path.read_text() for path in Path(detectors.__file__).parent.glob("whereabouts*.py")
+    )
+    names = {
+        name
+        for forms in FORMS.values()
+        for form in forms
+        for name in (*form.needs, *form.holds, *([form.fails] if form.fails else []))
+    }
+    derived = {"outside_min"}  # of outside_s
+    assert {name for name in names - derived if f'"{name}"' not in sources} == set()
 
 
 # --- cards --------------------------------------------------------------------------------------

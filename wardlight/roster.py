@@ -16,7 +16,7 @@ from alerts.sheet import Contact
 from contract.messages import VolumeHours
 from contract.whereabouts import WhereaboutsPolicy, ZoneConfig
 from detectors import room_file
-from firmware_sim import HomePlan
+from firmware_sim import HomePlan, WearablePlan
 from wardlight.settings import GatewayEntry, HomeSettings, Settings, StaffSettings
 from wardlight.settings_devices import CarerTagSettings, ResidentSettings, SensorSettings
 from wardlight.settings_plan import WhereaboutsSettings, ZoneSettings
@@ -188,6 +188,41 @@ DEMO_STAFF: Final = (
 )
 
 
+def zones_of(plan: HomePlan) -> tuple[ZoneSettings, ...]:
+    """A plan's zones as settings; none if it does not say what they are for."""
+    return tuple(
+        ZoneSettings(
+            id=each.zone,
+            use=each.use,
+            next_to=tuple(each.next_to),
+            floor=f"{plan.zone(each.zone).floor or 'G'}/F",
+        )
+        for each in plan.zone_configs()
+    )
+
+
+def sensors_of(plan: HomePlan) -> tuple[SensorSettings, ...]:
+    """A plan's room sensors as settings."""
+    return tuple(
+        SensorSettings(
+            id=each.config.device,
+            address=each.config.address,
+            zone=each.config.zone,
+            kind=each.config.kind,
+            key=each.config.key,
+            resident=each.config.resident,
+        )
+        for each in plan.sensors
+    )
+
+
+def whereabouts_of(wearable: WearablePlan) -> WhereaboutsSettings | None:
+    """What a plan asks for one resident, as settings; None if only what is asked for everybody."""
+    if wearable.whereabouts == WhereaboutsPolicy():
+        return None
+    return WhereaboutsSettings.model_validate(msgspec.to_builtins(wearable.whereabouts))
+
+
 def demo_settings(plan: HomePlan, base: Settings) -> Settings:
     """Settings of the simulated home: its plan, with people's names added."""
     residents = tuple(
@@ -203,9 +238,7 @@ def demo_settings(plan: HomePlan, base: Settings) -> Settings:
             key=wearable.key,
             placement="wrist",
             streaming=wearable.streaming,
-            whereabouts=None
-            if wearable.whereabouts == WhereaboutsPolicy()
-            else WhereaboutsSettings(**msgspec.structs.asdict(wearable.whereabouts)),
+            whereabouts=whereabouts_of(wearable),
         )
         for wearable, name in zip(plan.wearables, DEMO_NAMES, strict=False)
     )
@@ -224,29 +257,11 @@ def demo_settings(plan: HomePlan, base: Settings) -> Settings:
             ),
             "residents": residents,
             "staff": staff,
+            "zones": zones_of(plan),
             "gateways": tuple(
                 GatewayEntry(name=gateway.name, zone=gateway.zone, resting=gateway.resting)
                 for gateway in plan.gateways
             ),
-            "zones": tuple(
-                ZoneSettings(
-                    id=each.zone,
-                    use=each.use,
-                    next_to=tuple(each.next_to),
-                    floor=f"{plan.zone(each.zone).floor or 'G'}/F",
-                )
-                for each in plan.zone_configs()
-            ),
-            "sensors": tuple(
-                SensorSettings(
-                    id=each.config.device,
-                    address=each.config.address,
-                    zone=each.config.zone,
-                    kind=each.config.kind,
-                    key=each.config.key,
-                    resident=each.config.resident,
-                )
-                for each in plan.sensors
-            ),
+            "sensors": sensors_of(plan),
         }
     )

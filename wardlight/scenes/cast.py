@@ -35,6 +35,7 @@ from wardlight.scenes.words import (
     Sort,
     Word,
 )
+from wardlight.roster import sensors_of, whereabouts_of, zones_of
 from wardlight.settings import GatewayEntry, HomeSettings, Settings, StaffSettings
 from wardlight.settings_devices import ResidentSettings
 
@@ -235,6 +236,7 @@ class Cast:
                 identity=wearable.identity,
                 placement=wearable.placement,
                 streaming=wearable.streaming,
+                whereabouts=whereabouts_of(wearable),
             )
             for wearable, entry in zip(self.plan.wearables, residents_of(scene), strict=True)
         )
@@ -254,6 +256,8 @@ class Cast:
             home=HomeSettings(id=HOME, name=scene.title or "Scene"),
             residents=residents,
             staff=staff,
+            zones=zones_of(self.plan),
+            sensors=sensors_of(self.plan),
             gateways=tuple(
                 GatewayEntry(name=gateway.name, zone=gateway.zone, resting=gateway.resting)
                 for gateway in self.plan.gateways

@@ -56,6 +56,11 @@ class Slot:
         """Whether it is held now."""
         return self._granted.done() and not self._granted.cancelled()
 
+    @property
+    def is_given_up(self) -> bool:
+        """Whether who waited was cancelled, and has not left the queue yet."""
+        return self._granted.cancelled()
+
     def grant(self) -> None:
         """Let who waits go on."""
         self._granted.set_result(None)
@@ -134,7 +139,8 @@ class SlotQueue:
 
     def look(self) -> None:
         """Give what is free to whoever is next; to be called when the total has changed."""
-        for slot in sorted(self._waiting, key=lambda each: (each.want.order, each.number)):
+        waiting = [each for each in self._waiting if not each.is_given_up]
+        for slot in sorted(waiting, key=lambda each: (each.want.order, each.number)):
             # A stream that may not have one stands behind all others: nobody is passed over.
             if not self._is_free_for(slot.want.need):
                 break

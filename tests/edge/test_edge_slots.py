@@ -85,6 +85,24 @@ def test_one_adapter_has_the_same_limits_as_ever():
     assert (MAX_LINKS, MAX_STREAMS) == (7, 5)
 
 
+def test_who_was_cancelled_in_the_moment_of_the_grant_is_passed_over():
+    """Both happen before the cancelled one has had a turn to leave the queue."""
+
+    async def main():
+        queue = SlotQueue(lambda: 1)
+        first, second, third = (queue.enter(window(g)) for g in (9.0, 8.0, 7.0))
+        waits = asyncio.ensure_future(second.granted())
+        await asyncio.sleep(0)
+        waits.cancel()
+        queue.release(first)
+        assert third.is_granted
+        queue.release(second)
+        queue.release(third)
+        assert (queue.held, queue.waiting) == (0, 0)
+
+    VirtualClock().run(main())
+
+
 WANTS = st.one_of(st.floats(1.0, 16.0).map(window), st.sampled_from([WRITE, REST, STREAM]))
 STEP = st.tuples(
     WANTS,

@@ -1,4 +1,5 @@
-"""``./run demo``: a complete home on this machine, in which one resident falls.
+"""``./run demo``: a complete home on this machine, in which one resident falls and another one, who
+may not leave alone, walks out of the door.
 
 Everything is real but the wearables: a broker on a socket, the gateways, ingest, the alert
 service and the board, each as it runs in a home.
@@ -28,7 +29,9 @@ from contract.protocols import Radio, RecordedStream
 from dashboards.web import create_app, serve
 from edge import LogSiren, MqttSiren, SpeakerSiren, combined_siren
 from firmware_sim import HomePlan, SimulatedHome, demo_home
+from firmware_sim.plan import AT_RISK, ENTRANCE
 from messaging import EmbeddedBroker, MqttBus
+from wardlight.demo_door import LEAVES_AFTER_S, DoorWatch, NotMissedError, both
 from wardlight.machine import boot_id, free_port
 from wardlight.roster import demo_settings
 from wardlight.running import Parts, RunningHome, background, running_home
@@ -121,7 +124,7 @@ async def run_demo(options: DemoOptions, settings: Settings, out: TextIO = sys.s
         Exit status: 0, or 1 after naming the stage that failed.
     """
     clock = clock_of(settings)
-    plan = demo_home(sensors=True)
+    plan = demo_home(sensors=True, entrance=True)
     terminal = _Terminal(out, as_json=options.as_json, plan=plan)
     shutil.rmtree(options.folder, ignore_errors=True)
     stop = asyncio.Event()
@@ -132,14 +135,18 @@ async def run_demo(options: DemoOptions, settings: Settings, out: TextIO = sys.s
     simulation = SimulatedHome(plan, clock, seed)
     async with _open_home(options, settings, plan, clock, simulation) as (home, watch_bus, url):
         watch = FallWatch(plan.home, FALLER, clock, terminal.stage)
+        door = DoorWatch(plan.home, AT_RISK, clock, terminal.say)
         terminal.say(_greeting(plan, options, url, seed))
-        story = asyncio.create_task(_story(options, watch, home, url))
+        story = asyncio.create_task(_story(options, watch, door, home, url))
         stopped = asyncio.create_task(stop.wait())
         waiting = {stopped, story} if options.until_alert else {stopped}
         async with background(
-            watch_bus.run(watch.filters, watch.on_messages),
+            watch_bus.run(
+                (*watch.filters, *door.filters), both(watch.on_messages, door.on_messages)
+            ),
             simulation.run(),
             _fall(simulation, clock, options.recording),
+            _go_out(simulation, clock),
         ):
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         verdict = _verdict(story, terminal, until_alert=options.until_alert)
@@ -158,9 +165,12 @@ def _verdict(story: asyncio.Task[None], terminal: _Terminal, *, until_alert: boo
         return 1
     error = story.exception()
     if error is None:
-        terminal.say("\nThe fall travelled from the wrist to the board and was answered.")
+        terminal.say(
+            "\nThe fall travelled from the wrist to the board and was answered, and who left by "
+            "the door was missed at once."
+        )
         return 0
-    if isinstance(error, StageFailedError):
+    if isinstance(error, (StageFailedError, NotMissedError)):
         sys.stderr.write(f"demo: {error}\n")
         return 1
     raise error
@@ -214,13 +224,22 @@ async def _fall(simulation: SimulatedHome, clock: Clock, recording: RecordedStre
         simulation.play(FALLER, recording)
 
 
-async def _story(options: DemoOptions, watch: FallWatch, home: RunningHome, url: str) -> None:
+async def _go_out(simulation: SimulatedHome, clock: Clock) -> None:
+    await clock.sleep(LEAVES_AFTER_S)
+    simulation.go_out(AT_RISK, ENTRANCE)
+
+
+async def _story(
+    options: DemoOptions, watch: FallWatch, door: DoorWatch, home: RunningHome, url: str
+) -> None:
     """Wait for each stage in turn; with `until_alert`, acknowledge as a carer would.
 
     Raises
     ------
     StageFailedError
         At the first stage that is not reached.
+    NotMissedError
+        If nobody noticed who left.
     """
     for stage, limit in STAGE_LIMITS_S.items():
         if stage is Stage.ACKNOWLEDGED:
@@ -228,6 +247,8 @@ async def _story(options: DemoOptions, watch: FallWatch, home: RunningHome, url:
                 return
             await _acknowledge(watch, home, url, limit)
         await watch.reached(stage, limit)
+    if not await door.told():
+        raise NotMissedError
 
 
 async def _acknowledge(watch: FallWatch, home: RunningHome, url: str, limit_s: float) -> None:
@@ -263,6 +284,8 @@ def _greeting(plan: HomePlan, options: DemoOptions, url: str, seed: int) -> str:
         f"A home of {len(plan.wearables)} residents and {len(plan.gateways)} gateways is running; "
         f"its files are in {options.folder}.{board or ' '}"
         f"In {FALL_AFTER_S:.0f} s the resident of bed {bed} falls: {what}.\n"
+        f"In {LEAVES_AFTER_S:.0f} s {AT_RISK}, who may not leave alone, walks to the {ENTRANCE} "
+        "and out.\n"
         "Ctrl-C stops everything.\n\n"
         "  stage           since impact      step"
     )

@@ -90,7 +90,7 @@ class FallWatch:
             self._see_event(wire.decode(message.payload, Event))
         elif branch == topics.RECEIPT:
             self._see_receipt(wire.decode(message.payload, Receipt))
-        else:
+        elif branch == topics.ALERT_STATE:
             self._see_state(wire.decode(message.payload, AlertState))
 
     async def reached(self, stage: Stage, seconds: float) -> None:

@@ -21,6 +21,7 @@ from firmware_sim import (
     ZonePlan,
     demo_home,
 )
+from wardlight.roster import sensors_of, whereabouts_of, zones_of
 from wardlight.scenes.household import exit_doors, residents_of, rooms_of, staff_of
 from wardlight.scenes.scene import Entry, Scene, SceneError, identifier_of
 from wardlight.scenes.values import nearest
@@ -35,7 +36,6 @@ from wardlight.scenes.words import (
     Sort,
     Word,
 )
-from wardlight.roster import sensors_of, whereabouts_of, zones_of
 from wardlight.settings import GatewayEntry, HomeSettings, Settings, StaffSettings
 from wardlight.settings_devices import ResidentSettings
 

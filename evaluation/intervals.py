@@ -74,3 +74,10 @@ def greatest_rate(events: int, hours: float) -> float:
     Without an event it is the rule of three: 3 / hours (2.996).
     """
     return float(special.gammaincinv(events + 1, CONFIDENCE)) / hours
+
+
+def rate_interval(events: int, time: float) -> tuple[float, float]:
+    """95 % interval of a rate after `events` in `time`, per unit of it (Poisson, Garwood 1936)."""
+    tail = (1 - CONFIDENCE) / 2
+    low = float(special.gammaincinv(events, tail)) if events else 0.0
+    return low / time, float(special.gammaincinv(events + 1, 1 - tail)) / time

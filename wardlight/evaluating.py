@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, NoReturn
 import typer
 
 if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
+    from contract.whereabouts import ZoneUse
     from evaluation.falls import Asked
 
 app = typer.Typer(
@@ -174,6 +177,94 @@ def _standing(words: list[str]) -> dict[str, str]:
             _refuse(f"--stands-in {word}: write RECEIVER=ROOM")
         standing[receiver] = zone
     return standing
+
+
+@app.command()
+def whereabouts(
+    *,
+    path: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE", help="What a home's sensors said: the layout of CASAS, or a folder."
+        ),
+    ],
+    inject: Annotated[
+        Literal["pacing", "lapping", "night_exit", "no_return", "all"] | None,
+        typer.Option(help="Put synthetic episodes into copies of real days and nights."),
+    ] = None,
+    copies: Annotated[int, typer.Option(help="Episodes of each kind.", min=1)] = 40,
+    learn_days: Annotated[
+        int, typer.Option(help="First days that teach habits and are not counted.", min=0)
+    ] = 0,
+    at_risk: Annotated[
+        bool,
+        typer.Option(
+            "--at-risk", help="Judge ordinary life as of somebody who may not leave alone."
+        ),
+    ] = False,
+    use: Annotated[
+        list[str] | None,
+        typer.Option(help="PLACE=USE, for places whose names do not say what they are for."),
+    ] = None,
+    zone: Annotated[
+        str, typer.Option(help="The home's time zone; default: no clock was ever put back.")
+    ] = "UTC",
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write all figures to this file.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the episodes.", min=0)] = 0,
+) -> None:
+    """Say what is told of a recorded home's ordinary life, and of episodes put into it.
+
+    One resident, motion sensors and doors, played second by second through the rules of a home's
+    lead gateway. Exit status 1: lines could not be read, and the figures are those of the others;
+    2: nothing could be judged. See docs/evaluation.md.
+    """
+    from evaluation.whereabouts.injecting import SCENARIOS
+    from evaluation.whereabouts.recorded import RecordedHomeError, read_home
+    from evaluation.whereabouts.recorded_life import Asked, evaluate_life
+    from evaluation.whereabouts.recorded_report import as_json, table
+    from wardlight.reports import Stages
+
+    _check_places([each for each in (json_file,) if each is not None], None, [path])
+    scenarios = list(SCENARIOS) if inject == "all" else [inject] if inject else []
+    asked = Asked(learn_days, scenarios, copies, seed, at_risk)
+    stages = Stages()
+    try:
+        home, unreadable = read_home(path, _time_zone(zone), _uses(use or []))
+        _tell("cannot be read", unreadable)
+        result = evaluate_life(home, asked, unreadable, stages.show)
+    except RecordedHomeError as error:
+        stages.end()
+        _refuse(str(error))
+    stages.end()
+    if json_file is not None:
+        json_file.write_text(as_json(result) + "\n", "utf-8")
+    typer.echo(table(result))
+    if unreadable:
+        raise typer.Exit(LEFT_OUT)
+
+
+def _time_zone(name: str) -> ZoneInfo:
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        _refuse(f"there is no time zone {name!r}; say it like Asia/Hong_Kong")
+
+
+def _uses(said: list[str]) -> dict[str, ZoneUse]:
+    """PLACE=USE, each."""
+    from contract.whereabouts import ZoneUse
+
+    uses = {}
+    for each in said:
+        place, _, use = each.rpartition("=")
+        if not place or use not in set(ZoneUse):
+            _refuse(f"--use {each}: say PLACE=USE, with one of {', '.join(ZoneUse)}")
+        uses[place] = ZoneUse(use)
+    return uses
 
 
 def _check_places(files: list[Path], report: Path | None, recordings: list[Path]) -> None:

@@ -38,6 +38,28 @@ class Progress:
             self._shown = False
 
 
+class Stages:
+    """The same for work that has several parts, each a line of its own."""
+
+    def __init__(self, out: TextIO | None = None) -> None:
+        self._out = out
+        self._what = ""
+        self._progress: Progress | None = None
+
+    def show(self, what: str, done: int, total: int) -> None:
+        """So much of this part is done."""
+        if what != self._what or self._progress is None:
+            self.end()
+            self._what, self._progress = what, Progress(what, self._out)
+        self._progress.show(done, total)
+
+    def end(self) -> None:
+        """Leave the line."""
+        if self._progress is not None:
+            self._progress.end()
+            self._progress = None
+
+
 def events_report(report: EventsReport, *, as_json: bool) -> str:
     """What an import of events wrote, and what it left out and why."""
     if as_json:

@@ -31,9 +31,10 @@ TURNS: Final = (5, 9)
 ROUNDS: Final = (3, 6)
 """Of who laps."""
 RING_ROOMS: Final = 6
-LONG_ENOUGH_S: Final = LEAST_WALK_S + 15
-"""From the first room left to the last one entered: no wandering is shorter (a minute of walking,
-SCIENCE 3.1; `evaluation.whereabouts.episodes` adds as much)."""
+WANDERS_S: Final = (LEAST_WALK_S + 15, 190)
+"""From the first room left to the last one entered. No wandering is shorter than a minute of
+walking (SCIENCE 3.1; `evaluation.whereabouts.episodes` adds as much), and a cycle takes 2.2 min on
+the average (Algase 1997: 43.9 min in 20.1)."""
 MISSED: Final = 0.1
 """Share of rooms walked through in which no sensor fires."""
 SEEN_S: Final = (1, 3)
@@ -56,8 +57,8 @@ class Episode(NamedTuple):
     """One, in its copy of the home."""
 
     begun_s: int
-    due_s: float
-    """The moment from which the delay counts."""
+    due_s: int
+    """The second from which the delay counts."""
     end_s: int
     """Where the copy ends."""
     happenings: tuple[Happening, ...]
@@ -206,10 +207,10 @@ def _pacing(home: RecordedHome, begun_s: int, zone: int, rng: np.random.Generato
     back = [*reversed(there[:-1]), zone]
     walk = _Walk(home, begun_s, rng)
     walk.stay(zone, WALKS_S)
-    left_s = walk.at_s
+    until_s = walk.at_s + rng.uniform(*WANDERS_S)
     ways = int(rng.integers(*TURNS, endpoint=True))
     number = 0
-    while number < ways or walk.came_s < left_s + LONG_ENOUGH_S:
+    while number < ways or walk.came_s < until_s:
         walk.go(back if number % 2 else there)
         number += 1
     return _walked(walk, begun_s)
@@ -226,17 +227,17 @@ def _lapping(home: RecordedHome, begun_s: int, zone: int, rng: np.random.Generat
         ring = ring[ring.index(zone) :] + ring[: ring.index(zone)]
     else:
         walk.go(way(home, zone, ring[0]))
-    left_s = walk.at_s
+    until_s = walk.at_s + rng.uniform(*WANDERS_S)
     rounds = int(rng.integers(*ROUNDS, endpoint=True))
-    while rounds > 0 or walk.came_s < left_s + LONG_ENOUGH_S:
+    while rounds > 0 or walk.came_s < until_s:
         walk.go([*ring[1:], ring[0]])
         rounds -= 1
     return _walked(walk, begun_s)
 
 
 def _walked(walk: _Walk, begun_s: int) -> Episode:
-    due_s = walk.came_s + STAY_S
-    return Episode(begun_s, due_s, int(due_s) + WATCHED_S, walk.happenings())
+    due_s = int(walk.came_s) + STAY_S
+    return Episode(begun_s, due_s, due_s + WATCHED_S, walk.happenings())
 
 
 def _night_exit(home: RecordedHome, begun_s: int, zone: int, rng: np.random.Generator) -> Episode:
@@ -246,8 +247,8 @@ def _night_exit(home: RecordedHome, begun_s: int, zone: int, rng: np.random.Gene
     walk = _Walk(home, begun_s, rng)
     walk.stay(zone, GETS_UP_S)
     walk.go(way(home, zone, door))
-    opened = walk.open_and_close(door)
-    return Episode(begun_s, opened, int(opened) + EXIT_WATCHED_S, walk.happenings())
+    opened_s = int(walk.open_and_close(door))
+    return Episode(begun_s, opened_s, opened_s + EXIT_WATCHED_S, walk.happenings())
 
 
 def _no_return(home: RecordedHome, begun_s: int, zone: int, rng: np.random.Generator) -> Episode:
@@ -258,10 +259,9 @@ def _no_return(home: RecordedHome, begun_s: int, zone: int, rng: np.random.Gener
     walk = _Walk(home, begun_s, rng)
     walk.stay(zone, GETS_UP_S)
     walk.go(way(home, zone, toilet)[:-1])
-    arrived = walk.at_s
     walk.stay(toilet, IN_TOILET_S)
-    due_s = arrived + NOT_RETURNED_MINUTES * 60
-    return Episode(begun_s, due_s, int(due_s) + WATCHED_S, walk.happenings())
+    due_s = int(walk.came_s) + NOT_RETURNED_MINUTES * 60
+    return Episode(begun_s, due_s, due_s + WATCHED_S, walk.happenings())
 
 
 def _open_to_all(home: RecordedHome) -> list[int]:

@@ -198,12 +198,24 @@ def _by_rooms() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     mean = AT_ONE_METRE_DBM - loss
     spread = np.where(rooms == 0, SPREAD_OWN_DB, SPREAD_DB)
     strength = np.arange(_FAINTEST_DBM, STRONGEST_DBM + 1)
-    there = np.exp(-0.5 * np.square((strength - mean[:, None]) / spread[:, None]))
+    curves = -0.5 * np.square((strength - mean[:, None]) / spread[:, None])
+    there = np.exp(_never_too_strong(curves))
     there /= there.sum(axis=1, keepdims=True)
     there *= 1 / (1 + np.exp(-(strength - LIMIT_DBM) / LIMIT_SPREAD_DB))
     heard = there[:, WEAKEST_DBM - _FAINTEST_DBM :]
     heard = (1 - ELSEWHERE) * heard + ELSEWHERE * 0.5 / LEVELS
     return np.log(heard), np.log1p(-heard.sum(axis=1))
+
+
+def _never_too_strong(curves: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Log densities (rooms, strengths), mended so that the stronger a wearable is heard the more it
+    speaks for the nearer room: a wide curve would claim for next door who stands at the receiver.
+    """
+    mended = curves.copy()
+    for room in range(len(curves) - 2, -1, -1):
+        nearer = np.maximum.accumulate(curves[room] - curves[room + 1])
+        mended[room] = mended[room + 1] + nearer
+    return mended
 
 
 def _fires(sees: NDArray[np.int64], zones: int) -> NDArray[np.float32]:

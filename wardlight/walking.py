@@ -84,32 +84,32 @@ class WalkRun:
         )
         web = await serve(app, host, port)
         self._say(f"Open on a phone in the same network: http://{shown_host}:{web.port}/{secret}/")
-        presence = topics.build(self._settings.home.id, topics.ANY, topics.PRESENCE)
-        tasks: list[asyncio.Task[object]] = [
-            asyncio.create_task(self._bus.run([presence], self._on_messages)),
-            asyncio.create_task(self._tick()),
-        ]
+        listening = asyncio.create_task(self.listen())
         stopped = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stopped.set)
-        ends: list[asyncio.Task[object]] = [
-            asyncio.create_task(each.wait()) for each in (self._is_done, stopped)
-        ]
+        ends = [asyncio.create_task(each.wait()) for each in (self._is_done, stopped)]
         try:
-            await asyncio.wait((*ends, *tasks), return_when=asyncio.FIRST_COMPLETED)
-            for task in tasks:
-                if task.done():
-                    task.result()
+            await asyncio.wait((*ends, listening), return_when=asyncio.FIRST_COMPLETED)
+            if listening.done():
+                listening.result()
             # The phone shall see that it is over.
             await self._clock.sleep(1.0 if self._is_done.is_set() else 0.0)
         finally:
-            for task in (*tasks, *ends):
+            for task in (listening, *ends):
                 task.cancel()
-            await asyncio.gather(*tasks, *ends, return_exceptions=True)
+            await asyncio.gather(listening, *ends, return_exceptions=True)
             await web.stop()
         self.recorder.finish()
         return self._is_done.is_set()
+
+    async def listen(self) -> None:
+        """Write down what the home's gateways hear, until cancelled."""
+        presence = topics.build(self._settings.home.id, topics.ANY, topics.PRESENCE)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._bus.run([presence], self._on_messages))
+            tasks.create_task(self._tick())
 
     # -- for the page ----------------------------------------------------------------------------
 

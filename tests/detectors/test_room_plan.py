@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from detectors.location import DELAY_S, RoomFilter
-from detectors.room_model import LEVELS, UNKNOWN, Walk, learn
+from detectors.room_model import LEVELS, UNKNOWN, Walk, learn, level
 from detectors.room_plan import AT_ONE_METRE_DBM, for_home, from_plan
 
 ZONES = ("bedroom", "corridor", "lounge", "store", "toilet")
@@ -150,3 +150,19 @@ def test_a_calibration_of_another_home_is_none(walked):
     assert not home.is_calibrated
     assert (home.heard == from_plan(**plan).heard).all()
     assert not for_home(None, **PLAN).is_calibrated
+
+
+def test_who_stands_beside_a_receiver_is_never_told_next_door() -> None:
+    """Up to the strongest there is: a wide curve's tail goes under no narrow one's."""
+    near = np.zeros((3, 3), np.bool_)
+    near[0, 1] = near[1, 2] = True
+    model = from_plan(
+        zones=("entrance", "corridor", "lounge"),
+        near=near,
+        receivers=("gateway-a",),
+        stands_in={"gateway-a": "entrance"},
+    )
+    own_over_next = model.heard[0, :, 0] - model.heard[0, :, 1]
+    strong = level(np.arange(-75, -30, dtype=np.float32))
+    assert (own_over_next[strong] > 0.1).all()
+    assert (own_over_next[level(np.arange(-65, -45, dtype=np.float32))] > 1).all()

@@ -86,8 +86,9 @@ async def _scene(
     *,
     radios_of: RadiosOf = simulated_radios,
     sensors: bool = False,
+    entrance: bool = False,
 ) -> AsyncIterator[Scene]:
-    plan = demo_home(sensors=sensors)
+    plan = demo_home(sensors=sensors, entrance=entrance)
     simulation = SimulatedHome(plan, clock, seed=7)
     sirens = {gateway.name: LogSiren() for gateway in plan.gateways}
     ids = seeded_ids(clock, 7)
@@ -124,6 +125,7 @@ def virtual_scene(
         resident: str = "resident-3",
         wrap_radio: Callable[[Radio, Clock], Radio] = lambda radio, _clock: radio,
         sensors: bool = False,
+        entrance: bool = False,
     ) -> None:
         clock = VirtualClock()
         broker = LocalBroker()
@@ -134,7 +136,14 @@ def virtual_scene(
 
             radios_of = partial(simulated_radios, wrap_radio=wrap_radio)
             async with _scene(
-                tmp_path, clock, bus, broker, resident, radios_of=radios_of, sensors=sensors
+                tmp_path,
+                clock,
+                bus,
+                broker,
+                resident,
+                radios_of=radios_of,
+                sensors=sensors,
+                entrance=entrance,
             ) as scene:
                 await journey(scene)
 

@@ -20,10 +20,11 @@ FORGET_S: Final = 120
 (`detectors.travel.STAY_S`)."""
 
 WALKS_G: Final = WALKING_DEVIATION_G
-WALKS_SECONDS: Final = 2.5
-KEPT_A_SECOND: Final = 0.8
-"""A wearable that moved in so many seconds of the last few walks, or may: of seconds that passed
-four fifths count, so three in a row are enough. Nobody crosses a room in less."""
+WALKS_MEMORY_S: Final = 30.0
+WALKS_S: Final = 14.0
+"""A wearable that moved for so many seconds, each weighing less by 1/`WALKS_MEMORY_S` with each
+further one, may have been carried to another room: 20 s without a break, of getting up, of the way
+and of what she does there. Who turns over in bed moves for some 10 s."""
 WALK_BEFORE_S: Final = 30
 WALK_AFTER_S: Final = 30
 """So shortly before or after she was told to be in another room her wearable must have moved as it
@@ -35,7 +36,7 @@ _NOBODY: Final = np.zeros(0, np.int64)
 
 
 class Walking(ResidentRows):
-    """When everybody's wearable has moved last as it does in walking.
+    """When everybody's wearable has moved last, and as it does on a walk to another room.
 
     Parameters
     ----------
@@ -45,23 +46,30 @@ class Walking(ResidentRows):
 
     def __init__(self, residents: int) -> None:
         super().__init__(residents)
-        self._walked_s = self._seconds("walked_s", LONG_AGO)
-        self._steps = np.zeros(residents, np.float32)
+        self.walked_s = self._seconds("walked_s", LONG_AGO)
+        """(residents,) when each may have been on a walk last."""
+        self.moved_s = self._seconds("moved_s", LONG_AGO)
+        """(residents,) when each has moved last."""
+        self._moving_s = np.zeros(residents, np.float32)
+        self._latest_s: int | None = None
 
-    def step(self, movement_g: NDArray[np.float32], second: int) -> NDArray[np.int64]:
-        """Take in one more second; returns (residents,) when each walked last.
+    def step(self, movement_g: NDArray[np.float32], second: int) -> None:
+        """Take in one more second.
 
         Parameters
         ----------
         movement_g
-            (residents,) standard deviation of |a|; where it is unknown she may be walking.
+            (residents,) standard deviation of |a|; where it is unknown she may be moving.
         """
-        self._steps *= KEPT_A_SECOND
-        self._steps += ~(movement_g < WALKS_G)
-        walks = (self._steps >= WALKS_SECONDS).nonzero()[0]
-        if len(walks):
-            self._walked_s[walks] = second
-        return self._walked_s
+        passed_s = 1 if self._latest_s is None else second - self._latest_s
+        self._latest_s = second
+        moves = ~(movement_g < WALKS_G)
+        # Seconds that were left out were like this one.
+        kept = np.float32((1 - 1 / WALKS_MEMORY_S) ** max(passed_s, 1))
+        self._moving_s *= kept
+        self._moving_s += moves * ((1 - kept) * np.float32(WALKS_MEMORY_S))
+        np.copyto(self.moved_s, second, where=moves)
+        np.copyto(self.walked_s, second, where=self._moving_s >= WALKS_S)
 
 
 class Visits(ResidentRows):
@@ -75,11 +83,17 @@ class Visits(ResidentRows):
         How many there are.
     least_s
         So long somebody must have been told to be in a room for it to count.
+    unmoved_s
+        So long if she has not moved; None: then it does not count.
     """
 
-    def __init__(self, residents: int, zones: int, least_s: int) -> None:
+    def __init__(
+        self, residents: int, zones: int, least_s: int, *, unmoved_s: int | None = None
+    ) -> None:
         super().__init__(residents)
         self._least_s = least_s
+        self._unmoved_s = NEVER if unmoved_s is None else unmoved_s
+        self._wait_s = WALK_AFTER_S if unmoved_s is None else NEVER
         self._look = Each(_LOOK_EACH_S)
         self.zone = self._zones("zone", zones)
         """(residents,) the latest room that counts, `UNKNOWN` before the first and when lost."""
@@ -94,8 +108,6 @@ class Visits(ResidentRows):
         self._latest = self._zones("latest", zones)
         self._next = self._zones("next", zones)
         self._next_s = self._seconds("next_s", NEVER)
-        self._is_sure = self._flags("is_sure")
-        """Since she was heard first she has walked into a room; before, any may be wrong."""
         self._soonest_s = LONG_AGO
         """No visit comes to count before this second."""
 
@@ -113,7 +125,7 @@ class Visits(ResidentRows):
         zone
             (residents,) where each is told to be, `UNKNOWN` where nobody can tell.
         walked_s
-            (residents,) when each was seen to walk last; None: whoever is told elsewhere has.
+            (residents,) when each walked last; None: whoever is told elsewhere has.
         home
             (residents,) with it, bedrooms: to be there nobody must have walked. Who lies down while
             she is told to be in the next room would else be there all night.
@@ -137,7 +149,7 @@ class Visits(ResidentRows):
             return _NOBODY
         entered = (self._next_s <= second - self._least_s).nonzero()[0]
         if walked_s is not None and home is not None and len(entered):
-            entered = self._walked(entered, walked_s, home, second)
+            entered = self._gone(entered, walked_s, home, second)
         if len(entered):
             self.before[entered] = self.zone[entered]
             self.before_begun_s[entered] = self.begun_s[entered]
@@ -159,7 +171,7 @@ class Visits(ResidentRows):
         told = self.told[rows]
         return np.where(told != UNKNOWN, told, self._latest[rows])
 
-    def _walked(
+    def _gone(
         self,
         rows: NDArray[np.int64],
         walked_s: NDArray[np.int64],
@@ -169,9 +181,9 @@ class Visits(ResidentRows):
         """Those of these who can have gone there by themselves; who has not in time, did not."""
         told_s = self._next_s[rows]
         walked = walked_s[rows] >= told_s - WALK_BEFORE_S
-        self._is_sure[rows] |= walked
-        there = walked | ~self._is_sure[rows] | (self._next[rows] == home[rows])
-        stayed = rows[~there & (second - told_s > WALK_AFTER_S)]
+        there = walked | (self.zone[rows] == UNKNOWN) | (self._next[rows] == home[rows])
+        there |= second - told_s >= self._unmoved_s
+        stayed = rows[~there & (second - told_s > self._wait_s)]
         self._next[stayed] = UNKNOWN
         self._next_s[stayed] = NEVER
         went: NDArray[np.int64] = rows[there]

@@ -58,6 +58,10 @@ BED_S: Final = 5
 """A bed sensor must say so for so long: who turns over lifts off it for a moment."""
 
 
+BED_UNMOVED_S: Final = 60
+"""So long if her wearable did not move: mats lose who lies at their edge, for 10 to 60 s. Longer,
+and the bed is empty, and the wearable lies beside it."""
+
 HOLE_S: Final = 10 * 60
 """After so many seconds that nobody saw, what was open is over: nobody is told of an old matter. A
 gateway that restarts is back sooner."""
@@ -92,12 +96,13 @@ class Whereabouts:
         residents, zones = len(policies.at_risk), len(plan.use)
         self._plan, self.residents = plan, residents
         self._was_present = np.zeros(residents, np.bool_)
+        self._in_bed = np.ones(residents, np.int64)
         self.policies = policies
         self._travel = TravelPatterns(plan.near, residents)
         self._company = Company(plan, residents, carers)
         self._visits = Visits(residents, zones, VISIT_S)
         self._stays = Visits(residents, zones, STAY_S)
-        self._beds = Visits(residents, 2, BED_S)
+        self._beds = Visits(residents, 2, BED_S, unmoved_s=BED_UNMOVED_S)
         self._walking = Walking(residents)
         self._habits = Habits(residents)
         self._elopement = Elopement(plan, residents)
@@ -177,8 +182,10 @@ class Whereabouts:
         self._hour = scene.minute_of_day // 60
         self._turn_day(scene.day)
         self._company.step(zone, scene)
-        walked_s = self._walking.step(scene.movement_g, second)
+        self._walking.step(scene.movement_g, second)
+        walked_s, moved_s = self._walking.walked_s, self._walking.moved_s
         home = self._policies.home_zone
+        said_of_beds = np.where(self._has_bed, scene.in_bed, np.int8(UNKNOWN))
         view = View(
             scene=scene,
             policies=self._policies,
@@ -189,7 +196,7 @@ class Whereabouts:
             stays=self._stays,
             settled=self._stays.step(self._held_in_bed(zone, scene), second, walked_s, home),
             beds=self._beds,
-            got_up_or_lay_down=self._beds.step(self._said_of_beds(scene.in_bed), second),
+            got_up_or_lay_down=self._beds.step(said_of_beds, second, moved_s, self._in_bed),
             company=self._company,
         )
         over = [_episode(each, view) for each in walks if each.ended_s is not None]
@@ -220,9 +227,6 @@ class Whereabouts:
         found += self._night.step(view)
         found += self._inactivity.step(view, self._night)
         return found + self._not_returned.step(view)
-
-    def _said_of_beds(self, in_bed: NDArray[np.int8]) -> NDArray[np.int8]:
-        return np.where(self._has_bed, in_bed, np.int8(UNKNOWN))
 
     def _held_in_bed(self, zone: Numbers, scene: Scene) -> Numbers:
         """(residents,) places, but at night the bedroom of who is in bed by its sensor."""

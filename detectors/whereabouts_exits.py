@@ -24,6 +24,9 @@ EXIT_BELIEF: Final = 0.6
 neither."""
 EXIT_LASTS_S: Final = 1
 """It must hold for so long beyond its first second: two seconds of three, of SCIENCE 3.3."""
+LATE_LASTS_S: Final = 6
+"""So long, if she was not believed there before the door opened: the door's own sensor says that
+somebody is at it, and for some seconds that draws everybody there who is near."""
 BEFORE_DOOR_S: Final = 5
 """She was believed there so shortly before: opening a door turns a body, and a wearable, around."""
 AFTER_DOOR_S: Final = 8
@@ -194,7 +197,11 @@ class Elopement(ResidentRows):
         exits = np.flatnonzero(second - self._by_exit(self._open_s) <= AFTER_DOOR_S)
         if not len(exits):
             return []
-        there = second - self._at_s[np.ix_(exits, rows)] <= BEFORE_DOOR_S
+        each = np.ix_(exits, rows)
+        there = second - self._at_s[each] <= BEFORE_DOOR_S
+        there &= (self._since_s[each] < opened_s[exits, None]) | (
+            self._at_s[each] - self._since_s[each] >= LATE_LASTS_S
+        )
         is_new = self._may_go(rows, second)
         is_new = is_new | (opened_s[exits, None] >= self._found_s[rows] + REPEAT_S)
         hits = there & is_new & (second - self._returned_s[rows] > ARRIVES_S)

@@ -26,8 +26,10 @@ below 15 min are silent)."""
 ROOMS: Final = 3
 """Rooms on one excursion that make it wandering (SCIENCE 3.3). Corridors and her own room lead to
 the others, and toilets count as one: two next to each other sound alike."""
-OTHERS_ROOM_S: Final = 30
+OTHERS_ROOM_S: Final = 60
 """So long in somebody else's bedroom: walls are thin for radio."""
+THROUGH_WALL_S: Final = 3 * 60
+"""So long, if she was not told to be next to it before: radio goes through walls, nobody else."""
 SETTLED_S: Final = 10 * 60
 """In bed for so long at night she has gone to bed; before, she cannot have got up."""
 UP_LATE_MIN: Final = 120
@@ -58,6 +60,7 @@ class Night(ResidentRows):
 
     def __init__(self, plan: Plan, residents: int) -> None:
         super().__init__(residents)
+        self._near = plan.near | plan.near.T
         self._is_bedroom = plan.is_for(ZoneUse.BEDROOM)
         self._is_toilet = plan.is_for(ZoneUse.TOILET)
         self._is_way = plan.is_for(ZoneUse.CORRIDOR)
@@ -175,7 +178,10 @@ class Night(ResidentRows):
         rooms = (seen & counts[:, None] & ~own).sum(axis=0)
         rooms += (seen & self._is_toilet[:, None]).any(axis=0)
         in_others = (zone != UNKNOWN) & self._is_bedroom[zone] & (zone != home) & (home != UNKNOWN)
-        in_others &= second - stays.begun_s[rows] >= OTHERS_ROOM_S
+        visits = view.visits
+        by_door = self._near[visits.before[rows], zone] & (visits.zone[rows] == zone)
+        least_s = np.where(by_door, OTHERS_ROOM_S, THROUGH_WALL_S)
+        in_others &= second - stays.begun_s[rows] >= least_s
         in_others &= stays.told[rows] == zone
         is_out = self.is_out(view)[rows]
         wanders = np.flatnonzero(is_out & ((out_s >= OUT_S) | (rooms >= ROOMS) | in_others))

@@ -12,7 +12,7 @@ import numpy as np
 
 from contract.events import EventKind
 from detectors.habits import KEPT_A_DAY
-from detectors.resident_rows import LONG_AGO, Each, ResidentRows
+from detectors.resident_rows import LONG_AGO, NEVER, Each, ResidentRows
 from detectors.room_model import UNKNOWN
 from detectors.whereabouts_scene import Found, Numbers, Plan, Values
 from detectors.whereabouts_view import View
@@ -24,6 +24,8 @@ SURPRISE: Final = 3.5
 3.3. Each visit is a look, so ten residents with ten visits a day give one by chance in a month."""
 LEAST_VISITS: Final = 3
 """Fewer are no seeking, how rarely she may come there: she had a look, and one more."""
+STANDS_S: Final = 15
+"""Shorter is no visit: she walks through, or past, which takes 5 to 12 s by radio."""
 APART_S: Final = 20
 """Who was away from the exit for less has not come back to it: radio at a wall."""
 
@@ -66,6 +68,8 @@ class ExitSeeking(ResidentRows):
         self._is_there = self._flags("is_there")
         self._came_s = self._seconds("came_s", LONG_AGO)
         self._left_s = self._seconds("left_s", LONG_AGO)
+        self._counts_s = self._seconds("counts_s", NEVER)
+        """When the present visit counts."""
         self._is_told = self._flags("is_told")
         self._stays = self._values("stays", is_habit=True, least=0.0)
         self._log_stay = self._values("log_stay", is_habit=True)
@@ -76,12 +80,11 @@ class ExitSeeking(ResidentRows):
 
     def step(self, view: View) -> list[Found]:
         """Take in one more second; returns who seeks an exit."""
-        found: list[Found] = []
         if len(view.entered):
-            found = self._entered(view)
-        if self._look.is_due(view.second):
-            found += self._lingering(view)
-        return found
+            self._entered(view)
+        if not self._look.is_due(view.second):
+            return []
+        return self._standing(view) + self._lingering(view)
 
     def end_day(self) -> None:
         """Local midnight: forget a little."""
@@ -100,19 +103,27 @@ class ExitSeeking(ResidentRows):
         limit: Values = np.maximum(np.exp(mean + _ONE_IN_100 * spread), LEAST_STAY_S)
         return limit
 
-    def _entered(self, view: View) -> list[Found]:
+    def _entered(self, view: View) -> None:
         rows, visits = view.entered, view.visits
         is_exit = self._is_exit[visits.zone[rows]]
         self._leave(rows[~is_exit & self._is_there[rows]], visits.begun_s)
         came = rows[is_exit & ~self._is_there[rows]]
         if not len(came):
-            return []
+            return
         self._is_there[came] = True
-        again = visits.begun_s[came] - self._left_s[came] < APART_S
-        fresh = came[~again]
+        fresh = came[visits.begun_s[came] - self._left_s[came] >= APART_S]
         self._came_s[fresh] = visits.begun_s[fresh]
-        self._is_told[fresh] &= visits.begun_s[fresh] - self._left_s[fresh] <= QUIET_S
-        self._visits_s[self._count[fresh] % KEPT_VISITS, fresh] = visits.begun_s[fresh]
+        self._counts_s[fresh] = visits.begun_s[fresh] + STANDS_S
+
+    def _standing(self, view: View) -> list[Found]:
+        """Whose visit counts by now, and who of them come more often than is usual."""
+        fresh = np.flatnonzero(self._counts_s <= view.second)
+        if not len(fresh):
+            return []
+        self._counts_s[fresh] = NEVER
+        came_s = self._came_s[fresh]
+        self._is_told[fresh] &= came_s - self._left_s[fresh] <= QUIET_S
+        self._visits_s[self._count[fresh] % KEPT_VISITS, fresh] = came_s
         self._count[fresh] += 1
         self.visits_today[fresh] += 1
         view.habits.count_exit_visits(fresh)
@@ -121,6 +132,7 @@ class ExitSeeking(ResidentRows):
     def _leave(self, rows: Numbers, left_s: Numbers) -> None:
         """These have left an exit; how long they were there becomes part of what is usual."""
         self._is_there[rows] = False
+        self._counts_s[rows] = NEVER
         self._left_s[rows] = left_s[rows]
         log = np.log(np.maximum(left_s[rows] - self._came_s[rows], 1))
         self._stays[rows] += 1
@@ -164,7 +176,8 @@ class ExitSeeking(ResidentRows):
         if not len(rows):
             return []
         lost = rows[view.visits.zone[rows] == UNKNOWN]
-        self._is_there[lost] = False  # Nobody knows how long she stayed.
+        self._is_there[lost] = False
+        self._counts_s[lost] = NEVER  # Nobody knows how long she stayed.
         self._left_s[lost] = view.visits.told_s[lost]
         policies, second = view.policies, view.second
         rows = rows[policies.at_risk[rows] & view.scene.present[rows] & ~self._is_told[rows]]

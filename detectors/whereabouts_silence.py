@@ -170,7 +170,8 @@ class NotReturned(ResidentRows):
             rows = view.settled
             zone = view.stays.zone[rows]
             there = self._is_toilet[zone] & (zone != view.policies.home_zone[rows])
-            begins = rows[there & (self._toilet[rows] == UNKNOWN)]
+            came = view.stays.before[rows] != UNKNOWN
+            begins = rows[there & came & (self._toilet[rows] == UNKNOWN)]
             self._since_s[begins] = view.stays.begun_s[begins]
             self._toilet[rows] = np.where(there, zone, UNKNOWN)
             self._since_s[rows[~there]] = NEVER

@@ -112,7 +112,8 @@ def test_a_second_that_was_seen_is_passed_over_and_a_clock_set_back_begins_anew(
     home.second -= 3600
     home.stay(900, each=10)
     assert home.found == []
-    home.stay(1000, each=10)
+    home.go(CORRIDOR, TOILET, seconds=20)
+    home.stay(1800, each=10)
     assert [each.kind for each in home.found] == [EventKind.NOT_RETURNED]
 
 
@@ -309,7 +310,7 @@ def test_each_kind_is_a_sentence_with_its_numbers() -> None:
     home = Home(carers=1)
     home.stay(200)
     for _ in range(6):
-        home.go(CORRIDOR, HALL, EXIT, HALL, seconds=15)
+        home.go(CORRIDOR, HALL, EXIT, HALL, seconds=20)
     home.go(EXIT)
     home.open_door()
     pace(home)

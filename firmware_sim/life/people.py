@@ -20,8 +20,8 @@ WANDERERS: Final = 1 / 6
 wander; about two in three residents have dementia."""
 CYCLES_A_DAY: Final = 20.1
 """Wandering walks of one who wanders, 44 min a day together (Algase 1997, SCIENCE 3.1)."""
-CYCLE_S: Final = (80.0, 220.0)
-"""Of one such walk: 44 min over 20 of them are 131 s each."""
+CYCLE_S: Final = (45.0, 130.0)
+"""After so long the leg that she is on is the last: 44 min over 20 walks are 131 s each."""
 
 INDEPENDENT: Final = 1 / 10
 """Of residents: they go out alone, by right."""

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from evaluation.bench_detectors import bench_detectors
 from evaluation.whereabouts.bench import bench_whereabouts
+from evaluation.whereabouts.bench_home import bench_home
 from wardlight.bench_air import bench_air
 from wardlight.bench_day import bench_day
 from wardlight.bench_ingest import bench_ingest
@@ -30,6 +31,7 @@ OUTPUT: Final = Path("var/bench.json")
 BENCHES: Final[dict[str, Callable[[], list[Row]]]] = {
     "detectors": bench_detectors,
     "whereabouts": bench_whereabouts,
+    "home": bench_home,
     "latency": bench_latency,
     "ingest": bench_ingest,
     "air": bench_air,

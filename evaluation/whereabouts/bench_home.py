@@ -1,0 +1,115 @@
+"""CPU-seconds of a simulated day of sixty: what people do, and what receivers hear of it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from firmware_sim.behaviour import DAY_S, Activity, Day, live_day, residents_of
+from firmware_sim.floor import Floor, example_home
+from firmware_sim.propagation import Building, Points, Propagation, Walkers
+
+BAR_S: Final = 20.0
+"""CPU-seconds for a day of sixty, as asked."""
+DAYS: Final = 3
+"""The best of so many counts; the first one also finds the home's ways."""
+HOUR_S: Final = 3600
+
+Row = dict[str, object]
+
+
+def bench_home() -> list[Row]:
+    """The rows, measured in a process of its own with one thread (see `bench_detectors`).
+
+    Raises
+    ------
+    subprocess.CalledProcessError
+        If the measurement fails; its own words are on standard error.
+    """
+    threads = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+    done = subprocess.run(  # noqa: S603 (this module itself, by this interpreter)
+        [sys.executable, "-m", __name__],
+        env={**os.environ, **dict.fromkeys(threads, "1")},
+        cwd=Path(__file__).resolve().parent.parent.parent,
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    return msgspec.json.decode(done.stdout, type=list[Row])
+
+
+def measure_all() -> list[Row]:
+    """The rows, measured in this process."""
+    floor = example_home()
+    people = residents_of(floor)
+    began = time.process_time()
+    live_day(floor, people, 0)
+    first_s = time.process_time() - began
+    lives_s, hears_s = np.inf, np.inf
+    for number in range(1, DAYS):
+        began = time.process_time()
+        day = live_day(floor, people, number)
+        lived = time.process_time()
+        _hear(floor, day)
+        lives_s = min(lives_s, lived - began)
+        hears_s = min(hears_s, time.process_time() - lived)
+    name = f"simulated day of {len(people)} residents"
+    return [
+        _row(f"{name}: behaviour, the first day", first_s, barred=False),
+        _row(f"{name}: behaviour", lives_s, barred=False),
+        _row(f"{name}: behaviour and {len(floor.receivers)} receivers", lives_s + hears_s),
+    ]
+
+
+def _row(name: str, value_s: float, *, barred: bool = True) -> Row:
+    return {
+        "name": name,
+        "value": round(value_s, 2),
+        "unit": "CPU-s",
+        "against": f"the bar: {BAR_S:g} s",
+        "ratio": round(BAR_S / value_s, 2),
+        "bar": 1.0 if barred else None,
+        "ok": value_s <= BAR_S if barred else None,
+    }
+
+
+def _hear(floor: Floor, day: Day) -> None:
+    """The strengths of all tags at all receivers, an hour at a time as they are played."""
+    x_m, y_m, storey = day.tags_m()
+    tags = slice(0, day.residents + day.carers)
+    air = Propagation(_building(floor), day.residents + day.carers, 0)
+    for begin in range(0, DAY_S, HOUR_S):
+        span = slice(begin, begin + HOUR_S)
+        activity = day.activity[tags, span]
+        air.hear(
+            Walkers(
+                x_m=np.nan_to_num(x_m[:, span]),
+                y_m=np.nan_to_num(y_m[:, span]),
+                floor=storey[:, span],
+                moving=activity == Activity.WALKING,
+                asleep=activity == Activity.ASLEEP,
+                on_air=~np.isnan(x_m[:, span]),
+            )
+        )
+
+
+def _building(floor: Floor) -> Building:
+    def walls(one: Points, other: Points) -> NDArray[np.int64]:
+        ends = (one[:, :2], one[:, 2].astype(np.int64), other[:, :2], other[:, 2].astype(np.int64))
+        return floor.walls_between(*ends).astype(np.int64)
+
+    storeys, rows, columns = floor.cell_zone.shape
+    at = np.array([(each.x_m, each.y_m, each.storey) for each in floor.receivers], np.float32)
+    size_m = (columns * floor.cell_m[0], rows * floor.cell_m[1])
+    return Building(at, size_m, storeys, walls)
+
+
+if __name__ == "__main__":
+    sys.stdout.buffer.write(msgspec.json.encode(measure_all()))

@@ -24,7 +24,9 @@ from firmware_sim.behaviour import (
 from firmware_sim.floor import OUTSIDE, example_home, read_plan
 from firmware_sim.life.carers import assign
 from firmware_sim.life.episodes import Escort
+from firmware_sim.life.figures import figures
 from firmware_sim.life.incidents import BLOCK_DAYS, PER_30_DAYS, Incident, plan_of
+from firmware_sim.life.view import main as show
 from firmware_sim.life.view import where_everybody_is
 
 FASTEST_M_S = 1.5
@@ -63,6 +65,8 @@ doors:
 """
 
 
+SMALL_HOME = read_plan(SMALL)
+
 SEED, NUMBER = 27, 9
 """Two days on which much happens: on the first somebody slips out, and others go out with a carer;
 on the second somebody slips out behind a visitor, one is away, one comes back, and one lays her tag
@@ -81,8 +85,7 @@ def behind() -> Day:
 
 @pytest.fixture(scope="module")
 def small() -> Day:
-    floor = read_plan(SMALL)
-    return live_day(floor, residents_of(floor), 3, 7)
+    return live_day(SMALL_HOME, residents_of(SMALL_HOME, 7), 0, 7)
 
 
 def hour_of(day: Day, row: int, hour: float) -> int:
@@ -94,9 +97,8 @@ def steps(day: Day) -> NDArray[np.float32]:
 
 
 def test_the_same_seed_gives_the_same_day_and_another_does_not(small: Day) -> None:
-    floor = read_plan(SMALL)
-    again = live_day(floor, residents_of(floor), 3, 7)
-    other = live_day(floor, residents_of(floor), 3, 8)
+    again = live_day(SMALL_HOME, residents_of(SMALL_HOME, 7), 0, 7)
+    other = live_day(SMALL_HOME, residents_of(SMALL_HOME, 7), 0, 8)
     for one, two in zip(small, again, strict=True):
         if isinstance(one, np.ndarray):
             np.testing.assert_array_equal(one, two)
@@ -106,10 +108,9 @@ def test_the_same_seed_gives_the_same_day_and_another_does_not(small: Day) -> No
 
 
 def test_a_small_home_has_a_day_too(small: Day) -> None:
-    floor = read_plan(SMALL)
     assert small.residents == 4
     assert small.in_bed[:, 3 * HOUR].all()
-    lounge = floor.zone_number("lounge")
+    lounge = SMALL_HOME.zone_number("lounge")
     at_lunch = [int(small.zone[row, int(12.5 * HOUR)]) == lounge for row in range(4)]
     assert sum(at_lunch) >= 3  # the only common room is the dining room, too
 
@@ -119,10 +120,10 @@ def test_nobody_runs_and_nobody_is_in_two_places(alone: Day, behind: Day, small:
         assert np.nanmax(steps(day)) < FASTEST_M_S
 
 
-def test_the_zone_is_the_one_of_the_position_and_no_wall(alone: Day, behind: Day) -> None:
-    for day in (alone, behind):
+def test_the_zone_is_the_one_of_the_position_and_no_wall(behind: Day, small: Day) -> None:
+    for home, day in ((HOME, behind), (SMALL_HOME, small)):
         is_near = ~np.isnan(day.x_m)
-        at = HOME.zone_at(day.x_m[is_near], day.y_m[is_near], day.storey[is_near])
+        at = home.zone_at(day.x_m[is_near], day.y_m[is_near], day.storey[is_near])
         np.testing.assert_array_equal(at, day.zone[is_near])
         assert (day.zone[~is_near] == OUTSIDE).all()
 
@@ -345,3 +346,21 @@ def test_it_can_be_looked_at(alone: Day) -> None:
     assert asleep > 50
     assert drawn.count("z") >= asleep
     assert "03:00" in seen
+
+
+@pytest.mark.parametrize("arguments", [["--at", "noon"], ["--at", "24:00"], ["--day", "-1"]])
+def test_a_moment_that_does_not_exist_is_refused(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        show(arguments)
+    assert "error: " in capsys.readouterr().err
+
+
+def test_its_figures_count_what_happened(small: Day) -> None:
+    told = dict(line.split(": ") for line in figures(SMALL_HOME, 1, 7))
+    for kind in Happening:
+        assert int(told[kind]) == len(small.of_kind(kind))
+    assert float(told["hours in bed"]) == pytest.approx(small.in_bed.sum() / 4 / HOUR, abs=0.06)
+    with pytest.raises(ValueError, match="0 days"):
+        figures(SMALL_HOME, 0, 7)

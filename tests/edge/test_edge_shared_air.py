@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contract.clock import VirtualClock
@@ -67,6 +67,7 @@ def second(rssi_dbm: float) -> Second:
     return Second({"": {"w-1": rssi_dbm}}, {})
 
 
+@settings(deadline=None)
 @given(st.floats(0, 0.999), st.lists(st.floats(-0.3, 0.3), min_size=30, max_size=30))
 def test_no_second_of_a_gateway_is_empty_or_told_twice_however_its_messages_arrive(phase, jitter):
     air = SharedAir("a")
@@ -232,6 +233,7 @@ def test_each_change_is_told_for_five_seconds_with_its_age():
     home.clock.run(main())
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(

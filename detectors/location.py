@@ -71,7 +71,15 @@ _BY_RESIDENT: Final = (
     "_unheard_s",
     "_zone",
     "_settled_s",
+    "_lies_in",
 )
+
+
+NOT_IN_OWN_BED: Final = 0.6
+"""How much less likely any other zone is in a second in which her own bed says that somebody lies
+there: half a nat. Strengths alone take a sleeper for next door all night when her arm lies wrong.
+No less than this: a room-mate or a bag may lie on it while she is at the exit, where a receiver
+that hears her as in its own room says so by more in each second."""
 
 
 class Places(NamedTuple):
@@ -116,6 +124,7 @@ class RoomFilter:
         self._ring = 0
         """Where the latest second is in them."""
         self._unheard_s = np.full(residents, UNHEARD_S)
+        self._lies_in = np.full(residents, UNKNOWN)
         self._zone = np.full(residents, UNKNOWN)
         self._settled_s = np.zeros(residents, np.int64)
         """For how long each is believed, beyond doubt, to be in the zone that is told."""
@@ -170,11 +179,26 @@ class RoomFilter:
         self._restless(movement_g, leaves)
         likelihood, belief = self._likelihood[self._ring], self._past[self._ring]
         self._evidence.weigh(alive, before, likelihood)
+        self._believe_beds(likelihood)
         np.matmul(self._comes, before * leaves, out=belief)
         belief += before
         belief *= likelihood
         belief /= belief.sum(axis=0)
         return self._decide(alive)
+
+    def note_beds(self, lies_in: NDArray[np.int64]) -> None:
+        """Before `step`: (residents,) zone of the bed in which each lies by her own bed's sensor,
+        `UNKNOWN` where it is empty or there is none. It holds until it is said again.
+        """
+        self._lies_in = lies_in
+
+    def _believe_beds(self, likelihood: NDArray[np.float32]) -> None:
+        rows = np.flatnonzero(self._lies_in != UNKNOWN)
+        if len(rows):
+            zone = self._lies_in[rows]
+            there = likelihood[zone, rows]
+            likelihood[:, rows] *= np.float32(NOT_IN_OWN_BED)
+            likelihood[zone, rows] = there
 
     def _restless(self, movement_g: NDArray[np.float32], leaves: NDArray[np.float32]) -> None:
         """Write (residents,) the chance that she leaves the room she is in, by how she moves."""

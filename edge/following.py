@@ -46,6 +46,10 @@ forgotten where anybody was, and begins with the latest."""
 NEVER_HEARD_S: Final = 86_400
 """For how long nobody has heard a wearable that this session has not."""
 
+WALKS_G: Final = 0.1
+"""Who moves so much does not lie in her bed, whoever does: stairs and halls in SPHERE make 0.1 to
+0.2 g, turning over a few seconds of less."""
+
 MOVEMENT_DECIMALS: Final = 3
 """Of what others are told: an advert holds mg."""
 
@@ -99,6 +103,7 @@ class Following:
         self._watch: ReceiverWatch | None = None
         self._receiver: dict[str, int] = {}
         self._sensor: dict[str, int] = {}
+        self._zone: dict[str, int] = {}
         self._row: dict[str, int] = {}
         """Of the filter, by device: residents' and carers' as in `rows`, then nobody's."""
         self._heard_at = np.zeros(0, np.int64)
@@ -131,6 +136,7 @@ class Following:
             self._made_of = made_of
             self.model = self._rooms.model(config)
             self._receiver = {} if self.model is None else by_name(self.model.receivers)
+            self._zone = by_name(self.zones)
             self._sensor = {} if self.model is None else by_name(self.model.sensors)
             self._alive = self._stuck = np.zeros(len(self._receiver), np.bool_)
             self._filter = self._watch = None
@@ -312,6 +318,7 @@ class Following:
         self._alive &= ~lies.stuck
         fired = np.zeros(len(model.sensors), np.bool_)
         fired[active(happenings, self._sensor)] = True
+        rooms.note_beds(self._lies_in(movement_g))
         found = rooms.step(lies.rssi_dbm, movement_g, fired, self._alive)
         zone = np.where(lies.in_two_places, UNKNOWN, found.zone)
         decided_ns = self._time.monotonic_ns((second - found.age_s) * NS_PER_S)
@@ -328,6 +335,14 @@ class Following:
             covered=covered(model, self._alive),
             happenings=happenings,
         )
+
+    def _lies_in(self, movement_g: NDArray[np.float32]) -> NDArray[np.int64]:
+        """(rows,) zone of the bed that she seems to lie in; not of who walks meanwhile."""
+        lies_in = np.full(len(self._row), UNKNOWN)
+        residents = self._scenes.lies_in(self._zone)
+        lies_in[: len(residents)] = residents
+        lies_in[movement_g >= WALKS_G] = UNKNOWN
+        return lies_in
 
     def _assemble(self, home: HomeSecond) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """(receivers, rows) strengths in dBm, (rows,) movement in g; NaN where there is none."""

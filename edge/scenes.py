@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import tzinfo
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -81,6 +81,24 @@ class Scenes:
         self._local = ZoneInfo(config.time_zone)
         self.rows = rows_of(config)
         self.carers.follow(each for each in wearables if each.config.is_carer)
+
+    def lies_in(self, zones: Mapping[str, int]) -> NDArray[np.int64]:
+        """(residents,) number of the zone of the bed or chair that is hers and says that somebody
+        is in it; `UNKNOWN` where none does, or two in different zones do.
+        """
+        now_ns = self._clock.monotonic_ns()
+        found = np.full(len(self.rows.beds), UNKNOWN)
+        for row, devices in enumerate(self.rows.beds):
+            taken = {
+                zones.get(sensor.zone, UNKNOWN)
+                for device in devices
+                if self._sensors.state(device, Quantity.OCCUPIED)
+                and self._is_believed(device, now_ns)
+                and (sensor := self._board.state(device)) is not None
+            }
+            if len(taken) == 1:
+                found[row] = taken.pop()
+        return found
 
     def scene(self, found: Found) -> Scene:
         """The second; `present` is true of everybody."""

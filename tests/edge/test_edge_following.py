@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from itertools import pairwise
 
 import msgspec
+import numpy as np
 import pytest
 
 from contract import topics, wire
@@ -16,6 +17,7 @@ from contract.events import EventKind, FaultCause
 from contract.messages import Presence, ReceiverConfig, SensorConfig
 from contract.protocols import HeardAdvert
 from contract.whereabouts import WHEREABOUTS_S, Whereabouts, ZoneConfig, ZoneUse
+from detectors.room_model import UNKNOWN
 from edge.configuration import RejectedConfigError, check_config
 from edge.decode.bthome import SERVICE_UUID
 from firmware_sim.room_sensors import RoomSensor, SensorKind
@@ -321,6 +323,9 @@ def test_a_door_and_a_bed_are_in_the_second_in_which_they_were_heard(make_rooms)
             await home.bench.clock.sleep(10.0)
         known = [each for each in scenes if each is not None]
         assert gateway.following.rows.doors == ("door",)
+        for movement_g, zone in ((0.01, 0), (np.nan, 0), (0.15, UNKNOWN)):
+            moves = np.array([movement_g], np.float32)
+            assert gateway.following._lies_in(moves).tolist() == [zone]
         assert known[-1].door_open.tolist() == [1]
         assert known[-1].in_bed.tolist() == [1]
         assert known[0].in_bed.tolist() == [-1]

@@ -44,6 +44,7 @@ SIREN_KINDS: Final = frozenset(
         EventKind.LONG_LIE,
         EventKind.HELP_REQUESTED,
         EventKind.ELOPEMENT,
+        EventKind.LEFT_SAFE_ZONE,
     }
 )
 """High priority only (DESIGN 4, SAFETY: siren panic at night). A suspected fall is unpaged by
@@ -191,7 +192,7 @@ class SirenPolicy:
         if by is not Receiver.ALERTS:
             return
         self._unwritten.pop(event.id, None)
-        if event.kind in SIREN_KINDS:
+        if sounds(event):
             self._receipted[event.id] = event
             while len(self._receipted) > REMEMBERED:
                 del self._receipted[next(iter(self._receipted))]
@@ -243,9 +244,7 @@ class SirenPolicy:
         """Alarms that sound, or would, and that the alert service is not known to have."""
         lost = [event for event, _ in (*self._rejected.values(), *self._unwritten.values())]
         waiting = [
-            each.event
-            for each in pending
-            if each.event.kind in SIREN_KINDS and Receiver.ALERTS in each.waiting
+            each.event for each in pending if sounds(each.event) and Receiver.ALERTS in each.waiting
         ]
         return list({event.id: event for event in (*lost, *waiting)}.values())
 
@@ -276,7 +275,7 @@ class SirenPolicy:
                 return reason
         for entry in pending:
             if (
-                entry.event.kind in SIREN_KINDS
+                sounds(entry.event)
                 and Receiver.ALERTS in entry.waiting
                 and now_ns - entry.since_ns >= RECEIPT_BUDGET_NS
                 and entry.event.id not in self._silenced
@@ -299,6 +298,13 @@ class SirenPolicy:
         """Whoever answers has heard the tone as well."""
         if self._down_since_ns is not None:
             self._down_since_ns -= SYSTEM_DOWN_SOUNDS_NS
+
+
+def sounds(event: Event) -> bool:
+    """Whether an alarm is of those that sound: not while a carer is with her, who is told of it by
+    phone; that she is alone is another event.
+    """
+    return event.kind in SIREN_KINDS and not event.excused
 
 
 def volume_percent(volumes: Sequence[VolumeHours], hour: int) -> int:

@@ -15,6 +15,7 @@ from contract.messages import Absence, AbsenceKind, SensorConfig
 from contract.units import NS_PER_S, US_PER_S
 from contract.whereabouts import WhereaboutsPolicy, ZoneConfig, ZoneUse
 from detectors.whereabouts import DETECTOR, ResidentDay, Scene
+from edge import Tone
 from edge.wanderer_memory import WANDERERS_FILE, WandererMemory, pack
 from messaging import LocalBus
 
@@ -262,6 +263,22 @@ def test_a_carer_excuses_and_after_ten_minutes_it_is_asked_again_whatever_happen
         assert [each.excused for each in house.told()] == [True, False]
         assert len({each.key for each in house.told()}) == 1
         assert {each.resident for each in house.told()} == {"resident-1"}
+
+    bench.clock.run(main())
+
+
+@pytest.mark.parametrize("is_alone", [True, False])
+def test_with_nobody_to_call_the_siren_sounds_for_who_is_alone_and_not_for_who_is_led(
+    house, bench, is_alone
+):
+    async def main():
+        bench.far_end.alerts_up = False
+        gateway = house.gateway()
+        async with bench.running(gateway):
+            await house.meet(gateway)
+            await (house.go_out(20) if is_alone else house.go_out_with_a_carer(20))
+            assert [each.excused for each in house.told()] == [not is_alone]
+            assert (Tone.ALARM.value in bench.siren.tones) is is_alone
 
     bench.clock.run(main())
 

@@ -16,7 +16,7 @@ from contract.messages import GatewayConfig
 from contract.protocols import Bus
 from contract.units import NS_PER_S, US_PER_S, seconds_to_ns
 from contract.whereabouts import ZoneUse
-from detectors.whereabouts import DETECTOR, Found, ResidentDay, Scene, Whereabouts
+from detectors.whereabouts import DETECTOR, Found, Scene, Whereabouts
 from detectors.whereabouts_words import sentence
 from edge.counters import Counts
 from edge.episodes import Episode, Episodes, Situation
@@ -40,7 +40,7 @@ tell it again. Several at once are written once."""
 
 
 DAY_FIGURES: Final = ("episodes", "minutes", "tortuosity", "night_trips", "is_rising")
-"""Of a `ResidentDay`, those that tell of wandering."""
+"""Of a `detectors.whereabouts.ResidentDay`, those that tell of wandering."""
 
 
 class Finding(NamedTuple):
@@ -107,8 +107,8 @@ class Wanderers:
         self._saved_ns = now_ns
         self._zone_of: dict[str, int] = {}
         """Where each wearable that says where its wearer is was decided to be in the last scene."""
-        self._last_day: dict[str, ResidentDay] = {}
-        """Of each resident the figures of her last whole day."""
+        self._last_days: dict[str, dict[str, float]] = {}
+        """Of each resident the figures of her last whole day, by name."""
         self._told_ns: int | None = None
         """When something was told that is not written yet."""
         neighbours.told = self.marks
@@ -126,6 +126,7 @@ class Wanderers:
         self._kept = await self._memory.load()
         if self._kept is not None:
             self._episodes.recall(self._kept.told)
+            self._last_days = self._kept.last_days
         else:
             _log.info("habits_unknown", reason="nothing was kept; they are learnt from now on")
 
@@ -151,6 +152,7 @@ class Wanderers:
             residents=list(self.rows.residents),
             zones=list(self.rows.zones),
             told=self._episodes.told(self._wall_s(self._clock.monotonic_ns())),
+            last_days=self._last_days,
             arrays=pack(detector.to_arrays()),
         )
 
@@ -243,7 +245,10 @@ class Wanderers:
             episode = Episode(found.kind, finding.resident, begun_s, found.excused)
             self._episodes.found(episode, finding, now_ns)
         for day in detector.take_day():
-            self._last_day[self.rows.residents[day.row]] = day
+            figures = {name: float(getattr(day, name)) for name in DAY_FIGURES}
+            self._last_days[self.rows.residents[day.row]] = {
+                name: value for name, value in figures.items() if math.isfinite(value)
+            }
 
     def place_of(self, device: str) -> str | None:
         """In which room a resident's wearable is, as far as this gateway can tell."""
@@ -290,9 +295,9 @@ class Wanderers:
         it changes is what foretells falls (SCIENCE 3.2), and no other event tells it.
         """
         features = dict(found.features)
-        day = self._last_day.get(self.rows.residents[found.row])
-        if found.kind is EventKind.WANDERING_EPISODE and day is not None:
-            features |= {f"last_day_{name}": float(getattr(day, name)) for name in DAY_FIGURES}
+        if found.kind is EventKind.WANDERING_EPISODE:
+            day = self._last_days.get(self.rows.residents[found.row], {})
+            features |= {f"last_day_{name}": value for name, value in day.items()}
         return {name: float(value) for name, value in features.items() if math.isfinite(value)}
 
     # -- telling ---------------------------------------------------------------------------------

@@ -432,15 +432,17 @@ def test_two_of_one_room_whose_beds_the_others_wearable_leaves_are_exchanged(hou
     bench.clock.run(main())
 
 
-def test_of_a_wandering_walk_the_day_before_is_told_with_it(house, bench):
-    """The detector's own figures of the day; nobody is paged."""
-
+def test_of_a_wandering_walk_the_day_before_is_told_with_it_over_a_restart(house, bench):
     async def main():
-        gateway = house.gateway()
-        async with bench.running(gateway):
-            await house.meet(gateway)
+        first = house.gateway()
+        async with bench.running(first):
+            await house.meet(first)
             day = ResidentDay(0, 738_999, 9, 3, 21.0, 2.5, float("nan"), 1, 0, True, False)
-            gateway.wanderers._last_day["resident-1"] = day
+            first.wanderers._detector.take_day = lambda: [day]
+            await house.sleep(2)
+        second = house.gateway()
+        async with bench.running(second):
+            await house.meet(second)
             for _ in range(4):
                 for zone in (CORRIDOR, ENTRANCE, CORRIDOR, ROOM):
                     await house.see(12, zone=(zone, ROOM))

@@ -26,7 +26,7 @@ def test_who_goes_out_by_the_front_door_is_one_alert_of_high_priority(virtual_sc
         assert incident.zone in (ENTRANCE, "corridor"), "where she was told last"
         assert incident.paged_at_us is not None
         assert now_us(scene.clock) - incident.paged_at_us < 2 * US_PER_S
-        await scene.clock.sleep(8.0)
+        await scene.clock.sleep(3.0)
         assert len(home.desk.board().incidents) == 1, "three gateways have seen it"
 
     virtual_scene(journey, AT_RISK, entrance=True)

@@ -19,6 +19,7 @@ from wardlight.doctor import (
     machine,
     people,
     radio,
+    rooms,
     store,
     web,
 )
@@ -73,6 +74,8 @@ FIXED: Final = (
     Check(group="configuration", name="settings", look=configuration.settings),
     Check(group="configuration", name="password", look=configuration.password),
     Check(group="configuration", name="slides", look=configuration.slides),
+    Check(group="configuration", name="plan", look=rooms.plan),
+    Check(group="configuration", name="calibration", look=rooms.calibration),
     Check(group="configuration", name="secrets", look=configuration.secrets),
     Check(group="configuration", name="simulation", look=configuration.simulation),
 )

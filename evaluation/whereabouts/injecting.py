@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from contract.events import EventKind
-from contract.whereabouts import NIGHT_FROM_MINUTE, NIGHT_TO_MINUTE, NOT_RETURNED_MINUTES, ZoneUse
+from contract.whereabouts import NOT_RETURNED_MINUTES, ZoneUse
 from detectors.room_model import UNKNOWN
 from detectors.travel import LEAST_WALK_S, STAY_S
 from detectors.travel_shape import count_hops
@@ -109,7 +109,7 @@ def put_in(
     for rest in _rests(home.happenings, from_s):
         if home.uses[rest.zone] in scenario.rests_in:
             begins = range(rest.first_s, rest.end_s, RESTED_S)
-            if not scenario.at_night or any(is_night(home, each) for each in begins):
+            if not scenario.at_night or any(map(home.is_night, begins)):
                 days.setdefault(home.wall(rest.first_s).toordinal(), []).append(rest)
     if not days:
         raise NothingFitsError("she never rests where and when such an episode begins")
@@ -123,7 +123,7 @@ def _one(
     while True:  # At least one of the seconds of these rests is at night, where that is asked.
         rest = rests[int(rng.integers(len(rests)))]
         begun_s = int(rng.integers(rest.first_s, rest.end_s))
-        if not scenario.at_night or is_night(home, begun_s):
+        if not scenario.at_night or home.is_night(begun_s):
             return scenario.make(home, begun_s, rest.zone, rng)
 
 
@@ -134,13 +134,6 @@ def _rests(happenings: Sequence[Happening], from_s: int) -> Iterator[Rest]:
         if last.zone == each.zone and last.at_s >= from_s and begins_s < int(each.at_s):
             yield Rest(begins_s, int(each.at_s), each.zone)
         last = each
-
-
-def is_night(home: RecordedHome, second: int) -> bool:
-    """Whether it is, by the clock on the home's wall and the hours of a night in general."""
-    wall = home.wall(second)
-    minute = wall.hour * 60 + wall.minute
-    return minute >= NIGHT_FROM_MINUTE or minute < NIGHT_TO_MINUTE
 
 
 class _Walk:

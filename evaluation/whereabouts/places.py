@@ -44,6 +44,10 @@ QUIET_STEP_S: Final = 20
 """Seconds between two that are looked at while nothing happens. What the detectors tell by their
 clocks alone comes later by at most so much."""
 
+MOVES_S: Final = 5
+"""Who is seen has moved for so long: one who sits or lies is not seen, and a room is crossed in
+five seconds or more."""
+
 MOVING_G: Final = 0.15
 RESTING_G: Final = 0.01
 """What a wrist would have told (standard deviation of |a|), as far as a motion sensor can say."""
@@ -80,6 +84,7 @@ class Follower:
         """Sensors that see somebody, and since when."""
         self._seen_at: list[tuple[int, bool]] = []
         """(second, inside) of what was seen within `RESTING_AFTER_S`."""
+        self._moves_until = 0
         self._is_open = np.full(len(self._doors), -1, np.int8)
         self._zone = UNKNOWN
         self._listens_until = 0
@@ -113,13 +118,14 @@ class Follower:
             zone=UNKNOWN if heard_s else self._zone,
             belief=self._rooms.belief[0],
             heard_s=heard_s,
-            movement_g=MOVING_G if sees.any() and not heard_s else RESTING_G,
+            movement_g=RESTING_G if heard_s or second >= self._moves_until else MOVING_G,
             is_open=self._is_open.copy(),
             has_opened=has_opened,
         )
 
     def _seen(self, zone: int, second: int) -> None:
         self._seen_since.setdefault(zone, second)
+        self._moves_until = second + MOVES_S
         inside = zone not in self._exits
         self._seen_at.append((second, inside))
         if inside:
@@ -186,18 +192,19 @@ class Follower:
 
 
 def seconds_to_look_at(happenings: Sequence[Happening], first: int, end: int) -> Iterator[int]:
-    """Each second in and shortly after which something happens, and one in `QUIET_STEP_S` else."""
+    """Each second in and shortly after which something happens, and one in `QUIET_STEP_S` else.
+
+    Parameters
+    ----------
+    happenings
+        From `first` on.
+    """
     busy = np.zeros(end - first, np.bool_)
     busy[-first % QUIET_STEP_S :: QUIET_STEP_S] = True
-    since = dict[int, int]()
     for each in happenings:
         second = int(each.at_s) - first
-        if each.what is What.SEEN:
-            since.setdefault(each.zone, second)
-        begun = since.pop(each.zone, second) if each.what is What.QUIET else second
-        begun = max(begun, second - SEEN_AT_MOST_S, 0)
         is_door = each.what in {What.OPENED, What.CLOSED}
-        busy[begun : second + (AWAY_AFTER_S if is_door else DELAY_S) + 2] = True
+        busy[second : second + (AWAY_AFTER_S if is_door else DELAY_S) + 2] = True
     return (first + int(each) for each in np.flatnonzero(busy))
 
 

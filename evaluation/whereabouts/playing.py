@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contract.events import EVENT_CLASS, EventClass, EventKind
-from contract.whereabouts import NOT_RETURNED_MINUTES, ZoneUse
+from contract.whereabouts import WhereaboutsPolicy, ZoneUse
 from detectors.whereabouts import Found, Plan, Policies, Scene, Whereabouts
 from detectors.whereabouts_words import sentence
 from evaluation.whereabouts.places import Follower, Place, seconds_to_look_at
@@ -50,20 +50,22 @@ class Kept(NamedTuple):
 
 
 def plan_of(home: RecordedHome) -> Plan:
-    """The recorded home's plan."""
+    """The recorded home's plan; in further bedrooms nobody else lives."""
     use = np.array([ZoneUse(each) for each in home.uses], dtype=object)
+    use[[each for each in home.of_use(ZoneUse.BEDROOM) if each != home.bedroom]] = ZoneUse.OTHER
     return Plan(near=home.near, use=use, exit_doors=np.array(home.doors, np.int64))
 
 
 def policies_of(home: RecordedHome, *, at_risk: bool) -> Policies:
-    """The defaults of `contract.whereabouts.WhereaboutsPolicy`, for the one resident."""
+    """What is asked for the one resident: the defaults, and whether she may not leave alone."""
+    policy = WhereaboutsPolicy(at_risk=at_risk)
     return Policies(
-        at_risk=np.array([at_risk]),
-        bed_exit=np.zeros(1, np.bool_),
-        night_wandering=np.ones(1, np.bool_),
-        inactive=np.ones(1, np.bool_),
-        not_returned_s=np.array([NOT_RETURNED_MINUTES * 60]),
-        home_zone=np.array([home.of_use(ZoneUse.BEDROOM)[0]]),
+        at_risk=np.array([policy.at_risk]),
+        bed_exit=np.array([policy.bed_exit]),
+        night_wandering=np.array([policy.night_wandering]),
+        inactive=np.array([policy.inactive]),
+        not_returned_s=np.array([policy.not_returned_minutes * 60]),
+        home_zone=np.array([home.bedroom]),
         safe=np.ones((1, len(home.zones)), np.bool_),
         has_bed_sensor=np.zeros(1, np.bool_),
     )

@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from contract.whereabouts import ZoneUse
+from contract.whereabouts import NIGHT_FROM_MINUTE, NIGHT_TO_MINUTE, ZoneUse
 from detectors.room_model import connected
 from firmware_sim.layouts import HomeEvent, LayoutError, Unreadable, casas_events
 from firmware_sim.layouts.casas import MESSAGES, OUT_OF_ORDER
@@ -101,6 +101,25 @@ class RecordedHome(NamedTuple):
     def wall(self, second: float) -> datetime:
         """The clock on its wall."""
         return datetime.fromtimestamp(second, self.zone)
+
+    def is_night(self, second: float) -> bool:
+        """Whether it is, by the hours of a night in general."""
+        wall = self.wall(second)
+        minute = wall.hour * 60 + wall.minute
+        return minute >= NIGHT_FROM_MINUTE or minute < NIGHT_TO_MINUTE
+
+    @property
+    def bedroom(self) -> int:
+        """Hers: of several the one in which most is seen at night."""
+        bedrooms = self.of_use(ZoneUse.BEDROOM)
+        if len(bedrooms) == 1:
+            return bedrooms[0]
+        seen = Counter(
+            each.zone
+            for each in self.happenings
+            if each.zone in bedrooms and each.what is What.SEEN and self.is_night(each.at_s)
+        )
+        return max(bedrooms, key=seen.__getitem__)
 
     def of_use(self, *uses: ZoneUse) -> tuple[int, ...]:
         """Places that are for one of these."""

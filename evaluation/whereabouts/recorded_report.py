@@ -10,7 +10,7 @@ import numpy as np
 
 from contract.events import EVENT_CLASS, EventClass, EventKind
 from evaluation.intervals import rate_interval, wilson
-from evaluation.whereabouts.injecting import SCENARIOS, is_night
+from evaluation.whereabouts.injecting import SCENARIOS
 from evaluation.whereabouts.playing import Told
 from evaluation.whereabouts.recorded import RecordedHome
 from evaluation.whereabouts.recorded_life import Injected, LifeResult
@@ -104,7 +104,7 @@ def _in_words(name: str, of: dict[str, Any]) -> list[str]:
 
 def _kind(result: LifeResult, kind: EventKind) -> dict[str, Any]:
     own = [each for each in result.told if each.kind is kind]
-    at_night = sum(is_night(result.home, each.at) for each in own)
+    at_night = sum(result.home.is_night(each.at) for each in own)
     return {
         "count": len(own),
         "per_day": round(len(own) / result.days, 3),

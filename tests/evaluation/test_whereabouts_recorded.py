@@ -21,12 +21,12 @@ from evaluation.whereabouts.places import (
     Follower,
     seconds_to_look_at,
 )
+from evaluation.whereabouts.playing import plan_of
 from evaluation.whereabouts.recorded import RecordedHomeError, What, read_home
 from wardlight.cli import app
 
 CASAS = Path(__file__).parents[3] / "shared" / "data" / "homes" / "casas-al.csv.gz"
 MIDNIGHT = datetime(2024, 5, 6, tzinfo=UTC)
-SLEEPS, HALL_TO_LOUNGE = ("Bedroom",), ("Hall", "Lounge")
 
 DAY = (
     # Local hour, and the rooms that she passes then.
@@ -104,6 +104,15 @@ def test_the_plan_is_drawn_from_names_and_steps(recorded):
     assert home.doors == (number("FrontDoor"),)
     assert home.near[number("Hall"), number("Kitchen")]
     assert not home.near[number("Bedroom"), number("Kitchen")]
+
+
+def test_of_several_bedrooms_hers_is_the_one_of_the_nights(recorded):
+    guest = [f"2024-05-06 14:00:{second:02} GuestBedroom GuestBedroom ON" for second in range(60)]
+    home, _ = read_home(recorded(sorted([*lines(1), *guest])))
+    assert home.zones[home.bedroom] == "Bedroom"
+    plan = plan_of(home)
+    assert plan.use[home.zones.index("GuestBedroom")] is ZoneUse.OTHER
+    assert plan.use[home.bedroom] is ZoneUse.BEDROOM
 
 
 def test_both_layouts_are_one_home(recorded, tmp_path):

@@ -44,13 +44,9 @@ QUIET_STEP_S: Final = 20
 """Seconds between two that are looked at while nothing happens. What the detectors tell by their
 clocks alone comes later by at most so much."""
 
-MOVES_S: Final = 5
-"""Who is seen has moved for so long: one who sits or lies is not seen, and a room is crossed in
-five seconds or more."""
-
 MOVING_G: Final = 0.15
-RESTING_G: Final = 0.01
-"""What a wrist would have told (standard deviation of |a|), as far as a motion sensor can say."""
+"""What a wrist would have told (standard deviation of |a|) of whom a motion sensor sees; of whom none
+sees nobody knows whether she moves."""
 
 _STRENGTH_DBM: Final = np.float32(-60.0)
 """Any at all: it is the same everywhere."""
@@ -67,6 +63,7 @@ class Place(NamedTuple):
     heard_s: int
     """Seconds since a wearable would have been heard: 0 at home."""
     movement_g: float
+    """NaN while no sensor sees her."""
     is_open: NDArray[np.int8]
     """(doors,) 1, 0, -1 before it has said anything."""
     has_opened: NDArray[np.bool_]
@@ -84,7 +81,6 @@ class Follower:
         """Sensors that see somebody, and since when."""
         self._seen_at: list[tuple[int, bool]] = []
         """(second, inside) of what was seen within `RESTING_AFTER_S`."""
-        self._moves_until = 0
         self._is_open = np.full(len(self._doors), -1, np.int8)
         self._zone = UNKNOWN
         self._listens_until = 0
@@ -118,14 +114,13 @@ class Follower:
             zone=UNKNOWN if heard_s else self._zone,
             belief=self._rooms.belief[0],
             heard_s=heard_s,
-            movement_g=RESTING_G if heard_s or second >= self._moves_until else MOVING_G,
+            movement_g=MOVING_G if sees.any() and not heard_s else np.nan,
             is_open=self._is_open.copy(),
             has_opened=has_opened,
         )
 
     def _seen(self, zone: int, second: int) -> None:
         self._seen_since.setdefault(zone, second)
-        self._moves_until = second + MOVES_S
         inside = zone not in self._exits
         self._seen_at.append((second, inside))
         if inside:

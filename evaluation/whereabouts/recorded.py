@@ -25,12 +25,12 @@ from firmware_sim.layouts import HomeEvent, LayoutError, Unreadable, casas_event
 from firmware_sim.layouts.casas import MESSAGES, OUT_OF_ORDER
 
 USES: Final[tuple[tuple[str, ZoneUse], ...]] = (
-    ("outside|entr(y|ance)|front ?door|back ?door|exit|foyer", ZoneUse.EXIT),
+    ("outside|entr(y|ance)|(front|back|main|side|patio|garage) ?door|exit|foyer", ZoneUse.EXIT),
     ("bath|toilet|restroom|shower|\\bwc\\b|lavatory", ZoneUse.TOILET),
     ("bed", ZoneUse.BEDROOM),
     ("hall|corridor|stair|landing", ZoneUse.CORRIDOR),
     ("living|loung|dining|chair|sofa|tv|den\\b", ZoneUse.COMMON),
-    ("kitchen|work|office|desk|laundry|closet|pantry|store|garage|room", ZoneUse.OTHER),
+    ("kitchen|cook|fridge|work|office|desk|laundry|closet|pantry|store|garage|room", ZoneUse.OTHER),
 )
 """Words in a place's name and what it is for, the first that fits: CASAS homes are named so."""
 
@@ -120,6 +120,19 @@ class RecordedHome(NamedTuple):
             if each.zone in bedrooms and each.what is What.SEEN and self.is_night(each.at_s)
         )
         return max(bedrooms, key=seen.__getitem__)
+
+    @property
+    def doubts(self) -> list[str]:
+        """What the recording lacks, and what its figures therefore do not show."""
+        found = []
+        if not self.doors:
+            found.append(
+                "No place of use 'exit' has a contact (OPEN and CLOSE): it is not known when she "
+                "is out, so silence then is taken for hers at home."
+            )
+        if not self.of_use(ZoneUse.TOILET):
+            found.append("No place is a toilet: who does not return from one is not told.")
+        return found
 
     def of_use(self, *uses: ZoneUse) -> tuple[int, ...]:
         """Places that are for one of these."""

@@ -43,6 +43,7 @@ def figures(result: LifeResult) -> dict[str, Any]:
         "events": [_event(home, each) for each in pages],
         "home": home.name,
         "plan": _plan(home),
+        "doubts": home.doubts,
         "passed_over": home.passed_over,
         "unreadable": result.unreadable,
         "options": result.asked._asdict(),
@@ -86,6 +87,7 @@ def table(result: LifeResult) -> str:
         lines.append(f"  ... and {len(pages) - EVENTS_SHOWN} more; --json lists them")
     for name, copies in result.injected.items():
         lines += _in_words(name, _copies(name, copies))
+    lines += result.home.doubts
     if result.injected:
         lines.append("What was put in is synthetic, into real days; nobody walked so.")
     return "\n".join(lines)

@@ -201,6 +201,7 @@ def test_episodes_are_spread_over_the_days_and_lead_from_room_to_room(recorded, 
 def test_an_episode_that_a_home_cannot_have_is_refused(recorded):
     doorless = [each for each in lines(3) if "OPEN" not in each]
     home, _ = read_home(recorded(doorless))
+    assert "when she is out" in home.doubts[0]
     with pytest.raises(NothingFitsError, match="no door that leads out"):
         put_in(home, SCENARIOS["night_exit"], 1, home.first_s, np.random.default_rng(0))
 

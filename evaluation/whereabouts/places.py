@@ -45,8 +45,8 @@ QUIET_STEP_S: Final = 20
 clocks alone comes later by at most so much."""
 
 MOVING_G: Final = 0.15
-"""What a wrist would have told (standard deviation of |a|) of whom a motion sensor sees; of whom none
-sees nobody knows whether she moves."""
+"""What a wrist would have told (standard deviation of |a|) of whom a motion sensor sees; of whom
+none sees nobody knows whether she moves."""
 
 _STRENGTH_DBM: Final = np.float32(-60.0)
 """Any at all: it is the same everywhere."""

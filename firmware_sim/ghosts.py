@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 SEEN_A_SECOND: Final = np.array([0.0, 0.01, 0.15, 0.5])
 """Chance that a motion sensor sees within a second somebody in its zone who is asleep, rests, is
 up, walks: passive infrared answers to warm shapes that cross its fan."""
-MOTION_HOLDS_S: Final = 3
-"""So long it goes on saying so: medians of SPHERE's walks are 2.7 to 6 s."""
+MOTION_HOLDS_S: Final = 30
+"""So long after it has last seen somebody it says that it is over, as battery-driven ones do."""
 MOTION_GHOSTS_AN_HOUR: Final = 0.5
 """Sun, curtains, heating; nobody is there."""
 
@@ -110,10 +110,10 @@ def see_motion(
     chance = 1 - np.exp(quiet[stands_in])
     chance += np.float32(MOTION_GHOSTS_AN_HOUR / 3600)
     seen = rng.random(chance.shape, np.float32) < chance
-    active = seen.copy()
-    for later in range(1, MOTION_HOLDS_S):
-        active[:, later:] |= seen[:, :-later]
-    return active
+    latest = np.where(seen, np.arange(seconds, dtype=np.int32), -MOTION_HOLDS_S)
+    np.maximum.accumulate(latest, axis=1, out=latest)
+    says: NDArray[np.bool_] = np.arange(seconds, dtype=np.int32) - latest < MOTION_HOLDS_S
+    return says
 
 
 def say_contacts(

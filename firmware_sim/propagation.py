@@ -106,14 +106,17 @@ class Propagation:
         How many there are.
     seed
         The same seed gives the same furniture and the same fading.
+    fading
+        Another number gives other fading among the same furniture: another day.
     """
 
-    def __init__(self, building: Building, wearables: int, seed: int) -> None:
+    def __init__(self, building: Building, wearables: int, seed: int, *, fading: int = 0) -> None:
         self._building = building
         self._rng = np.random.default_rng([seed, 5])
-        self._columns = int(np.ceil(building.size_m[0] / CELL_M)) + 1
-        self._lines = int(np.ceil(building.size_m[1] / CELL_M)) + 1
+        self._columns = int(np.ceil(building.size_m[0] / CELL_M))
+        self._lines = int(np.ceil(building.size_m[1] / CELL_M))
         self._table = self._expect()
+        self._rng = np.random.default_rng([seed, 6, fading])
         self._heard = _Heard.of(ADVERTS_A_SECOND)
         receivers = len(building.receivers)
         self._spot = self._rng.standard_normal((receivers, wearables), np.float32) * np.float32(
@@ -177,11 +180,11 @@ class Propagation:
         self._spot = drawn[:, last]
         facing = self._face(walkers, changes, first, slot)
         self._facing = facing[last]
-        cell = (walkers.y_m * np.float32(1 / CELL_M) + np.float32(0.5)).astype(np.int32)
+        cell = (walkers.y_m * np.float32(1 / CELL_M)).astype(np.int32)
         np.clip(cell, 0, self._lines - 1, out=cell)
         cell += walkers.floor.astype(np.int32) * np.int32(self._lines)
         cell *= np.int32(self._columns)
-        column = (walkers.x_m * np.float32(1 / CELL_M) + np.float32(0.5)).astype(np.int32)
+        column = (walkers.x_m * np.float32(1 / CELL_M)).astype(np.int32)
         cell += np.clip(column, 0, self._columns - 1)
         cell *= np.int32(DIRECTIONS)
         cell += facing.astype(np.int32).take(slot)
@@ -217,8 +220,8 @@ class Propagation:
         building, receivers = self._building, self._building.receivers
         floor, y, x = np.meshgrid(
             np.arange(building.floors),
-            np.arange(self._lines) * CELL_M,
-            np.arange(self._columns) * CELL_M,
+            (np.arange(self._lines) + 0.5) * CELL_M,
+            (np.arange(self._columns) + 0.5) * CELL_M,
             indexing="ij",
         )
         cells = np.stack((x.ravel(), y.ravel(), floor.ravel()), axis=1).astype(np.float32)

@@ -13,9 +13,10 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-SEEN_A_SECOND: Final = np.array([0.0, 0.01, 0.15, 0.5])
+SEEN_A_SECOND: Final = np.array([0.0, 0.01, 0.15, 0.5, 0.0])
 """Chance that a motion sensor sees within a second somebody in its zone who is asleep, rests, is
-up, walks: passive infrared answers to warm shapes that cross its fan."""
+up, walks, lies still (`firmware_sim.life.track.Activity`): passive infrared answers to warm shapes
+that cross its fan."""
 MOTION_HOLDS_S: Final = 30
 """So long after it has last seen somebody it says that it is over, as battery-driven ones do."""
 MOTION_GHOSTS_AN_HOUR: Final = 0.5
@@ -94,8 +95,8 @@ def see_motion(
     Parameters
     ----------
     zone, activity
-        (people, seconds) of everybody, with a wearable or without; activity 0 asleep to 3 walking,
-        zone -1: not in the home.
+        (people, seconds) of everybody, with a wearable or without; activity a row of
+        `SEEN_A_SECOND`, zone -1: not in the home.
     stands_in
         (sensors,) zone of each.
     """

@@ -83,6 +83,17 @@ class Walkers(NamedTuple):
     on_air: NDArray[np.bool_]
     """Whether it is in the home at all and has a battery."""
 
+    def during(self, span: slice) -> Walkers:
+        """Some of the seconds."""
+        return Walkers(
+            self.x_m[:, span],
+            self.y_m[:, span],
+            self.floor[:, span],
+            self.moving[:, span],
+            self.asleep[:, span],
+            self.on_air[:, span],
+        )
+
 
 class Building(NamedTuple):
     """What stands still."""

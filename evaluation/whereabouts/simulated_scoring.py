@@ -52,6 +52,9 @@ ANSWERED_BY: Final[dict[str, frozenset[EventKind]]] = {
 
 LATE_S: Final = 300
 """So long after its end a thing may still be told, as a walk is when it is over for good."""
+EARLY_S: Final = 30
+"""So shortly before its beginning, as it is written down, it may be told: a visitor opens the door
+that somebody goes to."""
 LEFT_BED_S: Final = 60
 """A bed exit is true if she really left her bed, or it again, so shortly before or after."""
 
@@ -78,6 +81,9 @@ class Told(NamedTuple):
     excused: bool
     zone: str
     sentence: str
+    is_as_said: bool = False
+    """It was so, though nothing came of it: she stood there alone when the exit's door was
+    opened, or did come back to the exit again and again."""
 
 
 class Answer(NamedTuple):
@@ -98,6 +104,8 @@ class Judged(NamedTuple):
     """Everything told, and everything that happened."""
 
     true: list[Told]
+    harmless: list[Told]
+    """It was as it was said, and nothing came of it."""
     false: list[Told]
     excused: list[Told]
     """Said with low priority as a carer walked along; neither of the two."""
@@ -125,12 +133,14 @@ def judge(
     beds: dict[int, list[int]] = {}
     for row, second in left_beds:
         beds.setdefault(row, []).append(second)
-    judged = Judged([], [], [], [])
+    judged = Judged([], [], [], [], [])
     for one in told:
         if one.excused:
             judged.excused.append(one)
         elif _is_true(one, of_row.get(one.row, ()), beds.get(one.row, ())):
             judged.true.append(one)
+        elif one.is_as_said:
+            judged.harmless.append(one)
         else:
             judged.false.append(one)
     spoken: dict[int, list[Told]] = {}
@@ -144,7 +154,7 @@ def judge(
                 for one in spoken.get(truth.row, ())
                 if one.kind in kinds
                 and not one.excused
-                and truth.begun <= one.at <= truth.ended + LATE_S
+                and truth.begun - EARLY_S <= one.at <= truth.ended + LATE_S
             ]
             judged.answers.append(Answer(truth, min(at, default=None)))
     return judged
@@ -156,7 +166,8 @@ def _is_true(one: Told, truths: Iterable[Truth], left_beds: Iterable[int]) -> bo
     ):
         return True
     return any(
-        truth.kind in IS_DUE_TO[one.kind] and truth.begun <= one.at <= truth.ended + LATE_S
+        truth.kind in IS_DUE_TO[one.kind]
+        and truth.begun - EARLY_S <= one.at <= truth.ended + LATE_S
         for truth in truths
     )
 

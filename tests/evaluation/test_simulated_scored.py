@@ -6,6 +6,7 @@ import numpy as np
 
 from contract.events import EventKind
 from evaluation.whereabouts.simulated_scoring import (
+    EARLY_S,
     LATE_S,
     PAGES,
     Judged,
@@ -62,7 +63,7 @@ def test_another_resident_is_no_excuse_and_neither_is_another_hour() -> None:
     told = [
         _told(EventKind.ELOPEMENT, 1010, row=1),
         _told(EventKind.ELOPEMENT, OUT.ended + LATE_S + 1),
-        _told(EventKind.ELOPEMENT, OUT.begun - 1),
+        _told(EventKind.ELOPEMENT, OUT.begun - EARLY_S - 1),
     ]
     judged = _judge(told, [OUT])
     assert len(judged.false) == 3

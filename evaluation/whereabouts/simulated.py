@@ -1,0 +1,281 @@
+"""Days of a simulated home of sixty, played through rooms and whereabouts as a gateway runs them.
+
+Behaviour, radio and sensors are made up (`firmware_sim.behaviour`, `.propagation`, `.ghosts`), by
+the same project that made the detectors: the figures show what noise, missed rooms and company cost
+a whole home over weeks, and are no promise about people.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import date
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contract.events import EventKind
+from contract.whereabouts import WhereaboutsPolicy, ZoneUse
+from detectors.location import DELAY_S, RoomFilter
+from detectors.receivers import ReceiverWatch
+from detectors.room_model import UNKNOWN, RoomModel
+from detectors.whereabouts import Found, Plan, Policies, Scene, Whereabouts
+from detectors.whereabouts_words import sentence
+from evaluation.whereabouts.simulated_home import HomeInAir, Hour, covered
+from evaluation.whereabouts.simulated_scoring import PAGES, Told, Truth
+from firmware_sim.behaviour import DAY_S, Activity, Day, Person, live_day, residents_of
+from firmware_sim.floor import Floor, example_home
+from firmware_sim.ghosts import Trouble
+
+FIRST_DAY: Final = date(2026, 3, 2).toordinal()
+"""A Monday, without a change of clocks for weeks."""
+LATENESS_S: Final = 2
+"""A gateway judges a second when the others' words of it are in (`edge.shared_air`)."""
+
+BY_DOOR_S: Final = 20
+"""She stood there so shortly before it was told: five seconds to open, eight for the detector."""
+BACK_WITHIN_S: Final = 20 * 60
+COMES_BACK: Final = 3
+LINGERS_S: Final = 60
+"""As `exit_seeking` is meant: thrice within 20 minutes, or a minute on end (SCIENCE 3.3)."""
+
+
+class Played(NamedTuple):
+    """What came of some days."""
+
+    told: list[Told]
+    truths: list[Truth]
+    left_beds: list[tuple[int, int]]
+    asked: NDArray[np.bool_]
+    """(residents, kinds of `PAGES`)"""
+    rooms: RoomSeconds
+    days: int
+
+
+class RoomSeconds(NamedTuple):
+    """Resident-seconds, summed up."""
+
+    seen: int = 0
+    right: int = 0
+    unknown: int = 0
+    seen_walking: int = 0
+    right_walking: int = 0
+    near: int = 0
+    """Wrong by one door."""
+
+
+class SimulatedDays:
+    """A home, its people and everything that watches over them.
+
+    Parameters
+    ----------
+    days, seed
+        How many are played, and of which life.
+    walk_s
+        Length of the calibration walk; 0: the home is known by its plan alone.
+    troubles
+        What is wrong with receivers and wearables, and when.
+    """
+
+    def __init__(
+        self,
+        days: int,
+        seed: int,
+        *,
+        walk_s: int,
+        floor: Floor | None = None,
+        troubles: tuple[Trouble, ...] = (),
+    ) -> None:
+        self.days = days
+        self._seed = seed
+        self.floor = floor or example_home()
+        self.people = residents_of(self.floor, seed)
+        self._first = live_day(self.floor, self.people, 0, seed)
+        carers = self._first.carers
+        beds = [each.bed for each in self.people]
+        self.home = HomeInAir(self.floor, beds, carers, seed, troubles)
+        self.model = self.home.model(walk_s)
+        self.policies = policies_of(self.floor, self.people)
+        plan = Plan(
+            near=self.floor.near,
+            use=np.array(self.floor.uses, np.object_),
+            exit_doors=np.array([self.floor.doors[door].zones[0] for door in self.home.doors]),
+        )
+        self._whereabouts = Whereabouts(plan, self.policies, carers)
+        self._watch = _Watch(
+            self.model, self.home.residents, self.home.wearables, len(self.home.doors)
+        )
+
+    def play(self, progress: Callable[[int, int], None] = lambda _done, _all: None) -> Played:
+        """All days, each second as it comes."""
+        played = Played([], [], [], asked(self.policies), RoomSeconds(), self.days)
+        for number in range(self.days):
+            progress(number, self.days)
+            day = live_day(self.floor, self.people, number, self._seed) if number else self._first
+            played.truths.extend(truths_of(day, number, len(self.people)))
+            played.left_beds.extend(left_beds_of(day, number))
+            for hour in self.home.hours(day, number):
+                told = np.full((len(hour.rssi_dbm), self.home.residents), UNKNOWN)
+                for second, scene in enumerate(self._watch.scenes(hour, number)):
+                    told[second] = scene.zone
+                    for found in self._whereabouts.step(scene):
+                        played.told.append(self._told(found, day, number))
+                self._whereabouts.take_day()
+                played = played._replace(
+                    rooms=_add(played.rooms, compare(told, day, hour, self.floor.near))
+                )
+        return played
+
+    def _told(self, found: Found, day: Day, number: int) -> Told:
+        zones = self.floor.zones
+        of_day = found.at - number * DAY_S
+        return Told(
+            row=found.row,
+            kind=found.kind,
+            begun=found.begun,
+            at=found.at + LATENESS_S,
+            excused=found.excused,
+            zone=zones[found.zone] if found.zone != UNKNOWN else "",
+            sentence=sentence(found, zones),
+            is_as_said=is_as_said(found.row, found.kind, of_day, day, self.floor),
+        )
+
+
+class _Watch:
+    """The rooms of everybody, and what else a gateway knows of a second."""
+
+    def __init__(self, model: RoomModel, residents: int, wearables: int, doors: int) -> None:
+        self._model = model
+        self._residents = residents
+        self._rooms = RoomFilter(model, wearables)
+        self._liars = ReceiverWatch(model, wearables)
+        self._unheard_s = np.zeros(residents, np.int64)
+        self._door_open = np.zeros(doors, np.bool_)
+
+    def scenes(self, hour: Hour, number: int) -> Iterator[Scene]:
+        residents = self._residents
+        heard: NDArray[np.bool_] = np.isfinite(hour.rssi_dbm[:, :, :residents]).any(axis=1)
+        for second, rssi in enumerate(hour.rssi_dbm):
+            works = hour.works[second]
+            moved = hour.movement_g[second]
+            lies = self._liars.step(rssi, moved)
+            alive = works & ~lies.stuck
+            places = self._rooms.step(lies.rssi_dbm, moved, hour.active[second], alive)
+            zone = np.where(lies.in_two_places, UNKNOWN, places.zone)
+            self._unheard_s += 1
+            self._unheard_s[heard[second]] = 0
+            is_open = hour.door_open[second]
+            opened, self._door_open = is_open & ~self._door_open, is_open
+            belief, of_day = self._rooms.belief, hour.begin + second
+            yield Scene(
+                second=number * DAY_S + of_day,
+                minute_of_day=of_day // 60,
+                day=FIRST_DAY + number,
+                zone=zone[:residents],
+                belief=belief[:residents],
+                heard_s=self._unheard_s.copy(),
+                present=hour.present[second],
+                movement_g=moved[:residents],
+                in_bed=hour.in_bed[second],
+                door_open=is_open.astype(np.int8),
+                door_opened=opened,
+                covered=covered(self._model, alive),
+                carer_zone=zone[residents:],
+                carer_belief=belief[residents:],
+                carer_worn=hour.carer_worn[second],
+            )
+
+
+def policies_of(floor: Floor, people: tuple[Person, ...]) -> Policies:
+    """What is asked for each, as arrays."""
+    asked: list[WhereaboutsPolicy] = [each.policy for each in people]
+    safe = np.ones((len(people), len(floor.zones)), np.bool_)
+    for row, policy in enumerate(asked):
+        if policy.safe_zones:
+            safe[row] = [zone in policy.safe_zones for zone in floor.zones]
+    return Policies(
+        at_risk=np.array([each.at_risk for each in asked]),
+        bed_exit=np.array([each.bed_exit for each in asked]),
+        night_wandering=np.array([each.night_wandering for each in asked]),
+        inactive=np.array([each.inactive for each in asked]),
+        not_returned_s=np.array([60 * each.not_returned_minutes for each in asked]),
+        home_zone=np.array([each.home_zone for each in people]),
+        safe=safe,
+        has_bed_sensor=np.array([bool(floor.beds[each.bed].sensor) for each in people]),
+    )
+
+
+def asked(policies: Policies) -> NDArray[np.bool_]:
+    """(residents, kinds of `PAGES`) whose plan asks for what."""
+    by_kind = {
+        EventKind.ELOPEMENT: policies.at_risk,
+        EventKind.LEFT_SAFE_ZONE: policies.at_risk,
+        EventKind.EXIT_SEEKING: policies.at_risk,
+        EventKind.NIGHT_WANDERING: policies.night_wandering,
+        EventKind.BED_EXIT: policies.bed_exit,
+        EventKind.INACTIVE: policies.inactive,
+        EventKind.NOT_RETURNED: policies.not_returned_s > 0,
+    }
+    return np.stack([by_kind[kind] for kind in PAGES], axis=1)
+
+
+def truths_of(day: Day, number: int, residents: int) -> Iterator[Truth]:
+    """What really happened to residents."""
+    start = number * DAY_S
+    for each in day.episodes:
+        if each.row < residents:
+            doors = sorted(second for _, second in each.doors)
+            second_door = start + doors[1] if len(doors) > 1 else None
+            begun, ended = start + each.begun_s, start + each.ended_s
+            yield Truth(each.row, each.kind.value, begun, ended, second_door)
+
+
+def is_as_said(row: int, kind: EventKind, of_day: int, day: Day, floor: Floor) -> bool:
+    """Whether she did stand at an exit's door that opened, or did keep coming back to an exit."""
+    exits = [number for number, use in enumerate(floor.uses) if use is ZoneUse.EXIT]
+    if kind is EventKind.ELOPEMENT:
+        opened = {
+            floor.doors[each.door].zones[0]
+            for each in day.openings
+            if each.is_open and of_day - BY_DOOR_S <= each.second <= of_day
+        }
+        at = slice(max(of_day - BY_DOOR_S, 0), of_day)
+        carers = day.zone[day.residents : day.residents + day.carers, at]
+        there = set(day.zone[row, at].tolist()) - set(carers.ravel().tolist())
+        return bool(opened & there)
+    if kind is EventKind.EXIT_SEEKING:
+        at_exit = np.isin(day.zone[row, max(of_day - BACK_WITHIN_S, 0) : of_day], exits)
+        came = int((at_exit[1:] & ~at_exit[:-1]).sum())
+        return came >= COMES_BACK or bool(at_exit[-LINGERS_S:].all())
+    return False
+
+
+def left_beds_of(day: Day, number: int) -> Iterator[tuple[int, int]]:
+    """Row and second of each time that somebody really left her bed."""
+    row, second = np.nonzero(day.in_bed[:, :-1] & ~day.in_bed[:, 1:])
+    for one, at in zip(row.tolist(), second.tolist(), strict=True):
+        yield one, number * DAY_S + at + 1
+
+
+def compare(told: NDArray[np.int64], day: Day, hour: Hour, near: NDArray[np.bool_]) -> RoomSeconds:
+    """How rooms were told in an hour: of who is in the home and judged."""
+    begin, residents = hour.begin, told.shape[1]
+    seconds = slice(DELAY_S, len(told))
+    at = slice(begin, begin + len(told) - DELAY_S)
+    truth, activity = day.zone[:residents, at].T, day.activity[:residents, at].T
+    told = told[seconds]
+    seen = (truth != UNKNOWN) & hour.present[seconds] & day.worn[:residents, at].T
+    right, walking = (told == truth) & seen, (activity == Activity.WALKING) & seen
+    beside = seen & (told != UNKNOWN) & near[told, truth]
+    return RoomSeconds(
+        seen=int(seen.sum()),
+        right=int(right.sum()),
+        unknown=int((seen & (told == UNKNOWN)).sum()),
+        seen_walking=int(walking.sum()),
+        right_walking=int((right & walking).sum()),
+        near=int(beside.sum()),
+    )
+
+
+def _add(one: RoomSeconds, other: RoomSeconds) -> RoomSeconds:
+    return RoomSeconds(*(a + b for a, b in zip(one, other, strict=True)))

@@ -1,0 +1,205 @@
+"""A simulated home as its gateways hear it, and days of it played: a small home, few people."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from detectors.room_model import UNKNOWN
+from detectors.wear import NOT_WORN_MIN
+from evaluation.whereabouts.simulated import (
+    compare,
+    left_beds_of,
+    truths_of,
+)
+from evaluation.whereabouts.simulated_home import HOUR_S, HomeInAir, Hour, covered
+from firmware_sim.behaviour import DAY_S, Activity, Day, Episode, Happening, Opening, TagOff
+from firmware_sim.floor import Floor, read_plan
+from firmware_sim.ghosts import Trouble
+
+PLAN = """\
+home: small
+cell: 1.0 x 1.0 m
+storey: ground
+
+  +------+------+-----+
+  |A b   = B g  = C p 1
+  | o  p |   m  |     |
+  +------+------+-----+
+rooms:
+  B  corridor  corridor
+  A  ward      bedroom
+  C  porch     exit
+doors:
+  1  front
+"""
+SLEEPER, WALKER, CARER, VISITOR = range(4)
+OUT_AT, BACK_AT = 10 * HOUR_S, 11 * HOUR_S
+OFF_AT, ON_AT = 14 * HOUR_S, 16 * HOUR_S
+WARD, CORRIDOR, PORCH = "ward", "corridor", "porch"
+
+
+@pytest.fixture(scope="module")
+def floor() -> Floor:
+    return read_plan(PLAN)
+
+
+def _day(floor: Floor) -> Day:
+    """One sleeps in the ward; one walks from the corridor to the porch, is out for an hour, and
+    later leaves the wearable on a table; a carer is in the porch, a visitor in the corridor.
+    """
+    number = {name: floor.zone_number(name) for name in (WARD, CORRIDOR, PORCH)}
+    at_m = {}
+    for name in number:
+        row, column = np.argwhere(floor.cell_zone[0] == number[name])[3]
+        x_m, y_m = floor.centres_m(row, column)
+        at_m[name] = float(x_m), float(y_m)
+    rows, shape = (WARD, CORRIDOR, PORCH, CORRIDOR), (4, DAY_S)
+    zone = np.repeat(np.array([[number[name]] for name in rows], np.int16), DAY_S, axis=1)
+    x_m = np.repeat(np.array([[at_m[name][0]] for name in rows], np.float32), DAY_S, axis=1)
+    y_m = np.repeat(np.array([[at_m[name][1]] for name in rows], np.float32), DAY_S, axis=1)
+    activity = np.full(shape, Activity.RESTING, np.int8)
+    activity[SLEEPER] = Activity.ASLEEP
+    out = slice(OUT_AT, BACK_AT)
+    zone[WALKER, out] = UNKNOWN
+    x_m[WALKER, out] = y_m[WALKER, out] = np.nan
+    in_bed = np.zeros((2, DAY_S), np.bool_)
+    in_bed[SLEEPER, : DAY_S - 100] = True
+    absent = np.zeros((2, DAY_S), np.bool_)
+    absent[WALKER, out] = True
+    worn = np.ones((3, DAY_S), np.bool_)
+    worn[WALKER, OFF_AT:ON_AT] = False
+    door = floor.exit_doors[0]
+    return Day(
+        names=("a", "b", "tag", "visitor"),
+        residents=2,
+        carers=1,
+        zone=zone,
+        x_m=x_m.astype(np.float32),
+        y_m=y_m.astype(np.float32),
+        storey=np.zeros(shape, np.int8),
+        activity=activity,
+        in_bed=in_bed,
+        absent=absent,
+        worn=worn,
+        tags_off=(TagOff(WALKER, OFF_AT, ON_AT, number[WARD], *at_m[WARD], 0),),
+        openings=(
+            Opening(OUT_AT - 1, door, True, WALKER),
+            Opening(OUT_AT + 5, door, False, WALKER),
+        ),
+        episodes=(
+            Episode(
+                WALKER,
+                Happening.ELOPEMENT,
+                OUT_AT - 5,
+                BACK_AT,
+                number[PORCH],
+                doors=((7, OUT_AT - 5), (8, OUT_AT + 9)),
+            ),
+            Episode(CARER, Happening.PACING, 5, 10, number[WARD]),
+        ),
+    )
+
+
+@pytest.fixture(scope="module")
+def hours(floor: Floor) -> list[Hour]:
+    home = HomeInAir(floor, [0, 1], 1, 3, [Trouble(5 * HOUR_S, 6 * HOUR_S, "dead", 0)])
+    return list(home.hours(_day(floor), 0))
+
+
+def _whole(hours: list[Hour], what: str) -> np.ndarray:
+    return np.concatenate([getattr(hour, what) for hour in hours])
+
+
+def test_hours_join_to_a_day(hours: list[Hour]) -> None:
+    assert [hour.begin for hour in hours] == list(range(0, DAY_S, HOUR_S))
+    assert all(after.begin - before.begin == HOUR_S for before, after in pairwise(hours))
+    assert _whole(hours, "rssi_dbm").shape == (DAY_S, 3, 3)
+
+
+def test_who_is_away_is_not_heard_and_who_is_there_is(hours: list[Hour]) -> None:
+    heard = np.isfinite(_whole(hours, "rssi_dbm")).any(axis=1)
+    assert not heard[OUT_AT:BACK_AT, WALKER].any()
+    assert heard[:OUT_AT, WALKER].mean() > 0.99
+    assert heard[:, SLEEPER].mean() > 0.99
+
+
+def test_a_dead_receiver_hears_nobody_and_is_known_to_be_dead(hours: list[Hour]) -> None:
+    dead = slice(5 * HOUR_S, 6 * HOUR_S)
+    assert np.isnan(_whole(hours, "rssi_dbm")[dead, 0]).all()
+    works = _whole(hours, "works")
+    assert not works[dead, 0].any()
+    assert works[dead, 1:].all()
+
+
+def test_who_took_the_wearable_off_is_no_longer_judged_once_that_is_noticed(
+    hours: list[Hour],
+) -> None:
+    present = _whole(hours, "present")[:, WALKER]
+    assert present[OFF_AT : OFF_AT + NOT_WORN_MIN * 60].all()
+    assert not present[OFF_AT + NOT_WORN_MIN * 60 + 1 : ON_AT].any()
+    assert present[ON_AT:].all()
+    assert not present[OUT_AT:BACK_AT].any()
+
+
+def test_an_unworn_wearable_sounds_from_where_it_lies(floor: Floor, hours: list[Hour]) -> None:
+    ward = next(n for n, r in enumerate(floor.receivers) if floor.zones[r.zone] == WARD)
+    heard = _whole(hours, "rssi_dbm")[:, ward, WALKER]
+    assert np.nanmean(heard[OFF_AT:ON_AT]) > np.nanmean(heard[:OUT_AT]) + 3
+
+
+def test_door_and_mat_tell_what_happened(hours: list[Hour]) -> None:
+    door = _whole(hours, "door_open")[:, 0]
+    assert door[OUT_AT]
+    assert not door[OUT_AT + 5 + 300 : OUT_AT + 1800].any()
+    in_bed = _whole(hours, "in_bed")
+    # Only the bed of the second resident has a mat, and nobody lies in it.
+    assert (in_bed[:, SLEEPER] == -1).all()
+    assert (in_bed[700:, WALKER] == 0).all()
+
+
+def test_a_calibration_walk_is_as_long_as_asked_and_teaches_every_zone(floor: Floor) -> None:
+    home = HomeInAir(floor, [0, 1], 1, 3)
+    walk = home.walk(90)
+    assert np.bincount(walk.zone).tolist() == [30, 30, 30]
+    model = home.model(90)
+    assert model.is_calibrated
+    assert not home.model(0).is_calibrated
+    assert model.zones == floor.zones
+    # In the ward its own receiver is the loudest.
+    ward = floor.zone_number(WARD)
+    own = next(n for n, each in enumerate(floor.receivers) if each.zone == ward)
+    heard = np.nanmean(walk.rssi_dbm[:, walk.zone == ward], axis=1)
+    assert heard.argmax() == own
+
+
+def test_a_zone_is_covered_unless_all_its_receivers_are_down(floor: Floor) -> None:
+    model = HomeInAir(floor, [0, 1], 1, 3).model(0)
+    works = np.ones(len(floor.receivers), np.bool_)
+    assert covered(model, works).all()
+    works[0] = False
+    down = covered(model, works)
+    assert not down[floor.receivers[0].zone]
+    assert down.sum() == len(floor.zones) - 1
+
+
+def test_truth_is_in_seconds_since_the_first_midnight_and_of_residents_only(floor: Floor) -> None:
+    (out,) = truths_of(_day(floor), 2, 2)
+    assert (out.row, out.kind) == (WALKER, "elopement")
+    assert out.begun == 2 * DAY_S + OUT_AT - 5
+    assert out.second_door == 2 * DAY_S + OUT_AT + 9
+    assert list(left_beds_of(_day(floor), 1)) == [(SLEEPER, 2 * DAY_S - 100)]
+
+
+def test_rooms_are_judged_of_who_is_there_and_wears_it(floor: Floor, hours: list[Hour]) -> None:
+    day = _day(floor)
+    told = np.repeat(day.zone[:2, :HOUR_S].T, 1, axis=1).astype(np.int64)
+    told[1800:, SLEEPER] = UNKNOWN
+    told[900:1800, WALKER] = floor.zone_number(PORCH)
+    found = compare(told, day, hours[0], floor.near)
+    assert found.seen == found.right + found.unknown + found.near == 2 * (HOUR_S - 5)
+    assert (found.unknown, found.near) == (1800, 900)
+    out = compare(np.full((HOUR_S, 2), UNKNOWN), day, hours[OUT_AT // HOUR_S], floor.near)
+    assert out.seen == HOUR_S - 5

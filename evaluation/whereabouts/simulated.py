@@ -154,7 +154,7 @@ class _Watch:
 
     def scenes(self, hour: Hour, number: int) -> Iterator[Scene]:
         residents = self._residents
-        heard: NDArray[np.bool_] = np.isfinite(hour.rssi_dbm[:, :, :residents]).any(axis=1)
+        heard = np.asarray(np.isfinite(hour.rssi_dbm[:, :, :residents]).any(axis=1))
         for second, rssi in enumerate(hour.rssi_dbm):
             works = hour.works[second]
             moved = hour.movement_g[second]

@@ -102,7 +102,7 @@ class SimulatedDays:
             exit_doors=np.array([self.floor.doors[door].zones[0] for door in self.home.doors]),
         )
         self._whereabouts = Whereabouts(plan, self.policies, carers)
-        self._watch = _Watch(
+        self._watch = Watch(
             self.model, self.home.residents, self.home.wearables, len(self.home.doors)
         )
 
@@ -141,8 +141,16 @@ class SimulatedDays:
         )
 
 
-class _Watch:
-    """The rooms of everybody, and what else a gateway knows of a second."""
+class Watch:
+    """The rooms of everybody, and what else a gateway knows of a second.
+
+    Parameters
+    ----------
+    model
+        The home, as far as it is known.
+    residents, wearables, doors
+        How many; residents' wearables come first.
+    """
 
     def __init__(self, model: RoomModel, residents: int, wearables: int, doors: int) -> None:
         self._model = model
@@ -153,6 +161,7 @@ class _Watch:
         self._door_open = np.zeros(doors, np.bool_)
 
     def scenes(self, hour: Hour, number: int) -> Iterator[Scene]:
+        """Each second of an hour of a day, as the rules see it."""
         residents = self._residents
         heard = np.asarray(np.isfinite(hour.rssi_dbm[:, :, :residents]).any(axis=1))
         for second, rssi in enumerate(hour.rssi_dbm):

@@ -7,10 +7,13 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from contract.events import EventKind
 from detectors.room_model import UNKNOWN
 from detectors.wear import NOT_WORN_MIN
 from evaluation.whereabouts.simulated import (
+    Watch,
     compare,
+    is_as_said,
     left_beds_of,
     truths_of,
 )
@@ -203,3 +206,65 @@ def test_rooms_are_judged_of_who_is_there_and_wears_it(floor: Floor, hours: list
     assert (found.unknown, found.near) == (1800, 900)
     out = compare(np.full((HOUR_S, 2), UNKNOWN), day, hours[OUT_AT // HOUR_S], floor.near)
     assert out.seen == HOUR_S - 5
+
+
+def _part(hour: Hour, begin: int, seconds: int) -> Hour:
+    at = slice(begin, begin + seconds)
+    return Hour(
+        hour.begin + begin,
+        hour.rssi_dbm[at],
+        hour.movement_g[at],
+        hour.active[at],
+        hour.works[at],
+        hour.in_bed[at],
+        hour.door_open[at],
+        hour.present[at],
+        hour.carer_worn[at],
+    )
+
+
+def test_a_gateway_sees_where_everybody_is_and_each_opening_once(
+    floor: Floor, hours: list[Hour]
+) -> None:
+    home = HomeInAir(floor, [0, 1], 1, 3)
+    watch = Watch(home.model(300), 2, 3, 1)
+    before = _part(hours[OUT_AT // HOUR_S - 1], HOUR_S - 90, 90)
+    scenes = [*watch.scenes(before, 4), *watch.scenes(_part(hours[OUT_AT // HOUR_S], 0, 30), 4)]
+    assert [each.second for each in scenes] == [4 * DAY_S + OUT_AT - 90 + n for n in range(120)]
+    settled = scenes[60]
+    assert settled.zone.tolist() == [floor.zone_number(WARD), floor.zone_number(CORRIDOR)]
+    assert settled.carer_zone.tolist() == [floor.zone_number(PORCH)]
+    assert settled.minute_of_day == (OUT_AT - 30) // 60
+    opened = [each.second for each in scenes if each.door_opened[0]]
+    assert opened == [4 * DAY_S + OUT_AT - 1]
+    # She went out with the door.
+    assert scenes[-1].heard_s[WALKER] == 30
+    assert scenes[-1].heard_s[SLEEPER] < 3
+    assert not scenes[-1].present[WALKER]
+
+
+def test_who_stands_alone_at_a_door_that_opens_is_told_with_reason(floor: Floor) -> None:
+    day = _day(floor)
+    at_door = day._replace(zone=day.zone.copy())
+    at_door.zone[SLEEPER] = floor.zone_number(PORCH)
+    alone = at_door._replace(zone=at_door.zone.copy())
+    alone.zone[CARER] = floor.zone_number(WARD)
+    kind = EventKind.ELOPEMENT
+    assert is_as_said(SLEEPER, kind, OUT_AT + 5, alone, floor)
+    assert not is_as_said(SLEEPER, kind, OUT_AT + 5, at_door, floor), "a carer stands by"
+    assert not is_as_said(SLEEPER, kind, OUT_AT + 5, day, floor), "she lies in bed"
+    assert not is_as_said(SLEEPER, kind, OUT_AT - 60, alone, floor), "the door is shut"
+
+
+def test_who_comes_back_to_an_exit_or_stays_is_told_with_reason(floor: Floor) -> None:
+    day = _day(floor)
+    porch = floor.zone_number(PORCH)
+    comes = day._replace(zone=day.zone.copy())
+    for begun in (1000, 1200, 1400):
+        comes.zone[SLEEPER, begun : begun + 20] = porch
+    kind = EventKind.EXIT_SEEKING
+    assert is_as_said(SLEEPER, kind, 1410, comes, floor)
+    assert not is_as_said(SLEEPER, kind, 1300, comes, floor), "twice only"
+    assert not is_as_said(SLEEPER, kind, 4000, comes, floor), "long ago"
+    assert is_as_said(CARER, kind, 5000, day, floor), "stays"
+    assert not is_as_said(SLEEPER, EventKind.INACTIVE, 1410, comes, floor)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 
 from contract.events import EventKind
+from evaluation.whereabouts.simulated import Played, RoomSeconds
+from evaluation.whereabouts.simulated_report import as_json, figures, meets_bar, table
 from evaluation.whereabouts.simulated_scoring import (
     EARLY_S,
     LATE_S,
@@ -97,3 +100,44 @@ def test_quantiles_are_values_that_occurred() -> None:
     assert quantile([], 0.5) is None
     assert quantile([3, 1, 2], 0.5) == 2
     assert quantile([1, 2, 3, 40], 0.95) == 40
+
+
+def _played(told: list[Told], days: int = 1) -> Played:
+    rooms = RoomSeconds(100, 90, 4, 10, 8, 3)
+    return Played(told, [OUT, Truth(1, "outing", 1, 2)], [], EVERYTHING, rooms, days)
+
+
+def test_the_report_says_that_it_is_synthetic_and_counts() -> None:
+    told = [
+        _told(EventKind.ELOPEMENT, 1030),
+        _told(EventKind.NOT_RETURNED, 5000, row=2),
+        _told(EventKind.ELOPEMENT, 9000, row=1, excused=True),
+        _told(EventKind.EXIT_SEEKING, 9000, row=1)._replace(is_as_said=True),
+    ]
+    found = figures(_played(told), seed=3, walk_s=300)
+    shown = msgspec.json.decode(as_json(found))
+    assert shown["is_synthetic"]
+    assert shown["rooms"]["accuracy"] == 0.9
+    assert shown["elopements"]["before_second_door"] == shown["elopements"]["n"] == 1
+    assert shown["per_kind"]["elopement"]["excused"] == 1
+    assert shown["per_kind"]["not_returned"]["false_per_day"] == 1.0
+    assert (shown["false_pages_per_day"], shown["harmless_pages_per_day"]) == (1.0, 1.0)
+    assert shown["episodes"]["elopement"]["p50_s"] == 30
+    assert [each["when"] for each in shown["false_pages"]] == ["day 1 01:23:20"]
+    text = table(found)
+    assert text.startswith("SYNTHETIC")
+    assert "before the second door: 1 of 1" in text
+
+
+def test_the_bar_is_for_false_pages_and_for_second_doors() -> None:
+    false = [_told(EventKind.NOT_RETURNED, 5000 + 1000 * each, row=2) for each in range(3)]
+    in_time, late = _told(EventKind.ELOPEMENT, 1030), _told(EventKind.ELOPEMENT, 1050)
+
+    def meets(told: list[Told], days: int = 1) -> bool:
+        return meets_bar(figures(_played(told, days), seed=0, walk_s=0))
+
+    assert meets([in_time, *false[:2]])
+    assert not meets([in_time, *false])
+    assert meets([in_time, *false], days=2)
+    assert not meets([late])
+    assert not meets([])

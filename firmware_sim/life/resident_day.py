@@ -288,7 +288,7 @@ class ResidentDay:
     def _wander(self) -> None:
         back = self.track.place
         self.get_up()
-        kind = kind_of(self.person, self.rng)
+        kind = kind_of(self.person, self.floor, self.rng)
         begun_s, _ = wander(self.track, kind, self.person, self.floor, self.rng)
         self.tell(Happening(kind), begun_s, self.ways.zone_of(self.track.place))
         self.walk(self.person.bedside_place if back == self.person.bed_place else back)

@@ -106,7 +106,8 @@ def _ordinary(
 ) -> list[Visit]:
     visits = []
     here = [row for row in range(len(people)) if row not in plan.away]
-    for _ in range(rng.poisson(VISITORS_A_DAY * len(people) / 60)):
+    visitors = rng.poisson(VISITORS_A_DAY * len(people) / 60)
+    for _ in range(visitors if here else 0):
         person = people[int(rng.choice(here))]
         place = person.lounge_place if rng.random() < 0.4 else person.bedside_place
         visits.append(_at(floor, rng, VISITS_H, VISIT_S, place))
@@ -147,7 +148,7 @@ def staff_places(floor: Floor) -> list[int]:
     """Where carers are when they are with nobody, one for each storey that has such a room."""
     rooms = [*floor.zones_of(ZoneUse.OTHER)] or floor.zones_of(ZoneUse.COMMON, ZoneUse.CORRIDOR)
     storeys = {int(floor.storey[room]): room for room in reversed(rooms)}
-    return [ways_of(floor).places_in(storeys[each], 3)[1] for each in sorted(storeys)]
+    return [ways_of(floor).places_in(storeys[each], 1)[0] for each in sorted(storeys)]
 
 
 def _for_incidents(

@@ -10,7 +10,7 @@ import numpy as np
 
 from contract.whereabouts import ZoneUse
 from firmware_sim.floor import Floor
-from firmware_sim.life.exits import exits_of
+from firmware_sim.life.exits import Exit, exits_of
 from firmware_sim.life.people import CYCLE_S, Person, Profile
 from firmware_sim.life.track import Activity, Track
 from firmware_sim.life.ways import ways_of
@@ -68,40 +68,59 @@ def wander(
     return begun_s, track.now_s
 
 
-def kind_of(person: Person, rng: np.random.Generator) -> str:
-    """How she wanders this time."""
-    return str(rng.choice(KINDS, p=SHARES[person.profile]))
+def kind_of(person: Person, floor: Floor, rng: np.random.Generator) -> str:
+    """How she wanders this time; on a storey without a round, or of two rooms, she paces."""
+    kind = str(rng.choice(KINDS, p=SHARES[person.profile]))
+    rooms = floor.zones_of(ZoneUse.CORRIDOR, ZoneUse.COMMON, storey=person.storey)
+    can = {"lapping": bool(_rounds(floor, person.storey)), "random": len(rooms) > 2}
+    return kind if can.get(kind, True) else "pacing"
 
 
 def _stops(kind: str, person: Person, floor: Floor, rng: np.random.Generator) -> list[int]:
     """Places between which the walk goes, round and round."""
-    ways, storey = ways_of(floor), person.storey
-    rounds = _rounds(floor, storey)
-    if kind == "lapping" and rounds:
+    if kind == "lapping":
+        rounds = _rounds(floor, person.storey)
         chosen = list(rounds[int(rng.integers(len(rounds)))])
         if rng.random() < 0.5:
             chosen.reverse()
         return [_somewhere(floor, zone, rng) for zone in chosen]
-    rooms = floor.zones_of(ZoneUse.CORRIDOR, ZoneUse.COMMON, storey=storey)
-    to_exit = person.profile is Profile.EXIT_SEEKER and rng.random() < LOOKS_AT_EXIT
-    exits = [each for each in exits_of(floor) if floor.storey[each.hall] == storey]
-    if kind == "pacing" or not rooms:
-        ends = list(_ends(floor, person))
-        pair = list(ends[int(rng.integers(len(ends)))])
-        if to_exit and exits:
-            way_out = exits[int(rng.integers(len(exits)))]
-            beside = np.flatnonzero(floor.near[way_out.hall] & (floor.storey == storey))
-            outward = [z for z in beside.tolist() if floor.uses[z] is ZoneUse.CORRIDOR]
-            return [ways.places_in((outward or beside.tolist())[0], 3)[1], way_out.hall_place]
-        return [_somewhere(floor, zone, rng) for zone in pair]
-    wards = floor.zones_of(ZoneUse.BEDROOM, storey=storey)
+    exits = [each for each in exits_of(floor) if floor.storey[each.hall] == person.storey]
+    way_out = None
+    if exits and person.profile is Profile.EXIT_SEEKER and rng.random() < LOOKS_AT_EXIT:
+        way_out = exits[int(rng.integers(len(exits)))]
+    if kind == "pacing":
+        return _ends(person, floor, way_out, rng)
+    return _hither_and_thither(person, floor, way_out, rng)
+
+
+def _ends(
+    person: Person, floor: Floor, way_out: Exit | None, rng: np.random.Generator
+) -> list[int]:
+    """Two places, one in front of an exit's door if there is a way out."""
+    if way_out is None:
+        pairs = _pairs(floor, person.storey, person.home_zone)
+        return [_somewhere(floor, each, rng) for each in pairs[int(rng.integers(len(pairs)))]]
+    behind = {each for number in way_out.doors for each in floor.doors[number].zones}
+    beside = [z for z in np.flatnonzero(floor.near[way_out.hall]).tolist() if z not in behind]
+    other = beside[0] if beside else way_out.hall
+    return [ways_of(floor).places_in(other, 1)[0], way_out.hall_place]
+
+
+def _hither_and_thither(
+    person: Person, floor: Floor, way_out: Exit | None, rng: np.random.Generator
+) -> list[int]:
+    """Any rooms, no two the same one after the other; with a way out its hall is one of them."""
+    rooms = floor.zones_of(ZoneUse.CORRIDOR, ZoneUse.COMMON, storey=person.storey)
+    wards = floor.zones_of(ZoneUse.BEDROOM, storey=person.storey)
     stops: list[int] = []
+    before = -1
     while len(stops) < STOPS:
-        zone = int(rng.choice(rooms if rng.random() > OTHERS_ROOM or not wards else wards))
-        if not stops or zone != ways.zone_of(stops[-1]) or len(rooms) == 1:
+        zone = int(rng.choice(wards if rng.random() < OTHERS_ROOM else rooms))
+        if zone != before:
             stops.append(_somewhere(floor, zone, rng))
-    if to_exit and exits:
-        stops[2] = exits[int(rng.integers(len(exits)))].hall_place
+            before = zone
+    if way_out is not None:
+        stops[2] = way_out.hall_place
     return stops
 
 
@@ -133,16 +152,10 @@ def _rounds(floor: Floor, storey: int) -> tuple[tuple[int, ...], ...]:
 
 
 @cache
-def _ends_of(floor: Floor, storey: int, home_zone: int) -> tuple[tuple[int, int], ...]:
+def _pairs(floor: Floor, storey: int, home_zone: int) -> tuple[tuple[int, int], ...]:
     """Pairs of rooms that are next to each other, or both next to a third."""
-    rooms = floor.zones_of(ZoneUse.CORRIDOR, ZoneUse.COMMON, storey=storey)
-    rooms = [home_zone, *rooms]
-    near = floor.near[np.ix_(rooms, rooms)]
-    reached = near | (near.astype(np.int64) @ near.astype(np.int64) > 0)
-    return tuple(
-        (rooms[one], rooms[other]) for one, other in np.argwhere(np.triu(reached, 1)).tolist()
-    )
-
-
-def _ends(floor: Floor, person: Person) -> tuple[tuple[int, int], ...]:
-    return _ends_of(floor, person.storey, person.home_zone)
+    rooms = [home_zone, *floor.zones_of(ZoneUse.CORRIDOR, ZoneUse.COMMON, storey=storey)]
+    near = floor.near[np.ix_(rooms, rooms)].astype(np.int64)
+    reached = np.triu(near + near @ near > 0, 1)
+    pairs = [(rooms[one], rooms[other]) for one, other in np.argwhere(reached).tolist()]
+    return tuple(pairs) or ((home_zone, rooms[1]),)

@@ -78,11 +78,12 @@ class Ways:
         return float(x_m), float(y_m)
 
     def places_in(self, zone: int, most: int) -> list[int]:
-        """Places of a zone, evenly spread, at most so many; door cells are none."""
+        """Places of a zone, evenly spread, at most so many, none in a door; one is its middle."""
         cells = np.flatnonzero(self.floor.cell_zone == zone)
         cells = cells[self.floor.cell_door.flat[cells] < 0]
-        chosen = np.linspace(0, len(cells) - 1, min(most, len(cells))).round().astype(np.int64)
-        places: list[int] = cells[chosen].tolist()
+        count = min(most, len(cells))
+        share = np.linspace(0, 1, count) if count > 1 else np.array([0.5])
+        places: list[int] = cells[(share * (len(cells) - 1)).round().astype(np.int64)].tolist()
         return places
 
     def way(self, start: int, end: int) -> Way:

@@ -11,11 +11,11 @@ from typing import Final
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
+from evaluation.whereabouts.simulated_home import building_of
 from firmware_sim.behaviour import DAY_S, Activity, Day, live_day, residents_of
 from firmware_sim.floor import Floor, example_home
-from firmware_sim.propagation import Building, Points, Propagation, Walkers
+from firmware_sim.propagation import Propagation, Walkers
 
 BAR_S: Final = 20.0
 """CPU-seconds for a day of sixty, as asked."""
@@ -84,7 +84,7 @@ def _hear(floor: Floor, day: Day) -> None:
     """The strengths of all tags at all receivers, an hour at a time as they are played."""
     x_m, y_m, storey = day.tags_m()
     tags = slice(0, day.residents + day.carers)
-    air = Propagation(_building(floor), day.residents + day.carers, 0)
+    air = Propagation(building_of(floor), day.residents + day.carers, 0)
     for begin in range(0, DAY_S, HOUR_S):
         span = slice(begin, begin + HOUR_S)
         activity = day.activity[tags, span]
@@ -98,17 +98,6 @@ def _hear(floor: Floor, day: Day) -> None:
                 on_air=~np.isnan(x_m[:, span]),
             )
         )
-
-
-def _building(floor: Floor) -> Building:
-    def walls(one: Points, other: Points) -> NDArray[np.int64]:
-        ends = (one[:, :2], one[:, 2].astype(np.int64), other[:, :2], other[:, 2].astype(np.int64))
-        return floor.walls_between(*ends).astype(np.int64)
-
-    storeys, rows, columns = floor.cell_zone.shape
-    at = np.array([(each.x_m, each.y_m, each.storey) for each in floor.receivers], np.float32)
-    size_m = (columns * floor.cell_m[0], rows * floor.cell_m[1])
-    return Building(at, size_m, storeys, walls)
 
 
 if __name__ == "__main__":

@@ -175,15 +175,16 @@ class Whereabouts:
         self._second = second
         self._come_and_go(scene.present)
         zone = np.where(scene.present, scene.zone, UNKNOWN)
-        walks = self._travel.step(zone, second)
+        self._walking.step(scene.movement_g, second)
+        walked_s, moved_s = self._walking.walked_s, self._walking.moved_s
+        # Rooms that count, not all that are told: radio that drifts walks nowhere.
+        walks = self._travel.step(np.where(zone != UNKNOWN, self._visits.zone, UNKNOWN), second)
         hour = self._hour
         if self._habits.step(zone, scene):
             self._inactivity.end_hour(hour, self._habits)
         self._hour = scene.minute_of_day // 60
         self._turn_day(scene.day)
         self._company.step(zone, scene)
-        self._walking.step(scene.movement_g, second)
-        walked_s, moved_s = self._walking.walked_s, self._walking.moved_s
         home = self._policies.home_zone
         said_of_beds = np.where(self._has_bed, scene.in_bed, np.int8(UNKNOWN))
         view = View(

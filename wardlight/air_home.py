@@ -149,6 +149,14 @@ def settings_file(plan: HomePlan, gateway: str) -> str:
         f"folder = {json.dumps(f'var/{gateway}')}",
         'radio = "bluez"',
     ]
+    for zone in plan.zones:
+        lines += [
+            "",
+            "[[zones]]",
+            f"id = {json.dumps(zone.zone)}",
+            f"use = {json.dumps(zone.use.value)}",
+            f"next_to = {json.dumps(list(zone.next_to))}",
+        ]
     for entry in plan.gateways:
         lines += [
             "",

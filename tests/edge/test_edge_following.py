@@ -409,3 +409,63 @@ def test_a_calibration_that_cannot_be_read_is_a_fault_and_the_plan_goes_on(make_
 def test_a_plan_that_is_not_clear_is_rejected(make_config, zones):
     with pytest.raises(RejectedConfigError):
         check_config(make_config(zones=zones), "demo")
+
+
+ODD = {
+    "nobody lives there": {"wearables": []},
+    "one zone": {"zones": PLAN[:1], "gateway_zones": {"gateway-b": "room-211"}},
+    "a zone that no way leads to": {"zones": [*PLAN, ZoneConfig(zone="attic")]},
+    "neighbours that are none": {"zones": [ZoneConfig(zone="hall", next_to=["cellar", "hall"])]},
+    "nobody knows where anything is": {
+        "gateway_zones": {"gateway-c": "nowhere"},
+        "receivers": [
+            ReceiverConfig(name="proxy-1", zone="nowhere"),
+            ReceiverConfig(name="gateway-c", zone="lounge"),
+        ],
+        "sensors": [SensorConfig(device="pir", address="A4:C1:38:00:00:09", zone="nowhere")],
+    },
+}
+
+
+@pytest.mark.parametrize("changes", ODD.values(), ids=ODD)
+def test_an_odd_home_is_followed_as_far_as_it_goes(make_rooms, changes):
+    home = make_rooms()
+    home.config = msgspec.structs.replace(home.config, **changes)
+
+    async def main():
+        gateway = home.gateway("gateway-b")
+        async with home.running(gateway):
+            await home.live(12, "gateway-b")
+            scene = gateway.following.tick(home.bench.clock.monotonic_ns() + 1_000_000_000)
+            assert scene.belief.shape == (len(scene.zone), len(home.config.zones))
+            assert np.isfinite(scene.belief).all()
+            assert scene.covered.shape == (len(home.config.zones),)
+
+    home.bench.clock.run(main())
+
+
+def test_after_a_standstill_seconds_are_made_up_for_and_after_a_long_one_are_not(make_rooms):
+    home = make_rooms()
+
+    async def main():
+        gateway = home.gateway("gateway-b")
+        async with home.running(gateway):
+            await home.live(8, "gateway-b")
+            following, now_ns = gateway.following, home.bench.clock.monotonic_ns()
+            find, seen = following._find, []
+
+            def remember(*given):
+                seen.append(given[-1])
+                return find(*given)
+
+            following._find = remember
+            done = following._done
+            assert following.tick(now_ns + 4_000_000_000).second == done + len(seen)
+            assert seen == list(range(done + 1, done + len(seen) + 1))
+            assert len(seen) in {4, 5}
+            seen.clear()
+            assert following.tick(now_ns + 60_000_000_000) is not None
+            assert len(seen) == 1
+            assert following.tick(now_ns + 60_000_000_000) is None
+
+    home.bench.clock.run(main())

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Final, NamedTuple, Protocol
 
+import msgspec
+
 from contract import topics, wire
 from contract.clock import Clock
 from contract.events import FaultCause
@@ -319,12 +321,15 @@ class Neighbours:
 
     def _forget(self, now_ns: int) -> None:
         """What a gateway that is silent heard last is where people, staff among them, were then:
-        only that it is silent, and since when, is kept.
+        since when it is silent is kept, and what it has told.
         """
-        for gateway, other in self._others.items():
-            if other.rssi_dbm and now_ns - other.at_ns > FORGOTTEN_NS:
+        for gateway, said in self._said.items():
+            other = self._others[gateway]
+            if (said.heard or said.strengths) and now_ns - other.at_ns > FORGOTTEN_NS:
                 self._others[gateway] = other._replace(rssi_dbm={})
-                del self._said[gateway]
+                self._said[gateway] = msgspec.structs.replace(
+                    said, heard={}, strengths={}, movement_g={}
+                )
 
     def _live(self) -> list[Presence]:
         """What the other gateways say that live."""

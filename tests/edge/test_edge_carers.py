@@ -158,3 +158,29 @@ def test_a_tag_that_lies_by_the_door_is_not_worn(clock, with_tag):
         assert not carers.is_worn("tag-1")
 
     clock.run(main())
+
+
+def test_of_a_gateway_that_is_gone_is_kept_what_it_told_and_not_whom_it_heard(bench):
+    neighbours = bench.gateway().neighbours
+    said = Presence(
+        schema=1,
+        gateway="gateway-b",
+        session="s",
+        sequence=1,
+        at_us=0,
+        heard={},
+        strengths={"": {"tag-1": -60.0}},
+        told=["elopement:resident-1:100"],
+    )
+
+    async def main():
+        assert neighbours.hear(said)
+        assert not neighbours.hear(said)
+        for waited_s, is_kept in ((59.0, True), (2.0, False)):
+            await bench.clock.sleep(waited_s)
+            neighbours.message({})
+            assert bool(list(strengths_of("tag-1", neighbours._said))) is is_kept
+        assert neighbours.told_elsewhere() == {"elopement:resident-1:100"}
+        assert neighbours.silent_since_ns("gateway-b") is not None
+
+    bench.clock.run(main())

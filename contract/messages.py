@@ -346,7 +346,9 @@ class Presence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     has noticed it."""
     strengths: dict[str, dict[str, float]] = {}
     """What was heard in the second before: receiver ("" is the gateway's own radio) to device to
-    mean RSSI in dBm of that second's adverts, not smoothed. It says in which room somebody is."""
+    mean RSSI in dBm of that second's adverts, not smoothed. It says in which room somebody is. A
+    receiver that works and heard none of them is there with nothing in it; the silence of one that
+    is not there says nothing."""
     movement_g: dict[str, float] = {}
     """Device to standard deviation of |a| in its latest closed second, of those heard best here."""
     states: dict[str, dict[str, float]] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -208,19 +209,30 @@ class Wanderers:
     async def tick(self, scene: Scene | None) -> None:
         """Once a second, with what is known of it; None where rooms cannot be told."""
         now_ns = self._clock.monotonic_ns()
-        detector = self._detector
         unheard = None
-        if scene is not None and detector is not None:
-            unheard = [self.rows.zones[zone] for zone in self._exits if not scene.covered[zone]]
+        if scene is not None and self._detector is not None:
+            unheard = await self._judged(self._detector, scene, now_ns)
         await self._faults.check_rooms(
             unheard, has_plan=bool(self.rows.zones and self.rows.residents), now_ns=now_ns
         )
-        if scene is not None and detector is not None:
-            self._judge(detector, scene, now_ns)
-            await self._faults.check_doors(self._doors, detector.doors_stuck, scene.door_open)
         await self._tell_what_is_due(now_ns)
         if self._is_save_due(now_ns):
             await self._save(now_ns)
+
+    async def _judged(
+        self, detector: Whereabouts, scene: Scene, now_ns: int
+    ) -> Sequence[str] | None:
+        """The exits that nobody hears; None if the scene could not be judged: then the rooms are
+        said to be unknown.
+        """
+        try:
+            self._judge(detector, scene, now_ns)
+        except Exception:  # noqa: BLE001 - a defect here must not end a gateway that looks for falls
+            self._counts["whereabouts_defects"] += 1
+            _log.exception("whereabouts_defect")
+            return None
+        await self._faults.check_doors(self._doors, detector.doors_stuck, scene.door_open)
+        return [self.rows.zones[zone] for zone in self._exits if not scene.covered[zone]]
 
     def _judge(self, detector: Whereabouts, scene: Scene, now_ns: int) -> None:
         known = scene.in_bed >= 0

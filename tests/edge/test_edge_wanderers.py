@@ -410,6 +410,24 @@ def test_an_exit_door_that_stands_open_is_a_fault_until_it_closes(house, bench):
     bench.clock.run(main())
 
 
+def test_a_defect_of_the_detector_is_a_fault_and_ends_nothing_else(house, bench):
+    async def main():
+        gateway = house.gateway()
+        async with bench.running(gateway):
+            await house.meet(gateway)
+            gateway.wanderers._detector.step = lambda _: 1 / 0
+            await house.sleep(70)
+            (fault,) = bench.far_end.faults(FaultCause.ROOMS_UNKNOWN)
+            assert "watch the exits" in fault.detail
+            assert gateway.counts["whereabouts_defects"] >= 60
+            del gateway.wanderers._detector.step
+            await house.go_out()
+            assert len(house.told()) == 1
+            assert len(bench.far_end.faults(FaultCause.ROOMS_UNKNOWN)) == 2
+
+    bench.clock.run(main())
+
+
 def test_two_of_one_room_whose_beds_the_others_wearable_leaves_are_exchanged(house, bench):
     async def main():
         gateway = house.gateway()

@@ -108,6 +108,8 @@ class Wanderers:
         self._saved_ns = now_ns
         self._zone_of: dict[str, int] = {}
         """Where each wearable that says where its wearer is was decided to be in the last scene."""
+        self._is_broken = False
+        """Whether the last scene could not be judged; the log says so once."""
         self._last_days: dict[str, dict[str, float]] = {}
         """Of each resident the figures of her last whole day, by name."""
         self._told_ns: int | None = None
@@ -229,8 +231,11 @@ class Wanderers:
             self._judge(detector, scene, now_ns)
         except Exception:  # noqa: BLE001 - a defect here must not end a gateway that looks for falls
             self._counts["whereabouts_defects"] += 1
-            _log.exception("whereabouts_defect")
+            if not self._is_broken:
+                _log.exception("whereabouts_defect")
+            self._is_broken = True
             return None
+        self._is_broken = False
         await self._faults.check_doors(self._doors, detector.doors_stuck, scene.door_open)
         return [self.rows.zones[zone] for zone in self._exits if not scene.covered[zone]]
 

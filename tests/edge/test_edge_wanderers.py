@@ -97,8 +97,9 @@ class House:
         self.home = self.home._replace(door_opened=False)
 
     async def go_out(self, seconds: float = 5) -> None:
-        """Resident 1 opens the front door, and stands behind it."""
-        await self.see(1, zone=(ENTRANCE, ROOM), door_open=1, door_opened=True)
+        """Resident 1 comes to the front door, opens it, and stands behind it."""
+        await self.see(4, zone=(ENTRANCE, ROOM))
+        await self.see(1, door_open=1, door_opened=True)
         await self.see(1)
         await self.see(max(seconds - 1, 0), door_open=0)
 

@@ -360,7 +360,8 @@ class Presence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     has; with ``:excused`` behind it where a carer was with her. Whoever leads next tells them not
     again, and those that are missing."""
     unworn: list[str] = []
-    """Wearables heard here that say they are off or charging: where they are nobody is."""
+    """Residents' wearables heard here that say they are off or charging: where they are nobody
+    is."""
     judged: list[str] = []
     """Devices of whose slide to the floor it has decided in the last half minute whether to tell
     it: nobody else need."""

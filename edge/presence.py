@@ -209,11 +209,14 @@ class Neighbours:
         return any(wearable.device in each.unworn for each in self._live())
 
     def _unworn(self, now_ns: int) -> list[str]:
-        """Those heard here that say so."""
+        """Those heard here that say so. Of a carer's tag nothing is told but how strongly it is
+        heard.
+        """
         return sorted(
             each.device
             for each in self._roster
-            if each.advert is not None
+            if not each.config.is_carer
+            and each.advert is not None
             and (each.advert.worn is False or each.advert.charging)
             and each.heard_within(HEARD_NS, now_ns)
         )

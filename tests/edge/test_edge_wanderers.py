@@ -9,9 +9,10 @@ import msgspec
 import numpy as np
 import pytest
 
+from contract import wire
 from contract.clock import now_us
 from contract.events import Event, EventClass, EventKind, FaultCause
-from contract.messages import Absence, AbsenceKind, SensorConfig
+from contract.messages import Absence, AbsenceKind, Presence, SensorConfig
 from contract.units import NS_PER_S, US_PER_S
 from contract.whereabouts import WhereaboutsPolicy, ZoneConfig, ZoneUse
 from detectors.whereabouts import DETECTOR, ResidentDay, Scene
@@ -327,6 +328,20 @@ def test_who_is_away_or_wears_nothing_is_not_judged(house, bench, make_config, m
                 await house.sleep(2)
                 await house.go_out()
                 assert len(house.told()) == 1
+
+    bench.clock.run(main())
+
+
+def test_others_are_told_which_wearables_lie_somewhere_but_nothing_of_carers_tags(house, bench):
+    async def main():
+        gateway = house.gateway()
+        async with bench.running(gateway):
+            house.hear(gateway, 1, charging=True)
+            house.hear(gateway, 2, worn=True)
+            house.hear(gateway, 3, worn=False)
+            await house.sleep(2)
+            told = wire.decode(gateway.neighbours.message({}), Presence)
+            assert told.unworn == ["wearable-1"]
 
     bench.clock.run(main())
 

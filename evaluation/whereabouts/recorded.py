@@ -38,6 +38,9 @@ OPENS: Final = frozenset({"OPEN", "OPENED"})
 CLOSES: Final = frozenset({"CLOSE", "CLOSED"})
 ENDS: Final = frozenset({"OFF", "ABSENT", "STOP", "END"})
 
+LEAVES: Final = "leave"
+"""In the label of a door's opening, it says that she goes out ("Leave_Home")."""
+
 STEP_WITHIN_S: Final = 30.0
 """Two rooms that fire one after the other with no longer between are rooms walked through."""
 STEPS_LEAST: Final = 5
@@ -85,6 +88,8 @@ class RecordedHome(NamedTuple):
     doors: tuple[int, ...]
     """Places in which a contact tells of a door that leads out."""
     happenings: tuple[Happening, ...]
+    outings: tuple[int, ...]
+    """Seconds in which a door opened that is labelled as that of her leaving home."""
     passed_over: dict[str, int]
     """Messages that say nothing of where she is, by sensor: temperatures and the like."""
 
@@ -214,6 +219,13 @@ def _home(
         near=_near(happenings, len(places)),
         doors=tuple(sorted({each.zone for each in happenings if each.what is What.OPENED})),
         happenings=happenings,
+        outings=tuple(
+            int(each.at.timestamp())
+            for each in telling
+            if each.message in OPENS
+            and uses[each.place] is ZoneUse.EXIT
+            and LEAVES in (each.activity or "").lower()
+        ),
         passed_over=dict(passed_over),
     )
 

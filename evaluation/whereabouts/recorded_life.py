@@ -59,6 +59,8 @@ class LifeResult(NamedTuple):
     asked: Asked
     days: int
     """Dates that were judged."""
+    judged_s: int
+    """From this second on."""
     told: list[Told]
     """On them."""
     injected: dict[str, list[Injected]]
@@ -110,7 +112,8 @@ def evaluate_life(
             progress(f"Playing {name}", number, len(episodes))
             injected[name].append(_inject(home, SCENARIOS[name], episode, hours))
     counted = [each for each in told if each.at >= judged_s]
-    return LifeResult(home, asked, recorded - asked.learn_days, counted, injected, list(unreadable))
+    days = recorded - asked.learn_days
+    return LifeResult(home, asked, days, judged_s, counted, injected, list(unreadable))
 
 
 def _midnight(home: RecordedHome, days: int) -> int:

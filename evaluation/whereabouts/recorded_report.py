@@ -29,6 +29,8 @@ KINDS: Final = (
 
 WEEK_DAYS: Final = 7
 EVENTS_SHOWN: Final = 20
+OUTING_WITHIN_S: Final = 60
+"""An outing is told if the find comes so soon after the door has opened."""
 
 
 def figures(result: LifeResult) -> dict[str, Any]:
@@ -39,6 +41,7 @@ def figures(result: LifeResult) -> dict[str, Any]:
         "per_kind": {kind: _kind(result, kind) for kind in KINDS},
         "pages": len(pages),
         "pages_per_week": _per_week(len(pages), result.days),
+        "outings": _outings(result),
         "injected": {name: _copies(name, copies) for name, copies in result.injected.items()},
         "events": [_event(home, each) for each in pages],
         "home": home.name,
@@ -85,12 +88,28 @@ def table(result: LifeResult) -> str:
     ]
     if len(pages) > EVENTS_SHOWN:
         lines.append(f"  ... and {len(pages) - EVENTS_SHOWN} more; --json lists them")
+    outings = _outings(result)
+    if outings is not None:
+        lines.append(
+            f"Of {outings['labelled']} times that she is labelled to leave home {outings['told']} "
+            "are told as elopement."
+        )
     for name, copies in result.injected.items():
         lines += _in_words(name, _copies(name, copies))
     lines += result.home.doubts
     if result.injected:
         lines.append("What was put in is synthetic, into real days; nobody walked so.")
     return "\n".join(lines)
+
+
+def _outings(result: LifeResult) -> dict[str, int] | None:
+    """How many of the labelled ones are told, where that is asked and there are labels."""
+    left = [each for each in result.home.outings if each >= result.judged_s]
+    if not (result.asked.at_risk and left):
+        return None
+    told = [each.at for each in result.told if each.kind is EventKind.ELOPEMENT]
+    found = sum(any(0 <= at - each <= OUTING_WITHIN_S for at in told) for each in left)
+    return {"labelled": len(left), "told": found}
 
 
 def _in_words(name: str, of: dict[str, Any]) -> list[str]:

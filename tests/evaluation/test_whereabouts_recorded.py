@@ -259,3 +259,18 @@ def test_the_recorded_home_is_known_and_a_night_exit_told():
     assert home.uses[number("OutsideDoor")] is ZoneUse.EXIT
     assert home.near[number("Bedroom")].sum() == 4
     assert len(put_in(home, SCENARIOS["lapping"], 5, home.first_s, np.random.default_rng(0))) == 5
+
+
+def test_real_outings_of_one_who_may_not_leave_alone_are_told(recorded, tmp_path):
+    labelled = [
+        each.replace("Life", "Leave_Home") if " 11:" in each and "OPEN" in each else each
+        for each in lines(1)
+        if "2024-05-06 10:" < each < "2024-05-06 14:" or " 02:" in each
+    ]
+    figures = tmp_path / "figures.json"
+    asked = ["evaluate", "whereabouts", str(recorded(labelled)), "--at-risk", "--json"]
+    done = CliRunner().invoke(app, [*asked, str(figures)])
+    assert done.exit_code == 0, done.output
+    told = json.loads(figures.read_text())
+    assert told["outings"] == {"labelled": 1, "told": 1}
+    assert told["per_kind"]["elopement"]["count"] == 1, "coming home is none"

@@ -27,16 +27,28 @@ RSSI and PIR) none gives a transition F1 of .55, three .79, four .85."""
 DELAY_S: Final = LAG_S + AHEAD_S
 """A second is decided when this many more are over: five, as asked."""
 
-LEAVES_STILL: Final = 1e-4
+TRUST_WALKING: Final = np.float32(0.3)
+TRUST_STILL: Final = np.float32(0.03)
+"""Weight of one second's signal strengths, of a wrist that moves and of one at rest. Neighbouring
+seconds repeat each other: ten are no ten witnesses, and the hours of a sleeper, whose body shadows
+the same receiver all the time, hardly one. On SPHERE .03 to .3 do equally well at rest; in the
+simulated home the lower one halves the rooms that sleepers are wrongly told to change."""
+
+RESTS_EACH_S: Final = np.float32(0.98)
+"""What is left of a movement after each further second: a wrist is at rest some minutes after its
+last stir, when its strengths have been heard from where it lies now."""
+
+LEAVES_STILL: Final = 1e-6
 LEAVES_WALKING: Final = 0.08
-"""Chance to leave a room within a second, with a wrist at rest and with one that swings: stays of
-minutes, and the 20 s that a walk through a room takes."""
+"""Chance to leave a room within a second, with a wrist that lies dead still and with one that
+swings: nobody walks without moving, and a walk through a room takes some 20 s."""
 
 WALKING_DEVIATION_G: Final = 0.03
 """Standard deviation of |a| at which the two above are equally far: between the 0.03 g of sitting
 and the 0.1 to 0.2 g of stairs and halls in SPHERE."""
 _LEAVES_LOG_RATIO: Final = np.float32(np.log(LEAVES_WALKING / LEAVES_STILL))
 _MOVEMENT_UNKNOWN_G: Final = np.float32(0.1)
+_LEAST_G: Final = np.float32(1e-3)
 _MOVED_S: Final = BEHIND_S + 1 + AHEAD_S
 
 UNPLANNED: Final = 1e-2
@@ -65,6 +77,7 @@ SWITCH_RATIO: Final = 1.5
 _BY_RESIDENT: Final = (
     "_moved",
     "_measured",
+    "_stirred",
     "_likelihood",
     "_leaves",
     "_past",
@@ -77,9 +90,10 @@ _BY_RESIDENT: Final = (
 
 NOT_IN_OWN_BED: Final = 0.6
 """How much less likely any other zone is in a second in which her own bed says that somebody lies
-there: half a nat. Strengths alone take a sleeper for next door all night when her arm lies wrong.
-No less than this: a room-mate or a bag may lie on it while she is at the exit, where a receiver
-that hears her as in its own room says so by more in each second."""
+there: half a nat while her wrist moves, and at rest by as much less as her strengths weigh less.
+Strengths alone take a sleeper for next door all night when her arm lies wrong. No less than this: a
+room-mate or a bag may lie on it while she is at the exit, where a receiver that hears her as in its
+own room says so by more in each second."""
 
 
 class Places(NamedTuple):
@@ -123,6 +137,8 @@ class RoomFilter:
         """Beliefs of the latest seconds, a ring like the two above: nothing is moved."""
         self._ring = 0
         """Where the latest second is in them."""
+        self._stirred = np.full(residents, _MOVEMENT_UNKNOWN_G)
+        """How much each has moved in the last minutes, in g: a peak that fades."""
         self._unheard_s = np.full(residents, UNHEARD_S)
         self._lies_in = np.full(residents, UNKNOWN)
         self._zone = np.full(residents, UNKNOWN)
@@ -176,10 +192,10 @@ class RoomFilter:
         before = self._past[self._ring]
         self._ring = (self._ring + 1) % (LAG_S + 1)
         leaves = self._leaves[self._ring]
-        self._restless(movement_g, leaves)
+        trust = self._stir(movement_g, leaves)
         likelihood, belief = self._likelihood[self._ring], self._past[self._ring]
-        self._evidence.weigh(alive, before, likelihood)
-        self._believe_beds(likelihood)
+        self._evidence.weigh(alive, before, trust, likelihood)
+        self._believe_beds(trust, likelihood)
         np.matmul(self._comes, before * leaves, out=belief)
         belief += before
         belief *= likelihood
@@ -192,16 +208,23 @@ class RoomFilter:
         """
         self._lies_in = lies_in
 
-    def _believe_beds(self, likelihood: NDArray[np.float32]) -> None:
+    def _believe_beds(self, trust: NDArray[np.float32], likelihood: NDArray[np.float32]) -> None:
         rows = np.flatnonzero(self._lies_in != UNKNOWN)
         if len(rows):
             zone = self._lies_in[rows]
             there = likelihood[zone, rows]
-            likelihood[:, rows] *= np.float32(NOT_IN_OWN_BED)
+            # A bed repeats itself like a wrist at rest: else a room-mate on it would outweigh both.
+            share = trust[rows] / TRUST_WALKING
+            likelihood[:, rows] *= np.float32(NOT_IN_OWN_BED) ** share
             likelihood[zone, rows] = there
 
-    def _restless(self, movement_g: NDArray[np.float32], leaves: NDArray[np.float32]) -> None:
-        """Write (residents,) the chance that she leaves the room she is in, by how she moves."""
+    def _stir(
+        self, movement_g: NDArray[np.float32], leaves: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Write (residents,) the chance that she leaves the room she is in, by how she moves.
+
+        Returns (residents,) the weight of what is heard of each.
+        """
         at = self._seconds % _MOVED_S
         known = np.isfinite(movement_g)
         self._measured[at] = known
@@ -210,13 +233,19 @@ class RoomFilter:
         mean = self._moved.sum(axis=0)
         mean /= np.maximum(count, np.float32(1))
         mean[count == 0] = _MOVEMENT_UNKNOWN_G
+        self._stirred = np.maximum(mean, self._stirred * RESTS_EACH_S)
         # Powers as squares and exponentials, which are several times as fast.
-        mean += np.float32(1e-3)
+        mean += _LEAST_G
         share = np.square(np.square(np.float32(WALKING_DEVIATION_G) / mean))
         share += 1
         np.divide(_LEAVES_LOG_RATIO, share, out=share)
         np.exp(share, out=leaves)
         leaves *= np.float32(LEAVES_STILL)
+        trust = np.square(np.float32(WALKING_DEVIATION_G) / (self._stirred + _LEAST_G))
+        trust += 1
+        np.divide(TRUST_WALKING - TRUST_STILL, trust, out=trust)
+        trust += TRUST_STILL
+        return np.asarray(trust, np.float32)
 
     def _decide(self, alive: NDArray[np.bool_]) -> Places:
         """Look back at the second that is due with all that came since."""

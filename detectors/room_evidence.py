@@ -1,7 +1,7 @@
 """What receivers hear and sensors see in a second, as likelihoods of everybody's zones.
 
-Chances are looked up and multiplied, never their logarithms: for all residents in one go a row of a
-table for each receiver, a few zones for each sensor that fired.
+For all residents in one go: a row of a table for each receiver, a few zones for each sensor that
+fired.
 """
 
 from __future__ import annotations
@@ -20,14 +20,6 @@ from detectors.room_model import (
     audible,
 )
 from detectors.rows import rearrange
-
-TRUST: Final = np.float32(0.3)
-"""Weight of one second's signal strengths. Neighbouring seconds repeat each other (a wrist that
-rests shadows the same receiver for minutes), so ten seconds are no ten witnesses."""
-
-AT_ONCE: Final = 16
-"""Chances of so many receivers are multiplied before they are scaled: each is a hundredth or more
-of the best zone's, and float32 holds the product of eighteen."""
 
 PARTS: Final = np.float32(64)
 """A signal's strength is kept in sixty-fourths of a dB: four of them fill an int16."""
@@ -51,8 +43,7 @@ class RoomEvidence:
         self._model = model
         self._residents = residents
         receivers = len(model.receivers)
-        self._rows = _chances(model)
-        self._not_heard = np.float32(self._rows.shape[1] - 1)
+        self._rows = _words(model)
         # Whole numbers, so that what is added to a sum and taken away again leaves nothing.
         self._rssi = np.zeros((_KEPT_S, receivers, residents), np.int16)
         self._heard = np.zeros((_KEPT_S, receivers, residents), np.uint8)
@@ -100,6 +91,7 @@ class RoomEvidence:
         self,
         alive: NDArray[np.bool_],
         belief: NDArray[np.float32],
+        trust: NDArray[np.float32],
         likelihood: NDArray[np.float32],
     ) -> None:
         """Give the likelihoods of what was heard and seen around the last second but `AHEAD_S`.
@@ -110,36 +102,40 @@ class RoomEvidence:
             (receivers,) whether it works.
         belief
             (zones, residents) where each was held to be.
+        trust
+            (residents,) weight of the signal strengths, 1 for witnesses that are independent.
         likelihood
-            (zones, residents) is written: up to a factor, which is not 0.
+            (zones, residents) is written; 1 for the likeliest by what was heard.
         """
-        self._hear(alive, likelihood)
+        self._hear(alive, trust, likelihood)
         for sensor in np.flatnonzero(self._active.any(axis=0)):
             self._see(sensor, belief, likelihood)
 
-    def _hear(self, alive: NDArray[np.bool_], likelihood: NDArray[np.float32]) -> None:
+    def _hear(
+        self,
+        alive: NDArray[np.bool_],
+        trust: NDArray[np.float32],
+        likelihood: NDArray[np.float32],
+    ) -> None:
         mean = self._sum.astype(np.float32)
         mean /= np.maximum(self._count, 1)
         mean *= np.float32(1 / PARTS)
-        # In whole dB above the weakest; what was not heard has the mean 0 and gets the last row.
+        # In whole dB above the weakest; what was not heard has the mean 0 and so the last row.
         mean -= np.float32(WEAKEST_DBM - 0.5)
-        np.minimum(mean, self._not_heard, out=mean)
         row = mean.astype(np.int64)
         working = np.flatnonzero(alive)
-        chance = np.ones((self._residents, len(self._model.zones)), np.float32)
-        one = np.empty_like(chance)
+        words = np.empty((self._residents, len(self._model.zones)), np.float32)
+        one = np.empty_like(words)
         for number, receiver in enumerate(working):
             # Without a mode the rows would be copied once more.
-            into = one if number else chance
+            into = one if number else words
             np.take(self._rows[receiver], row[receiver], axis=0, out=into, mode="clip")
             if number:
-                chance *= one
-            if number % AT_ONCE == AT_ONCE - 1:
-                chance /= chance.max(axis=1, keepdims=True)
-        np.copyto(likelihood, chance.T)
-        nowhere = np.flatnonzero(~self._count[working].any(axis=0))
-        if len(nowhere):
-            likelihood[:, nowhere] = 1.0
+                words += one
+        np.copyto(likelihood, words.T if len(working) else 0)
+        likelihood -= likelihood.max(axis=0)
+        likelihood *= trust * self._count.any(axis=0)
+        np.exp(likelihood, out=likelihood)
 
     def _see(
         self, sensor: int, belief: NDArray[np.float32], likelihood: NDArray[np.float32]
@@ -161,13 +157,15 @@ class RoomEvidence:
             likelihood[zone] *= 1 + chance * quiet
 
 
-def _chances(model: RoomModel) -> NDArray[np.float32]:
-    """(receivers, levels + 1, zones) of each level and of not being heard, in the last row; 1 for
-    the zone in which it is likeliest.
+def _words(model: RoomModel) -> NDArray[np.float32]:
+    """(receivers, dB from the weakest to 0, zones) log probability of each level; in the last row
+    of not being heard, and between them nothing.
     """
-    words = np.concatenate((model.heard, model.silent[:, None, :]), axis=1)
-    words = TRUST * (words - words.max(axis=2, keepdims=True))
-    return np.ascontiguousarray(np.exp(words), np.float32)
+    receivers, levels, zones = model.heard.shape
+    words = np.zeros((receivers, 1 - WEAKEST_DBM, zones), np.float32)
+    words[:, :levels] = model.heard
+    words[:, -1] = model.silent
+    return words
 
 
 def _fires_alone(

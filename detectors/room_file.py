@@ -53,6 +53,8 @@ class _Home(msgspec.Struct, kw_only=True):
     silent: list[list[float]]
     """Of each receiver and zone: log probability of hearing nothing in a second."""
     is_calibrated: bool = True
+    spent_s: list[float] | None = None
+    """In each zone on the walk."""
 
 
 class _File(_Home, kw_only=True):
@@ -133,6 +135,7 @@ def _home(model: RoomModel) -> dict[str, Any]:
         "fires": _rounded(model.fires),
         "silent": _rounded(model.silent),
         "is_calibrated": model.is_calibrated,
+        "spent_s": None if model.spent_s is None else _rounded(model.spent_s),
     }
 
 
@@ -173,6 +176,7 @@ def _model(file: _Home, heard: object) -> RoomModel:
             near=near,
             stands_in=np.array(file.stands_in, np.int64).reshape(receivers),
             is_calibrated=file.is_calibrated,
+            spent_s=None if file.spent_s is None else _array(file.spent_s, (zones,)),
         )
     except (ValueError, IndexError, OverflowError) as error:
         raise RoomFileError(f"its parts do not fit together: {error}") from error
@@ -186,6 +190,8 @@ def _check(model: RoomModel) -> None:
             raise RoomFileError(f"a name in it stands for two: {', '.join(names)}")
     if (model.heard > 0).any() or (model.silent > 0).any():
         raise RoomFileError("a log probability in it is above 0")
+    if model.spent_s is not None and (model.spent_s < 0).any():
+        raise RoomFileError("a walk in it was less than no time in a zone")
     if (model.fires <= 0).any() or (model.fires >= 1).any():
         raise RoomFileError("a sensor's probability in it is not between 0 and 1")
     if (model.stands_in < UNKNOWN).any() or (model.stands_in >= len(model.zones)).any():

@@ -86,6 +86,9 @@ class RoomModel(NamedTuple):
     stands_in: NDArray[np.int64]
     """(receivers,) zone of each receiver, `UNKNOWN` where nobody has said."""
     is_calibrated: bool
+    spent_s: NDArray[np.float32] | None = None
+    """(zones,) how long the walks were in each, as a few seconds are no portrait of a room; None:
+    nobody has counted, and it was long enough."""
 
 
 def audible(rssi_dbm: NDArray[np.float32]) -> NDArray[np.bool_]:
@@ -141,6 +144,7 @@ def learn(
         near=connected(near),
         stands_in=places(receivers, zones, stands_in or {}),
         is_calibrated=True,
+        spent_s=_spent_s(walks, len(zones)),
     )
 
 
@@ -206,6 +210,11 @@ def _strengths(
     share = (1 - ELSEWHERE) * share + ELSEWHERE * 0.5
     heard = np.log(share[:, None, :] * density)
     return heard.astype(np.float32), np.log1p(-share).astype(np.float32)
+
+
+def _spent_s(walks: Sequence[Walk], zones: int) -> NDArray[np.float32]:
+    spent = [np.bincount(walk.zone[walk.zone != UNKNOWN], minlength=zones) for walk in walks]
+    return np.asarray(np.sum(spent, axis=0), np.float32)
 
 
 def _firing(walks: Sequence[Walk], zones: int, sensors: int) -> NDArray[np.float32]:

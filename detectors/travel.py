@@ -230,8 +230,6 @@ class TravelPatterns:
         ValueError
             If there is a zone that the graph does not have.
         """
-        if zone.max(initial=UNKNOWN) >= len(self._hops) or zone.min(initial=UNKNOWN) < UNKNOWN:
-            raise ValueError(f"zones are numbered from 0 to {len(self._hops) - 1}, and -1 unknown")
         said: list[WanderingEpisode] = []
         known = zone != UNKNOWN
         if second - self._all_heard_s > STAY_S:
@@ -242,6 +240,8 @@ class TravelPatterns:
             self._heard_s[known] = second
         moved = np.flatnonzero((zone != self._here) & known)
         if len(moved):
+            if zone[moved].max() >= len(self._hops) or zone[moved].min() < UNKNOWN:
+                raise ValueError(f"zones go from 0 to {len(self._hops) - 1}, and -1 is unknown")
             said += self._move(moved, zone[moved], second)
         if second % LOOK_EACH_S:
             return said

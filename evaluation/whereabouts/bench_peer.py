@@ -12,11 +12,13 @@ from detectors.location import (
     LAG_S,
     LEAVES_STILL,
     LEAVES_WALKING,
+    RESTS_EACH_S,
     SWITCH_RATIO,
+    TRUST_STILL,
+    TRUST_WALKING,
     UNKNOWN_BELOW,
     WALKING_DEVIATION_G,
 )
-from detectors.room_evidence import TRUST
 from detectors.room_model import AHEAD_S, BEHIND_S, UNKNOWN, WEAKEST_DBM, RoomModel
 from detectors.travel import STAY_S
 
@@ -70,8 +72,9 @@ class PlainLoop:
 class _Resident:
     def __init__(self, model: RoomModel) -> None:
         self.zones = len(model.zones)
-        self.heard = (float(TRUST) * model.heard).tolist()
-        self.silent = (float(TRUST) * model.silent).tolist()
+        self.heard = model.heard.tolist()
+        self.silent = model.silent.tolist()
+        self.stirred = 0.1
         near = model.near
         self.around = [np.flatnonzero(row).tolist() for row in near]
         self.chance = [1.0 / max(len(each), 1) for each in self.around]
@@ -98,7 +101,10 @@ class _Resident:
             for other in self.around[zone]:
                 come[other] += going
         most = max(words)
-        likelihood = [math.exp(each - most) for each in words]
+        self.stirred = max(mean, self.stirred * float(RESTS_EACH_S))
+        still = (WALKING_DEVIATION_G / (self.stirred + 1e-3)) ** 2
+        trust = float(TRUST_STILL) + float(TRUST_WALKING - TRUST_STILL) / (1 + still)
+        likelihood = [math.exp(trust * (each - most)) for each in words]
         belief = [one * other for one, other in zip(come, likelihood, strict=True)]
         total = sum(belief)
         self.belief = [each / total for each in belief]

@@ -75,6 +75,7 @@ def test_what_is_told_is_the_same_by_the_packed_one(large):
     assert (again.near == model.near).all()
     assert (again.stands_in == model.stands_in).all()
     assert np.abs(again.heard - model.heard).max() <= 0.051
+    assert again.spent_s.tolist() == [EACH_S] * ZONES
     few = rssi[:, : 10 * EACH_S]
     one, other = told(model, few), told(again, few)
     assert (one == other).mean() >= 0.99
@@ -121,6 +122,8 @@ def changed(text, **fields):
         ({"fires": [[2.0] * 4]}, "between 0 and 1"),
         ({"silent": [[float("nan")] * 4] * 3}, "fit together"),
         ({"silent": "loud"}, "no calibration"),
+        ({"spent_s": [1.0]}, "fit together"),
+        ({"spent_s": [-1.0] * 4}, "no time"),
     ],
 )
 def test_what_is_broken_is_refused_with_its_reason(fields, why):

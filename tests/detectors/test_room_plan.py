@@ -120,7 +120,7 @@ def walked():
 
 
 def test_what_was_walked_goes_before_the_plan_and_the_plan_fills_in_what_is_new(walked):
-    plan, home = from_plan(**PLAN), for_home(walked, **PLAN)
+    plan, home = from_plan(**PLAN), for_home(walked._replace(spent_s=None), **PLAN)
     assert home.is_calibrated
     assert (home.zones, home.receivers, home.sensors) == (ZONES, RECEIVERS, SENSORS)
     assert (home.heard[0, :, 0] == walked.heard[1, :, 3]).all()
@@ -138,9 +138,24 @@ def test_what_was_walked_goes_before_the_plan_and_the_plan_fills_in_what_is_new(
 
 
 def test_a_receiver_that_was_moved_is_not_taken_for_where_it_stood(walked):
-    moved = for_home(walked, **{**PLAN, "stands_in": {**STANDS_IN, "b": "store"}})
+    moved = for_home(
+        walked._replace(spent_s=None), **{**PLAN, "stands_in": {**STANDS_IN, "b": "store"}}
+    )
     assert (moved.heard[1] == from_plan(**{**PLAN, "stands_in": {"b": "store"}}).heard[1]).all()
     assert (moved.heard[0, :, 0] == walked.heard[1, :, 3]).all()
+
+
+def test_the_shorter_a_zone_was_walked_the_more_the_plan_has_a_word(walked):
+    assert walked.spent_s.tolist() == [60] * 4
+    plan, known = from_plan(**PLAN), for_home(walked._replace(spent_s=None), **PLAN)
+    away = []
+    for seconds in (1000, 60, 2, 0):
+        home = for_home(walked._replace(spent_s=np.full(4, seconds, np.float32)), **PLAN)
+        everything = np.exp(home.heard).sum(axis=1) + np.exp(home.silent)
+        assert everything == pytest.approx(np.ones((3, 5)), abs=1e-3)
+        away.append(np.abs(home.heard[0, :, 0] - known.heard[0, :, 0]).max())
+    assert away == sorted(away)
+    assert home.heard[0, :, 0] == pytest.approx(plan.heard[0, :, 0], abs=1e-4)
 
 
 def test_a_calibration_of_another_home_is_none(walked):

@@ -7,7 +7,7 @@ from collections import defaultdict
 import msgspec
 from sqlalchemy import select
 
-from alerts import checks
+from alerts import checks, choices
 from alerts.records.database import Database
 from alerts.records.models import Assignment, Home, Resident, Staff, Wearable
 from alerts.views import StaffRole
@@ -34,6 +34,8 @@ class SheetLine(msgspec.Struct, frozen=True, kw_only=True):
     carers: list[str]
     placement: str | None
     """Where the wearable is worn; None for who wears none and is never monitored."""
+    at_risk: bool = False
+    """She may not leave alone: while nothing else watches the exits, somebody must."""
 
 
 class SheetFloor(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,6 +120,7 @@ def read_sheet(
             select(Assignment).where(Assignment.home == home).order_by(Assignment.staff)
         ):
             carers[row.resident].append(names.get(row.staff, row.staff))
+        asked = choices.choices(session, home)
         open_checks = checks.open_checks(session, home)
         floors: defaultdict[str, list[SheetLine]] = defaultdict(list)
         for each in residents:
@@ -129,6 +132,7 @@ def read_sheet(
                     contacts=[Contact(**contact) for contact in each.contacts],
                     carers=carers[each.id],
                     placement=worn.get(each.id),
+                    at_risk=asked.get(each.id, choices.QUIET).at_risk,
                 )
             )
         if floor is not None and floor not in floors:

@@ -101,9 +101,10 @@ def _losses(sheet: Sheet) -> str:
 def _line(line: SheetLine) -> str:
     contacts = "<br>".join(escape(contact_text(each)) for each in line.contacts)
     worn = line.placement or LABELS["none_worn"].both
+    risk = f"<b>{escape(LABELS['at_risk'].both)}</b> " if line.at_risk else ""
     return (
         f'<tr><td class="bed">{escape(line.bed)}</td><td class="name">{escape(line.resident)}</td>'
-        f"<td>{escape(line.plan)}</td><td>{contacts}</td>"
+        f"<td>{risk}{escape(line.plan)}</td><td>{contacts}</td>"
         f'<td class="small">{escape(", ".join(line.carers))}</td>'
         f'<td class="small">{escape(worn)}</td>' + '<td class="look"></td>' * LOOKS + "</tr>"
     )

@@ -39,6 +39,8 @@ def render_text(sheet: Sheet, home_name: str) -> str:
 def _line(line: SheetLine) -> list[str]:
     worn = line.placement or LABELS["none_worn"].both
     told = [f"[ ] {line.bed}  {line.resident}  ({LABELS['wearable'].both}: {worn})"]
+    if line.at_risk:
+        told.append(f"      {LABELS['at_risk'].both}")
     if line.plan:
         told.append(f"      {LABELS['plan'].both}: {line.plan}")
     if line.contacts:

@@ -30,6 +30,7 @@ LABELS: Final[Mapping[str, Label]] = MappingProxyType(
         "bed": Label("床位", "Bed"),
         "resident": Label("院友", "Resident"),
         "plan": Label("照顧計劃", "Plan"),
+        "at_risk": Label("不可獨自外出", "May not leave alone"),
         "contacts": Label("聯絡人", "Contacts"),
         "carers": Label("負責職員", "Carers"),
         "wearable": Label("配戴裝置", "Wearable"),

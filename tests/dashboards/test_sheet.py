@@ -14,6 +14,7 @@ from alerts import Database, Directory, StaffRole
 from alerts.records.models import ManualCheck
 from alerts.sheet import Contact, read_sheet
 from contract.clock import VirtualClock, now_us
+from contract.whereabouts import WhereaboutsPolicy, ZoneConfig, ZoneUse
 from dashboards.sheet import render_html, render_text
 from dashboards.sheet.words import CAUSES, LABELS, ROLES, WHAT_TO_DO
 from wardlight.cli import app
@@ -54,6 +55,8 @@ def records(tmp_path, clock):
     )
     directory.add_staff("siu", name="Lau Siu", role=StaffRole.MANAGER, on_duty=False)
     directory.assign("mei", "r0")
+    directory.set_plan([ZoneConfig(zone="front-door", use=ZoneUse.EXIT)])
+    directory.set_whereabouts("r0", WhereaboutsPolicy(at_risk=True), by="siu")
     yield database
     database.close()
 
@@ -75,6 +78,16 @@ def test_it_holds_bed_by_bed_who_lies_there_and_whom_to_call(records, clock):
     unworn = next(each for floor in sheet.floors for each in floor.lines if each.bed == "2/F 003-A")
     assert unworn.placement is None
     assert sheet.staff[1].phone == "9876 5432"
+
+
+def test_who_may_not_leave_alone_is_marked_on_paper(records, clock):
+    """While nothing watches the exits, whoever stands at the door must know."""
+    sheet = sheet_of(records, clock)
+    assert [line.bed for floor in sheet.floors for line in floor.lines if line.at_risk] == [
+        "2/F 000-A"
+    ]
+    for printed in (render_html(sheet, "Demo"), render_text(sheet, "Demo")):
+        assert printed.count("不可獨自外出 May not leave alone") == 1
 
 
 def test_one_floor_alone_and_one_that_is_not_there(records, clock):

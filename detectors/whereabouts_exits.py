@@ -199,7 +199,7 @@ class Elopement(ResidentRows):
             return []
         each = np.ix_(exits, rows)
         there = second - self._at_s[each] <= BEFORE_DOOR_S
-        there &= (self._since_s[each] < opened_s[exits, None]) | (
+        there &= (self._since_s[each] <= opened_s[exits, None]) | (
             self._at_s[each] - self._since_s[each] >= LATE_LASTS_S
         )
         is_new = self._may_go(rows, second)

@@ -11,7 +11,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.location import WALKING_DEVIATION_G
 from detectors.resident_rows import LONG_AGO, NEVER, Each, ResidentRows
 from detectors.room_model import UNKNOWN
 
@@ -19,12 +18,6 @@ FORGET_S: Final = 120
 """Who has been nowhere for so long comes from nowhere: the time in which a whole errand fits
 (`detectors.travel.STAY_S`)."""
 
-WALKS_G: Final = WALKING_DEVIATION_G
-WALKS_MEMORY_S: Final = 30.0
-WALKS_S: Final = 14.0
-"""A wearable that moved for so many seconds, each weighing less by 1/`WALKS_MEMORY_S` with each
-further one, may have been carried to another room: 20 s without a break, of getting up, of the way
-and of what she does there. Who turns over in bed moves for some 10 s."""
 WALK_BEFORE_S: Final = 30
 WALK_AFTER_S: Final = 30
 """So shortly before or after she was told to be in another room her wearable must have moved as it
@@ -33,43 +26,6 @@ nowhere. Who is wheeled with her hands in her lap has not gone by herself: someb
 
 _LOOK_EACH_S: Final = 10
 _NOBODY: Final = np.zeros(0, np.int64)
-
-
-class Walking(ResidentRows):
-    """When everybody's wearable has moved last, and as it does on a walk to another room.
-
-    Parameters
-    ----------
-    residents
-        How many are followed.
-    """
-
-    def __init__(self, residents: int) -> None:
-        super().__init__(residents)
-        self.walked_s = self._seconds("walked_s", LONG_AGO)
-        """(residents,) when each may have been on a walk last."""
-        self.moved_s = self._seconds("moved_s", LONG_AGO)
-        """(residents,) when each has moved last."""
-        self._moving_s = np.zeros(residents, np.float32)
-        self._latest_s: int | None = None
-
-    def step(self, movement_g: NDArray[np.float32], second: int) -> None:
-        """Take in one more second.
-
-        Parameters
-        ----------
-        movement_g
-            (residents,) standard deviation of |a|; where it is unknown she may be moving.
-        """
-        passed_s = 1 if self._latest_s is None else second - self._latest_s
-        self._latest_s = second
-        moves = ~(movement_g < WALKS_G)
-        # Seconds that were left out were like this one.
-        kept = np.float32((1 - 1 / WALKS_MEMORY_S) ** max(passed_s, 1))
-        self._moving_s *= kept
-        self._moving_s += moves * ((1 - kept) * np.float32(WALKS_MEMORY_S))
-        np.copyto(self.moved_s, second, where=moves)
-        np.copyto(self.walked_s, second, where=self._moving_s >= WALKS_S)
 
 
 class Visits(ResidentRows):

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from contract.events import EventKind
 from detectors.company import Company
+from detectors.moving import Walking
 from detectors.resident_rows import Each, Kept, ResidentRows
 from detectors.room_model import UNKNOWN
 from detectors.travel import TravelPatterns, WanderingEpisode
-from detectors.visits import Visits, Walking
+from detectors.visits import Visits
 from detectors.whereabouts_days import Days
 from detectors.whereabouts_exits import Elopement
 from detectors.whereabouts_habits import Habits
@@ -70,6 +71,10 @@ SET_BACK_S: Final = 60
 and passed over."""
 
 
+WALKED_SHARE: Final = 0.6
+"""Least share of a walk's seconds in which the wearable moved: who sits between two receivers, and
+now and then lifts a cup, is told to be here and there and walks nowhere (a wrist of somebody who
+sits moves in a quarter of the seconds)."""
 _NIGHT_EACH_S: Final = 30
 
 
@@ -200,8 +205,8 @@ class Whereabouts:
             got_up_or_lay_down=self._beds.step(said_of_beds, second, moved_s, self._in_bed),
             company=self._company,
         )
-        over = [_episode(each, view) for each in walks if each.ended_s is not None]
-        return self._judge(view) + over
+        over = [each for each in walks if each.ended_s is not None]
+        return self._judge(view) + [_episode(each, view) for each in over if self._walked(each)]
 
     def take_day(self) -> list[ResidentDay]:
         """Figures of the days that have ended since the last call."""
@@ -228,6 +233,14 @@ class Whereabouts:
         found += self._night.step(view)
         found += self._inactivity.step(view, self._night)
         return found + self._not_returned.step(view)
+
+    def _walked(self, walk: WanderingEpisode) -> bool:
+        """Whether she moved through it; then it is one of her day's."""
+        ended_s = walk.begun_s if walk.ended_s is None else walk.ended_s
+        if self._walking.share(walk.row, walk.begun_s, ended_s) < WALKED_SHARE:
+            return False
+        self._days.count(walk.row, (ended_s - walk.begun_s) / 60)
+        return True
 
     def _held_in_bed(self, zone: Numbers, scene: Scene) -> Numbers:
         """(residents,) places, but at night the bedroom of who is in bed by its sensor."""

@@ -12,7 +12,6 @@ from detectors.habits import KEPT_A_DAY
 from detectors.resident_rows import ResidentRows
 from detectors.rhythm import Change
 from detectors.travel_day import TravelDay
-from detectors.travel_shape import DIRECT
 from detectors.whereabouts_scene import Flags, ResidentDay, Values
 
 HOME_EPISODES: Final = 1.0
@@ -35,8 +34,15 @@ class Days(ResidentRows):
         super().__init__(residents)
         self._episodes = self._values("episodes", is_habit=True, least=0.0)
         self._days = self._values("days", is_habit=True, least=0.0)
+        self._today = self._values("episodes_today", is_habit=True, least=0.0)
+        self._minutes_today = self._values("minutes_today", is_habit=True, least=0.0)
         self._score = self._values("score", is_habit=True, least=0.0)
         self._change = Change(residents)
+
+    def count(self, row: int, minutes: float) -> None:
+        """One has wandered."""
+        self._today[row] += 1
+        self._minutes_today[row] += minutes
 
     def close(
         self,
@@ -49,8 +55,8 @@ class Days(ResidentRows):
         learning: Flags,
     ) -> list[ResidentDay]:
         """A local day has ended; returns its figures, of those who were followed."""
-        episodes = walks.episodes.sum(axis=0) - walks.episodes[DIRECT]
-        minutes = walks.minutes.sum(axis=0) - walks.minutes[DIRECT]
+        episodes, minutes = self._today.copy(), self._minutes_today.copy()
+        self._today[:] = self._minutes_today[:] = 0.0
         was_here = watched_s >= PRESENT_S
         expected = (self._episodes + HOME_EPISODES * HOME_DAYS) / (self._days + HOME_DAYS)
         compared = was_here & ~learning

@@ -42,6 +42,21 @@ def test_a_walk_that_wanders_is_told_once_when_it_is_over() -> None:
     assert found.zone == found.path[-1] == LOUNGE
 
 
+def test_who_sits_between_two_receivers_does_not_pace() -> None:
+    home = Home()
+    home.stay(200)
+    home.go(CORRIDOR, LOUNGE)
+    for number in range(40):
+        home.zone[0] = (LOUNGE, KITCHEN)[number % 2]
+        home.moves[0] = True
+        home.stay(9)
+        home.moves[0] = False
+        home.stay(11)
+    home.moves[0] = True
+    home.stay(200)
+    assert home.found == []
+
+
 def test_a_day_has_its_figures_after_midnight() -> None:
     home = Home(minute=16 * 60)
     home.stay(200)
@@ -62,11 +77,11 @@ def test_a_rise_of_wandering_is_noticed() -> None:
     walks = home.detector._travel.close_day()
     rising = []
     for day in range(50):
-        count = walks.episodes.copy()
-        count[2] = 2 if day < 40 else 6
+        for _ in range(2 if day < 40 else 6):
+            days.count(0, 3.0)
         told = days.close(
             day,
-            walks._replace(episodes=count),
+            walks,
             watched_s=np.full(1, 80_000.0),
             night_trips=np.zeros(1),
             exit_visits=np.zeros(1),

@@ -132,6 +132,7 @@ class Whereabouts:
             "days": self._days,
         }
         self._is_night = np.zeros(residents, np.bool_)
+        self._is_any_night = False
         self._look_at_night = Each(_NIGHT_EACH_S)
         self._second: int | None = None
         self._day: int | None = None
@@ -246,6 +247,9 @@ class Whereabouts:
         """(residents,) places, but at night the bedroom of who is in bed by its sensor."""
         if self._look_at_night.is_due(scene.second):
             self._is_night = self._night.is_night(scene.minute_of_day)
+            self._is_any_night = bool(self._is_night.any())
+        if not self._is_any_night:
+            return zone
         home = self._policies.home_zone
         held = self._is_night & (self._beds.zone == 1) & self._was_present & (home != UNKNOWN)
         return np.where(held, home, zone) if held.any() else zone

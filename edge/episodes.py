@@ -38,6 +38,8 @@ GRACE_NS: Final = seconds_to_ns(10)
 and some seconds by which their decisions differ."""
 
 _PARTS: Final = 3
+_LONGEST_MARK: Final = 128
+"""A kind, an identifier, and seconds take half of it at most."""
 
 T = TypeVar("T")
 
@@ -75,7 +77,12 @@ class Episode(NamedTuple):
 def read_mark(mark: str) -> Episode | None:
     """What a mark of another gateway says; None if it cannot be read, and then it hides nothing."""
     parts = mark.removesuffix(EXCUSED).split(":")
-    if len(parts) != _PARTS or parts[0] not in _KINDS or not parts[2].isdecimal():
+    if (
+        len(mark) > _LONGEST_MARK
+        or len(parts) != _PARTS
+        or parts[0] not in _KINDS
+        or not parts[2].isdecimal()
+    ):
         return None
     return Episode(EventKind(parts[0]), parts[1], int(parts[2]), mark.endswith(EXCUSED))
 

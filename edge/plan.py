@@ -12,6 +12,7 @@ import numpy as np
 from contract.messages import GatewayConfig, WearableConfig
 from contract.whereabouts import ZoneUse
 from detectors.whereabouts import Plan, Policies
+from edge.wearables import OWN_KIND
 
 NOWHERE: Final = -1
 """Number of a zone that the plan does not have."""
@@ -23,7 +24,7 @@ class Rows(NamedTuple):
     zones: tuple[str, ...] = ()
     residents: tuple[str, ...] = ()
     devices: tuple[str, ...] = ()
-    """Of each resident her wearable; of several the one that is enrolled first."""
+    """Of each resident her wearable; of several the first of our own, else the first."""
     carers: tuple[str, ...] = ()
     """Devices of the tags that staff wear."""
     doors: tuple[str, ...] = ()
@@ -36,9 +37,12 @@ class Rows(NamedTuple):
 def rows_of(config: GatewayConfig) -> Rows:
     """The rows that `config` makes; all in its order."""
     hers: dict[str, str] = {}
-    for each in config.wearables:
+    # Others, such as a strap for her pulse, are silent while a link to them stands.
+    for each in sorted(config.wearables, key=lambda each: each.kind != OWN_KIND):
         if each.resident is not None and not each.is_carer:
             hers.setdefault(each.resident, each.device)
+    wearers = dict.fromkeys(each.resident for each in config.wearables)
+    hers = {each: hers[each] for each in wearers if each in hers}
     uses = {each.zone: each.use for each in reversed(config.zones)}
     exits = {zone for zone, use in uses.items() if use is ZoneUse.EXIT}
     return Rows(

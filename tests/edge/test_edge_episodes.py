@@ -66,6 +66,7 @@ def test_it_is_not_kept_for_ever():
         ("night_wandering:resident-1", True),
         ("no_such_kind:resident-1:1800000000", True),
         ("night_wandering:resident-1:-5", True),
+        ("night_wandering:resident-1:" + "9" * 5_000, True),
         ("", True),
     ],
 )

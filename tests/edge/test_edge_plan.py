@@ -22,6 +22,7 @@ def sensor(device: str, zone: str, number: int, **changes) -> SensorConfig:
 
 def home(make_config, make_wearable, zones=ZONES):
     return make_config(
+        make_wearable(6, resident="resident-1", kind="heart_rate"),
         make_wearable(1, whereabouts=WhereaboutsPolicy(at_risk=True, safe_zones=["corridor"])),
         make_wearable(2, is_carer=True, resident=None),
         make_wearable(3, resident=None),

@@ -7,6 +7,7 @@ from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -238,6 +239,21 @@ def test_what_is_asked_wrongly_is_refused(recorded, options, why):
     done = CliRunner().invoke(app, ["evaluate", "whereabouts", str(recorded(2)), *options])
     assert done.exit_code == 2
     assert why in done.output
+
+
+def test_the_night_in_which_the_clock_is_put_back_has_an_hour_more(recorded):
+    dates = {"2024-05-06": "2024-10-26", "2024-05-07": "2024-10-27"}
+    night = [each for each in lines(2) if "2024-05-06 22" < each < "2024-05-07 08"]
+    file = recorded([dates[each[:10]] + each[10:] for each in night])
+    home, _ = read_home(file, ZoneInfo("Europe/Berlin"))
+    naive, _ = read_home(file)
+    assert home.end_s - home.first_s == naive.end_s - naive.first_s + 3600
+    assert home.wall(home.happenings[-1].at_s).hour == 7
+    done = CliRunner().invoke(
+        app, ["evaluate", "whereabouts", str(file), "--zone", "Europe/Berlin"]
+    )
+    assert done.exit_code == 0, done.output
+    assert "2 days" in done.output
 
 
 def test_lines_that_cannot_be_read_are_named_and_the_rest_is_judged(recorded):

@@ -28,7 +28,7 @@ KINDS: Final[Mapping[str, Pair]] = MappingProxyType(
         "fall_detected": Pair("Fall detected", "懷疑跌倒"),
         "long_lie": Pair("Lying for long", "久臥未起"),
         "help_requested": Pair("Asks for help", "按鈕求助"),
-        "elopement": Pair("Left the home", "擅自離院"),
+        "elopement": Pair("May have left the home", "懷疑擅自離院"),
         "left_safe_zone": Pair("Left the safe area", "離開安全範圍"),
         "exit_seeking": Pair("At an exit", "徘徊於出口"),
         "night_wandering": Pair("Up and about at night", "夜間遊走"),

@@ -76,7 +76,7 @@ def test_the_words_of_the_design():
     assert TEXTS["acknowledge"] == ("Acknowledge", "我去處理")
     assert KINDS["fall_detected"] == ("Fall detected", "懷疑跌倒")
     assert KINDS["may_have_got_up"].en == "May have got up"
-    assert KINDS["elopement"].zh == "擅自離院"
+    assert KINDS["elopement"].zh == "懷疑擅自離院"
     assert STAFF_ROLES["care_worker"].zh == "護理員"
     assert STAFF_ROLES["health_worker"].zh == "保健員"
     assert STAFF_ROLES["manager"].zh == "主管"

@@ -232,7 +232,7 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """The plan of the home; none: nobody can tell where anybody is but by who hears her best."""
     rooms: str | None = None
     """What the calibration walk has taught of the rooms, packed into text (base64 of zlib of
-    MessagePack: `detectors.room_file.pack`). None: rooms are told by `zones` and receivers alone."""
+    MessagePack: `detectors.room_file.pack`). None: `zones` and receivers alone tell them."""
     gateway_zones: dict[str, str] = {}
     """Where each gateway of the home stands, by name."""
     siren_volume: list[VolumeHours] = []

@@ -59,9 +59,9 @@ FIRES_OWN: Final = 0.35
 PIRs have .30 to .56."""
 
 PLAN_S: Final = 8.0
-"""What the plan lets one expect weighs as much as so many seconds of a walk: a walk of a few
-seconds has heard one side of a body at one end of the room. In the simulated home of sixty it takes
-a quarter off the errors after a walk of 8 s in each room, and little after 30 s."""
+"""What the plan lets one expect has a share of a quarter where the walk has spent so long, and it
+falls with the square: a few seconds have heard one side of a body at one end of the room. After
+half a minute it is under one in twenty, as a plan may be far off."""
 
 _FAINTEST_DBM: Final = -160
 
@@ -156,7 +156,8 @@ def for_home(
     heard = calibrated.heard[heard_then][:, :, walked]
     silent = calibrated.silent[np.ix_(heard_then, walked)]
     spent_s = np.inf if calibrated.spent_s is None else calibrated.spent_s[walked]
-    share = np.where(here_now[:, None] != UNKNOWN, PLAN_S / (PLAN_S + spent_s), 0.0)
+    share = np.square(PLAN_S / (PLAN_S + spent_s))
+    share = np.where(here_now[:, None] != UNKNOWN, share, 0.0)
     heard = _mixed(heard, plan.heard[receiver][:, :, zone], share[:, None, :])
     silent = _mixed(silent, plan.silent[np.ix_(receiver, zone)], share)
     # A zone that nobody walked into could be like any other: were it left to the plan's wide

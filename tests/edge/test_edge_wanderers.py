@@ -17,6 +17,7 @@ from contract.units import NS_PER_S, US_PER_S
 from contract.whereabouts import WhereaboutsPolicy, ZoneConfig, ZoneUse
 from detectors.whereabouts import DETECTOR, ResidentDay, Scene
 from edge import Tone
+from edge.episodes import GRACE_NS
 from edge.wanderer_memory import WANDERERS_FILE, WandererMemory, pack
 from messaging import LocalBus
 
@@ -221,6 +222,23 @@ def test_what_a_dead_lead_told_nobody_is_told_by_the_next(house, bench):
             one, other = house.told()
             assert (one.gateway, other.gateway) == ("gateway-a", "gateway-b")
             assert one.key == other.key
+
+    bench.clock.run(main())
+
+
+@pytest.mark.parametrize("was_there_s", [0, 1_900], ids=["both new", "one was there"])
+def test_what_a_lead_that_has_just_come_back_cannot_see_another_tells(house, bench, was_there_s):
+    async def main():
+        there = house.gateway("gateway-b", priority=20)
+        lead = house.gateway(priority=10)
+        lead.wanderers._judge = lambda *_: None  # it was not there when it began
+        async with bench.running(there):
+            bench.clock.pass_time(was_there_s * NS_PER_S)
+            await house.sleep(3)
+            async with bench.running(lead):
+                await house.meet(there)
+                await house.go_out(GRACE_NS / NS_PER_S + 5)
+            assert [each.gateway for each in house.told()] == ["gateway-b"] * (was_there_s > 0)
 
     bench.clock.run(main())
 

@@ -35,6 +35,9 @@ AWAY_AFTER_S: Final = 30
 the 66 times that she stayed in (development data) the next room saw her within 8 s 65 times, and
 once after 21 s."""
 
+WALKS_UNSEEN_S: Final = 3
+"""Who walks on is seen again by then, or the sensor of the next room has missed her."""
+
 BACK_WITHIN_S: Final = 60
 BACK_SEEN: Final = 2
 """So often seen inside, within so long, while the door was closed: she is back, and the contact has
@@ -104,10 +107,10 @@ class Follower:
         self._look_out(second)
         if happenings or sees.any():
             if len(self._seen_at) <= 1 and second > self._listens_until:
-                self._rest()
+                self._rest(second)
             self._listens_until = second + DELAY_S + 1
         if second <= self._listens_until:
-            self._follow(sees)
+            self._follow(second, sees)
         heard_s = 0 if self._left_at is None else second - self._left_at
         return Place(
             second=second,
@@ -164,7 +167,7 @@ class Follower:
         self._seen_at = [each for each in self._seen_at if each[0] > second - RESTING_AFTER_S]
         return sees
 
-    def _rest(self) -> None:
+    def _rest(self, second: int) -> None:
         """Of the seconds that were left out the filter is shown as many as it still looks at: in
         them she was where she was last, as no other sensor has seen her.
         """
@@ -172,14 +175,13 @@ class Follower:
         there[self._zone] = self._zone != UNKNOWN
         self._seen_at = []
         for _ in range(BEHIND_S + 1 + AHEAD_S):
-            self._follow(there)
+            self._follow(second, there)
         self._seen_at = earlier
 
-    def _follow(self, sees: NDArray[np.bool_]) -> None:
+    def _follow(self, second: int, sees: NDArray[np.bool_]) -> None:
         if self._left_at is not None:
             return  # Where she will come in again is known.
-        # Who walked on would be seen somewhere.
-        walks = sees.any() and len(self._seen_at) > 1
+        walks = len(self._seen_at) > 1 and second - self._seen_at[-1][0] <= WALKS_UNSEEN_S
         movement = np.array([MOVING_G if walks else 0.0], np.float32)
         strength = np.array([[_STRENGTH_DBM]])
         told = self._rooms.step(strength, movement, sees, np.ones(1, np.bool_)).zone[0]

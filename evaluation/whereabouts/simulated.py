@@ -21,6 +21,7 @@ from detectors.receivers import ReceiverWatch
 from detectors.room_model import UNKNOWN, RoomModel
 from detectors.whereabouts import Found, Plan, Policies, Scene, Whereabouts
 from detectors.whereabouts_words import sentence
+from edge.following import WALKS_G
 from evaluation.whereabouts.simulated_home import HomeInAir, Hour, covered
 from evaluation.whereabouts.simulated_scoring import PAGES, Told, Truth
 from firmware_sim.behaviour import DAY_S, Activity, Day, Person, live_day, residents_of
@@ -103,7 +104,11 @@ class SimulatedDays:
         )
         self._whereabouts = Whereabouts(plan, self.policies, carers)
         self._watch = Watch(
-            self.model, self.home.residents, self.home.wearables, len(self.home.doors)
+            self.model,
+            self.home.residents,
+            self.home.wearables,
+            len(self.home.doors),
+            self.policies.home_zone,
         )
 
     def play(self, progress: Callable[[int, int], None] = lambda _done, _all: None) -> Played:
@@ -150,13 +155,23 @@ class Watch:
         The home, as far as it is known.
     residents, wearables, doors
         How many; residents' wearables come first.
+    bedroom
+        (residents,) zone of each one's bed.
     """
 
-    def __init__(self, model: RoomModel, residents: int, wearables: int, doors: int) -> None:
+    def __init__(
+        self,
+        model: RoomModel,
+        residents: int,
+        wearables: int,
+        doors: int,
+        bedroom: NDArray[np.int64],
+    ) -> None:
         self._model = model
         self._residents = residents
         self._rooms = RoomFilter(model, wearables)
         self._liars = ReceiverWatch(model, wearables)
+        self._bedroom = bedroom
         self._unheard_s = np.zeros(residents, np.int64)
         self._door_open = np.zeros(doors, np.bool_)
 
@@ -169,6 +184,7 @@ class Watch:
             moved = hour.movement_g[second]
             lies = self._liars.step(rssi, moved)
             alive = works & ~lies.stuck
+            self._rooms.note_beds(self._lies_in(hour.in_bed[second], moved))
             places = self._rooms.step(lies.rssi_dbm, moved, hour.active[second], alive)
             zone = np.where(lies.in_two_places, UNKNOWN, places.zone)
             self._unheard_s += 1
@@ -193,6 +209,13 @@ class Watch:
                 carer_belief=belief[residents:],
                 carer_worn=hour.carer_worn[second],
             )
+
+    def _lies_in(self, in_bed: NDArray[np.int8], moved: NDArray[np.float32]) -> NDArray[np.int64]:
+        """(wearables,) zone of the bed in which each lies by its mat, as in `edge.following`."""
+        lies_in = np.full(len(moved), UNKNOWN)
+        lies = (in_bed == 1) & (moved[: self._residents] < WALKS_G)
+        lies_in[: self._residents] = np.where(lies, self._bedroom, UNKNOWN)
+        return lies_in
 
 
 def policies_of(floor: Floor, people: tuple[Person, ...]) -> Policies:

@@ -107,11 +107,14 @@ def simulated_home(
     days: Annotated[int, typer.Option(help="How many days of the home are lived.", min=1)] = 2,
     seed: Annotated[int, typer.Option(help="Of its people, its air and its sensors.", min=0)] = 1,
     walk_minutes: Annotated[
-        int,
+        int | None,
         typer.Option(
-            help="Length of the walk that teaches the rooms; 0: by the plan alone.", min=0, max=240
+            help="Length of the walk that teaches the rooms, instead of half a minute in each; 0: "
+            "by the plan alone.",
+            min=0,
+            max=240,
         ),
-    ] = 5,
+    ] = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write all figures to this file.")
     ] = None,
@@ -129,10 +132,11 @@ def simulated_home(
     _check_places([each for each in (json_file,) if each is not None], None, [])
     progress = Progress("Living days")
     try:
-        lived = SimulatedDays(days, seed, walk_s=60 * walk_minutes).play(progress.show)
+        home = SimulatedDays(days, seed, walk_s=walk_minutes and 60 * walk_minutes)
+        lived = home.play(progress.show)
     finally:
         progress.end()
-    found = figures(lived, seed=seed, walk_s=60 * walk_minutes)
+    found = figures(lived, seed=seed, walk_s=home.walk_s)
     if json_file is not None:
         json_file.write_text(as_json(found) + "\n", "utf-8")
     typer.echo(table(found))

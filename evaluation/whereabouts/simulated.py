@@ -22,7 +22,7 @@ from detectors.room_model import UNKNOWN, RoomModel
 from detectors.whereabouts import Found, Plan, Policies, Scene, Whereabouts
 from detectors.whereabouts_words import sentence
 from edge.following import WALKS_G
-from evaluation.whereabouts.simulated_home import HomeInAir, Hour, covered
+from evaluation.whereabouts.simulated_home import WALK_EACH_S, HomeInAir, Hour, covered
 from evaluation.whereabouts.simulated_scoring import PAGES, Told, Truth
 from firmware_sim.behaviour import DAY_S, Activity, Day, Person, live_day, residents_of
 from firmware_sim.floor import Floor, example_home
@@ -73,7 +73,8 @@ class SimulatedDays:
     days, seed
         How many are played, and of which life.
     walk_s
-        Length of the calibration walk; 0: the home is known by its plan alone.
+        Length of the calibration walk, shared out evenly among the zones; None: `WALK_EACH_S` in
+        each; 0: the home is known by its plan alone.
     troubles
         What is wrong with receivers and wearables, and when.
     """
@@ -83,7 +84,7 @@ class SimulatedDays:
         days: int,
         seed: int,
         *,
-        walk_s: int,
+        walk_s: int | None = None,
         floor: Floor | None = None,
         troubles: tuple[Trouble, ...] = (),
     ) -> None:
@@ -95,7 +96,8 @@ class SimulatedDays:
         carers = self._first.carers
         beds = [each.bed for each in self.people]
         self.home = HomeInAir(self.floor, beds, carers, seed, troubles)
-        self.model = self.home.model(walk_s)
+        self.walk_s = WALK_EACH_S * len(self.floor.zones) if walk_s is None else walk_s
+        self.model = self.home.model(self.walk_s)
         self.policies = policies_of(self.floor, self.people)
         plan = Plan(
             near=self.floor.near,

@@ -32,6 +32,7 @@ from firmware_sim import HomePlan, SimulatedHome, demo_home
 from firmware_sim.plan import AT_RISK, ENTRANCE
 from messaging import EmbeddedBroker, MqttBus
 from wardlight.demo_door import LEAVES_AFTER_S, DoorWatch, NotMissedError, both
+from wardlight.demo_walk import walk_through
 from wardlight.machine import boot_id, free_port
 from wardlight.roster import demo_settings
 from wardlight.running import Parts, RunningHome, background, running_home
@@ -54,6 +55,9 @@ STAGE_LIMITS_S: Final = {
     Stage.ACKNOWLEDGED: 10.0,
 }
 """Far above what each stage takes; only with --until-alert is being later a failure."""
+
+WALK_SEED: Final = 1
+"""Of the walk before it begins: learnt once, and what happens then is another seed's."""
 
 SHUTDOWN_S: Final = 2.0
 """Ctrl-C ends everything within this."""
@@ -181,7 +185,8 @@ async def _open_home(
     options: DemoOptions, base: Settings, plan: HomePlan, clock: Clock, simulation: SimulatedHome
 ) -> AsyncIterator[tuple[RunningHome, MqttBus, str]]:
     ids = UuidSource(clock)
-    settings = demo_settings(plan, base)
+    rooms = walk_through(plan, options.folder, WALK_SEED)
+    settings = demo_settings(plan, base, rooms)
     async with AsyncExitStack() as stack:
         broker = EmbeddedBroker()
         broker_url = f"mqtt://127.0.0.1:{await broker.start()}"

@@ -223,8 +223,10 @@ def whereabouts_of(wearable: WearablePlan) -> WhereaboutsSettings | None:
     return WhereaboutsSettings.model_validate(msgspec.to_builtins(wearable.whereabouts))
 
 
-def demo_settings(plan: HomePlan, base: Settings) -> Settings:
-    """Settings of the simulated home: its plan, with people's names added."""
+def demo_settings(plan: HomePlan, base: Settings, rooms: Path | None = None) -> Settings:
+    """Settings of the simulated home: its plan, with people's names added, and what a walk has
+    taught of its rooms (`wardlight.demo_walk`).
+    """
     residents = tuple(
         ResidentSettings(
             id=wearable.resident,
@@ -253,7 +255,10 @@ def demo_settings(plan: HomePlan, base: Settings) -> Settings:
     return base.model_copy(
         update={
             "home": HomeSettings(
-                id=plan.home, name="Wardlight demo home", time_zone=base.home.time_zone
+                id=plan.home,
+                name="Wardlight demo home",
+                time_zone=base.home.time_zone,
+                rooms=rooms,
             ),
             "residents": residents,
             "staff": staff,

@@ -20,6 +20,7 @@ from edge import LogSiren
 from firmware_sim import HomePlan, SimulatedHome, demo_home
 from messaging import Credentials, LocalBroker, LocalBus, MqttBus
 from messaging.mosquitto import Mosquitto, free_port
+from wardlight.demo_walk import walk_through
 from wardlight.provision.enrolment import accept
 from wardlight.provision.home import Options, ProvisionedHome
 from wardlight.roster import demo_settings
@@ -87,9 +88,11 @@ async def _scene(
     radios_of: RadiosOf = simulated_radios,
     sensors: bool = False,
     entrance: bool = False,
+    is_walked: bool = False,
 ) -> AsyncIterator[Scene]:
     plan = demo_home(sensors=sensors, entrance=entrance)
     simulation = SimulatedHome(plan, clock, seed=7)
+    rooms = walk_through(plan, folder, 1) if is_walked else None
     sirens = {gateway.name: LogSiren() for gateway in plan.gateways}
     ids = seeded_ids(clock, 7)
     parts = Parts(
@@ -108,7 +111,7 @@ async def _scene(
     async with (
         radios_of(simulation, clock) as radios,
         background(bus("watch").run(watch.filters, watch.on_messages)),
-        running_home(demo_settings(plan, Settings()), replace(parts, radios=radios)) as home,
+        running_home(demo_settings(plan, Settings(), rooms), replace(parts, radios=radios)) as home,
         background(simulation.run()),
     ):
         yield Scene(home, simulation, clock, plan, watch, sirens, broker, bus, stages)
@@ -123,9 +126,11 @@ def virtual_scene(
     def run(
         journey: Callable[[Scene], Awaitable[None]],
         resident: str = "resident-3",
+        *,
         wrap_radio: Callable[[Radio, Clock], Radio] = lambda radio, _clock: radio,
         sensors: bool = False,
         entrance: bool = False,
+        is_walked: bool = True,
     ) -> None:
         clock = VirtualClock()
         broker = LocalBroker()
@@ -144,6 +149,7 @@ def virtual_scene(
                 radios_of=radios_of,
                 sensors=sensors,
                 entrance=entrance,
+                is_walked=is_walked and entrance,
             ) as scene:
                 await journey(scene)
 

@@ -55,7 +55,7 @@ def test_a_home_is_learnt_by_a_walk_and_then_told_better(virtual_scene, tmp_path
         after = await told_rightly(scene, "resident-5")
         assert after >= max(before, 0.7), (before, after)
 
-    virtual_scene(journey, sensors=True, entrance=True)
+    virtual_scene(journey, sensors=True, entrance=True, is_walked=False)
 
 
 async def told_rightly(scene, resident):

@@ -139,7 +139,7 @@ async def run_demo(options: DemoOptions, settings: Settings, out: TextIO = sys.s
     simulation = SimulatedHome(plan, clock, seed)
     async with _open_home(options, settings, plan, clock, simulation) as (home, watch_bus, url):
         watch = FallWatch(plan.home, FALLER, clock, terminal.stage)
-        door = DoorWatch(plan.home, AT_RISK, clock, terminal.say)
+        door = DoorWatch(plan.home, AT_RISK, _called(plan), clock, terminal.say)
         terminal.say(_greeting(plan, options, url, seed))
         story = asyncio.create_task(_story(options, watch, door, home, url))
         stopped = asyncio.create_task(stop.wait())
@@ -229,6 +229,10 @@ async def _fall(simulation: SimulatedHome, clock: Clock, recording: RecordedStre
         simulation.play(FALLER, recording)
 
 
+def _called(plan: HomePlan) -> str:
+    return f"bed {plan.wearable_of(AT_RISK).bed}"
+
+
 async def _go_out(simulation: SimulatedHome, clock: Clock) -> None:
     await clock.sleep(LEAVES_AFTER_S)
     simulation.go_out(AT_RISK, ENTRANCE)
@@ -289,7 +293,7 @@ def _greeting(plan: HomePlan, options: DemoOptions, url: str, seed: int) -> str:
         f"A home of {len(plan.wearables)} residents and {len(plan.gateways)} gateways is running; "
         f"its files are in {options.folder}.{board or ' '}"
         f"In {FALL_AFTER_S:.0f} s the resident of bed {bed} falls: {what}.\n"
-        f"In {LEAVES_AFTER_S:.0f} s {AT_RISK}, who may not leave alone, walks to the {ENTRANCE} "
+        f"In {LEAVES_AFTER_S:.0f} s {_called(plan)}, who may not leave alone, walks to the {ENTRANCE} "
         "and out.\n"
         "Ctrl-C stops everything.\n\n"
         "  stage           since impact      step"

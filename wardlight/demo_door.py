@@ -48,16 +48,21 @@ class DoorWatch:
 
     Parameters
     ----------
+    called
+        What she is called in those lines.
     say
         Takes one line for each room that she is told to be in, and one for the alarm.
     """
 
-    def __init__(self, home: str, resident: str, clock: Clock, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, home: str, resident: str, called: str, clock: Clock, say: Callable[[str], None]
+    ) -> None:
         self.filters: Final = (
             topics.event_topic(home, topics.ANY, EventKind.ELOPEMENT),
             topics.build(home, topics.ANY, topics.WHEREABOUTS),
         )
         self._resident = resident
+        self._called = called
         self._clock = clock
         self._say = say
         self._zone: str | None = None
@@ -88,7 +93,7 @@ class DoorWatch:
         if place is None or place.zone is None or self._told.is_set():
             return
         if self._zone is not None and place.zone != self._zone:
-            self._say(f"  {place.zone:<13}{self._resident} is there now ({place.probability:.0%})")
+            self._say(f"  {place.zone:<13}{self._called} is there now ({place.probability:.0%})")
         self._zone = place.zone
 
     def _see_event(self, event: Event) -> None:
@@ -96,4 +101,4 @@ class DoorWatch:
             return
         if not self._told.is_set():
             self._told.set()
-            self._say(f"  {event.kind.value:<13}{event.detail}")
+            self._say(f"  {event.kind.value:<13}{self._called}: {event.detail}")

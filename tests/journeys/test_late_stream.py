@@ -73,7 +73,9 @@ def test_a_fall_in_late_packets_is_brought_by_its_window(virtual_scene, late_s):
         speed["late_s"] = 0.0
         await scene.watch.reached(Stage.ALERTED, 120)
 
-    virtual_scene(journey, "resident-1", lambda radio, clock: SlowRadio(radio, clock, speed))
+    virtual_scene(
+        journey, "resident-1", wrap_radio=lambda radio, clock: SlowRadio(radio, clock, speed)
+    )
 
 
 @pytest.mark.parametrize("after_s", [3.0, 3.25, 3.5])
@@ -87,4 +89,6 @@ def test_a_fall_whose_packet_was_lost_is_brought_by_its_window(virtual_scene, af
         speed["lost"] = 2  # a second at most: less than what counts as a gap
         await scene.watch.reached(Stage.ALERTED, 120)
 
-    virtual_scene(journey, "resident-1", lambda radio, clock: SlowRadio(radio, clock, speed))
+    virtual_scene(
+        journey, "resident-1", wrap_radio=lambda radio, clock: SlowRadio(radio, clock, speed)
+    )

@@ -293,8 +293,8 @@ def _greeting(plan: HomePlan, options: DemoOptions, url: str, seed: int) -> str:
         f"A home of {len(plan.wearables)} residents and {len(plan.gateways)} gateways is running; "
         f"its files are in {options.folder}.{board or ' '}"
         f"In {FALL_AFTER_S:.0f} s the resident of bed {bed} falls: {what}.\n"
-        f"In {LEAVES_AFTER_S:.0f} s {_called(plan)}, who may not leave alone, walks to the {ENTRANCE} "
-        "and out.\n"
+        f"In {LEAVES_AFTER_S:.0f} s {_called(plan)}, who may not leave alone, walks to the "
+        f"{ENTRANCE} and out.\n"
         "Ctrl-C stops everything.\n\n"
         "  stage           since impact      step"
     )

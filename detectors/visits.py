@@ -24,6 +24,11 @@ WALK_AFTER_S: Final = 30
 does in walking: the strengths of one who sleeps drift, too, and a wrist that lies still walks
 nowhere. Who is wheeled with her hands in her lap has not gone by herself: somebody is with her."""
 
+JUMP_WALKS_S: Final = 25
+"""From her own bedroom into a room that no door of it leads to she must have gone on moving for so
+long: who has lain down sounds like the toilet behind her wall, and lies still. Who was missed in
+between has something to do where she is. `Walking` takes up to 23 s to forget a walk."""
+
 _LOOK_EACH_S: Final = 10
 _NOBODY: Final = np.zeros(0, np.int64)
 
@@ -41,14 +46,23 @@ class Visits(ResidentRows):
         So long somebody must have been told to be in a room for it to count.
     unmoved_s
         So long if she has not moved; None: then it does not count.
+    near
+        (zones, zones) the home's graph; None: from anywhere one comes anywhere.
     """
 
     def __init__(
-        self, residents: int, zones: int, least_s: int, *, unmoved_s: int | None = None
+        self,
+        residents: int,
+        zones: int,
+        least_s: int,
+        *,
+        unmoved_s: int | None = None,
+        near: NDArray[np.bool_] | None = None,
     ) -> None:
         super().__init__(residents)
         self._least_s = least_s
         self._unmoved_s = NEVER if unmoved_s is None else unmoved_s
+        self._near = np.ones((zones, zones), np.bool_) if near is None else near | near.T
         self._wait_s = WALK_AFTER_S if unmoved_s is None else NEVER
         self._look = Each(_LOOK_EACH_S)
         self.zone = self._zones("zone", zones)
@@ -136,10 +150,12 @@ class Visits(ResidentRows):
     ) -> NDArray[np.int64]:
         """Those of these who can have gone there by themselves; who has not in time, did not."""
         told_s = self._next_s[rows]
-        walked = walked_s[rows] >= told_s - WALK_BEFORE_S
+        by_door = self._near[self.zone[rows], self._next[rows]] | (self.zone[rows] != home[rows])
+        walked = walked_s[rows] >= told_s + np.where(by_door, -WALK_BEFORE_S, JUMP_WALKS_S)
         there = walked | (self.zone[rows] == UNKNOWN) | (self._next[rows] == home[rows])
         there |= second - told_s >= self._unmoved_s
-        stayed = rows[~there & (second - told_s > self._wait_s)]
+        wait_s = np.where(by_door, self._wait_s, max(self._wait_s, JUMP_WALKS_S))
+        stayed = rows[~there & (second - told_s > wait_s)]
         self._next[stayed] = UNKNOWN
         self._next_s[stayed] = NEVER
         went: NDArray[np.int64] = rows[there]

@@ -52,9 +52,9 @@ __all__ = [
 
 VISIT_S: Final = 4
 """So long in a room is a visit where haste matters: shorter ones are radio ghosts (SCIENCE 3.2)."""
-STAY_S: Final = 12
-"""So long where it does not: longer than the filter takes a wrong room back, and as long as one
-takes to walk through a room."""
+STAY_S: Final = 8
+"""So much longer where it does not: the two are longer than the filter takes a wrong room back, and
+as long as one takes to walk through a room."""
 BED_S: Final = 5
 """A bed sensor must say so for so long: who turns over lifts off it for a moment."""
 
@@ -105,7 +105,7 @@ class Whereabouts:
         self.policies = policies
         self._travel = TravelPatterns(plan.near, residents)
         self._company = Company(plan, residents, carers)
-        self._visits = Visits(residents, zones, VISIT_S)
+        self._visits = Visits(residents, zones, VISIT_S, near=plan.near)
         self._stays = Visits(residents, zones, STAY_S)
         self._beds = Visits(residents, 2, BED_S, unmoved_s=BED_UNMOVED_S)
         self._walking = Walking(residents)
@@ -193,15 +193,17 @@ class Whereabouts:
         self._company.step(zone, scene)
         home = self._policies.home_zone
         said_of_beds = np.where(self._has_bed, scene.in_bed, np.int8(UNKNOWN))
+        entered = self._visits.step(zone, second, walked_s, home)
+        counted = np.where(zone != UNKNOWN, self._visits.zone, UNKNOWN)
         view = View(
             scene=scene,
             policies=self._policies,
             at_risk=self._at_risk,
             habits=self._habits,
             visits=self._visits,
-            entered=self._visits.step(zone, second, walked_s, home),
+            entered=entered,
             stays=self._stays,
-            settled=self._stays.step(self._held_in_bed(zone, scene), second, walked_s, home),
+            settled=self._stays.step(self._held_in_bed(counted, scene), second),
             beds=self._beds,
             got_up_or_lay_down=self._beds.step(said_of_beds, second, moved_s, self._in_bed),
             company=self._company,

@@ -109,7 +109,7 @@ class RoomEvidence:
         """
         self._hear(alive, trust, likelihood)
         for sensor in np.flatnonzero(self._active.any(axis=0)):
-            self._see(sensor, belief, likelihood)
+            self._see(int(sensor), belief, likelihood)
 
     def _hear(
         self,

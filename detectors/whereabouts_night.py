@@ -120,14 +120,16 @@ class Night(ResidentRows):
         """(residents,) in bed by a sensor, or in her bedroom where none can say."""
         home = view.policies.home_zone
         in_room = (view.stays.zone == home) & (home != UNKNOWN)
-        return np.where(view.beds.zone != UNKNOWN, view.beds.zone == 1, in_room)
+        in_bed: Flags = np.where(view.beds.zone != UNKNOWN, view.beds.zone == 1, in_room)
+        return in_bed
 
     def is_out(self, view: View) -> Flags:
         """(residents,) certainly not in bed."""
         home, stays = view.policies.home_zone, view.stays
         recent = (stays.told != UNKNOWN) | (view.second - stays.told_s <= PLACE_WITHIN_S)
         elsewhere = (stays.zone != home) & (home != UNKNOWN) & (stays.zone != UNKNOWN) & recent
-        return np.where(view.beds.zone != UNKNOWN, view.beds.zone == 0, elsewhere)
+        out: Flags = np.where(view.beds.zone != UNKNOWN, view.beds.zone == 0, elsewhere)
+        return out
 
     def _look_after(self, view: View) -> list[Found]:
         second, minute = view.second, view.scene.minute_of_day

@@ -30,7 +30,6 @@ FORMS: Final[Mapping[str, tuple[_Form, ...]]] = MappingProxyType(
     {
         "elopement": (
             _Form("與職員外出 {away_min} 分鐘後仍未返回", ("away_min",), holds=("asked_again",)),
-            _Form("院友在出口時，出口門被打開", fails="is_lost"),
             _Form(
                 "出口門剛打開，院友隨即在出口失去訊號 {unheard_s} 秒",
                 ("unheard_s",),
@@ -41,6 +40,7 @@ FORMS: Final[Mapping[str, tuple[_Form, ...]]] = MappingProxyType(
                 ("unheard_s",),
                 holds=("is_lost",),
             ),
+            _Form("院友在出口時，出口門被打開", holds=("door_opened",)),
         ),
         "left_safe_zone": (
             _Form("{outside_min} 分鐘後仍在安全範圍之外", ("outside_min",), holds=("asked_again",)),

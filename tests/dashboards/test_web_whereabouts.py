@@ -58,6 +58,10 @@ def incident(**changes):
         ),
         (line("elopement", door_opened=1.0, is_lost=0.0), "院友在出口時，出口門被打開"),
         (
+            line("elopement", door_opened=1.0, believed_share=0.9, unheard_s=0.0),
+            "院友在出口時，出口門被打開",
+        ),
+        (
             line("elopement", door_opened=0.0, is_lost=1.0, unheard_s=21.0, is_learning=1.0),
             "院友在出口失去訊號 21 秒，未見有門打開",
         ),

@@ -98,6 +98,7 @@ class Elopement(ResidentRows):
         self._open_s = np.full(doors, LONG_AGO)
         self._latest_open_s = LONG_AGO
         """Of any door."""
+        self._sides = _sides(plan, self._exits)
         self._knows = np.zeros(len(self._exits), np.bool_)
         """(exits,) whose doors can be believed."""
         exits = (len(self._exits),)
@@ -180,7 +181,7 @@ class Elopement(ResidentRows):
 
     def _believe(self, rows: Numbers, scene: Scene) -> None:
         # Of who is out of earshot the belief stays at the door by which she has gone.
-        believed = scene.belief[rows, self._exits[:, None]] >= EXIT_BELIEF
+        believed = self._sides @ scene.belief[rows].T >= EXIT_BELIEF
         exit_, index = np.nonzero(believed & self._is_heard[rows])
         if len(exit_):
             there = exit_, rows[index]
@@ -300,3 +301,17 @@ class Elopement(ResidentRows):
             excused=np.zeros(len(due), np.bool_),
             features={"asked_again": 1.0, "away_min": (second - self._begun_s[due]) / 60},
         )
+
+
+def _sides(plan: Plan, exits: Numbers) -> NDArray[np.float32]:
+    """(exits, zones) 1 where one stands at an exit's door: in front of it, and behind it if that is
+    an exit zone, too. Radio tells the two sides of an inner door badly from each other.
+    """
+    is_exit, near = plan.is_exit, plan.near | plan.near.T
+    sides = np.zeros((len(exits), len(is_exit)), np.float32)
+    sides[np.arange(len(exits)), exits] = 1.0
+    # From a lobby between two doors the way leads out; who is in front of its inner door is not yet
+    # at the outer one.
+    inner = (near[exits] & ~is_exit).any(axis=1)
+    sides[inner] += (near[exits] & is_exit)[inner]
+    return np.minimum(sides, 1.0)

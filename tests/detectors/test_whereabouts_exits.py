@@ -3,6 +3,8 @@ from __future__ import annotations
 import numpy as np
 
 from contract.events import EventKind
+from contract.whereabouts import ZoneUse
+from detectors.whereabouts import Plan, Whereabouts
 from tests.detectors.scenes import (
     CORRIDOR,
     EXIT,
@@ -12,6 +14,7 @@ from tests.detectors.scenes import (
     ROOM,
     UNKNOWN,
     Home,
+    a_plan,
     policies,
 )
 
@@ -444,3 +447,28 @@ def test_radio_at_the_wall_of_the_exit_is_no_visit() -> None:
     for _ in range(60):
         home.go(EXIT, HALL, seconds=6)
     assert all(each.features.get("is_lingering") for each in home.of(SEEKING))
+
+
+def _two_doors(door: int) -> Home:
+    """Behind the exit's inner door is a lobby (the kitchen's place), and its outer door."""
+    near = a_plan().near.copy()
+    near[KITCHEN] = near[:, KITCHEN] = False
+    near[KITCHEN, EXIT] = near[EXIT, KITCHEN] = True
+    use = a_plan().use.copy()
+    use[KITCHEN] = ZoneUse.EXIT
+    home = Home()
+    home.detector = Whereabouts(Plan(near, use, np.array([door])), home.asked, 0)
+    return home
+
+
+def test_an_inner_door_has_two_sides() -> None:
+    # She stands in front of it, and sounds as if she were in the lobby behind it.
+    home = _two_doors(EXIT)
+    home.go(CORRIDOR, HALL, EXIT, KITCHEN)
+    assert [found.kind for found in home.open_door()] == [ELOPEMENT]
+
+
+def test_who_is_in_front_of_the_inner_door_is_not_at_the_outer_one() -> None:
+    home = _two_doors(KITCHEN)
+    home.go(CORRIDOR, HALL, EXIT)
+    assert home.open_door() == []

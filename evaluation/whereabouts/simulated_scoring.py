@@ -52,9 +52,9 @@ ANSWERED_BY: Final[dict[str, frozenset[EventKind]]] = {
 
 LATE_S: Final = 300
 """So long after its end a thing may still be told, as a walk is when it is over for good."""
-EARLY_S: Final = 30
-"""So shortly before its beginning, as it is written down, it may be told: a visitor opens the door
-that somebody goes to."""
+EARLY_S: Final = 60
+"""So shortly before its beginning, as it is written down, it may be told: she stands by the exit as
+somebody else goes through, and goes herself before anybody could have come."""
 LEFT_BED_S: Final = 60
 """A bed exit is true if she really left her bed, or it again, so shortly before or after."""
 

@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.dwell import Stays
 from detectors.room_evidence import RoomEvidence
 from detectors.room_model import AHEAD_S, BEHIND_S, UNKNOWN, RoomModel, reachable
 from detectors.rows import rearrange, rows_of
@@ -141,6 +142,7 @@ class RoomFilter:
         """How much each has moved in the last minutes, in g: a peak that fades."""
         self._unheard_s = np.full(residents, UNHEARD_S)
         self._lies_in = np.full(residents, UNKNOWN)
+        self._stays: Stays | None = None
         self._zone = np.full(residents, UNKNOWN)
         self._settled_s = np.zeros(residents, np.int64)
         """For how long each is believed, beyond doubt, to be in the zone that is told."""
@@ -154,6 +156,11 @@ class RoomFilter:
 
     def arrange(self, rows: NDArray[np.int64]) -> None:
         """Follow others from now on: (new residents,) the row of each so far, -1 for a new one."""
+        if self._stays is not None:
+            new = rows == UNKNOWN
+            least, share = (each[:, rows] for each in self._stays)
+            least[:, new], share[:, new] = 0.0, 1.0
+            self._stays = Stays(least, share)
         rearrange(self, RoomFilter(self.model, len(rows)), rows, last=_BY_RESIDENT)
         self._evidence.arrange(rows)
         self.residents = len(rows)
@@ -196,11 +203,16 @@ class RoomFilter:
         likelihood, belief = self._likelihood[self._ring], self._past[self._ring]
         self._evidence.weigh(alive, before, trust, likelihood)
         self._believe_beds(trust, likelihood)
-        np.matmul(self._comes, before * leaves, out=belief)
+        going = leaves if self._stays is None else _leaving(leaves, self._stays)
+        np.matmul(self._comes, before * going, out=belief)
         belief += before
         belief *= likelihood
         belief /= belief.sum(axis=0)
         return self._decide(alive)
+
+    def note_stays(self, stays: Stays | None) -> None:
+        """How long each resident stays in each zone, from now on; none: by movement alone."""
+        self._stays = stays
 
     def note_beds(self, lies_in: NDArray[np.int64]) -> None:
         """Before `step`: (residents,) zone of the bed in which each lies by her own bed's sensor,
@@ -277,6 +289,7 @@ class RoomFilter:
         """(rows,) zone to be told if it is likely enough, and probability of the likeliest."""
         likelihood = self._likelihood.take(rows, axis=2)
         leaves = self._leaves.take(rows, axis=1)
+        stays = None if self._stays is None else Stays(*(a[:, rows] for a in self._stays))
         since = np.ones_like(likelihood[0])
         for ago in range(LAG_S):
             at = self._ring - ago
@@ -284,7 +297,7 @@ class RoomFilter:
             if ago:  # What was impossible in a whole second would stay so.
                 since /= since.max(axis=0)
             gone = self._goes @ since
-            gone *= leaves[at]
+            gone *= leaves[at] if stays is None else _leaving(leaves[at], stays)
             since += gone
         share = oldest.take(rows, axis=1)
         share *= since
@@ -302,6 +315,12 @@ class RoomFilter:
         owned[stands_in[stands_in != UNKNOWN]] = True
         heard[stands_in[(stands_in != UNKNOWN) & alive]] = True
         return owned & ~heard
+
+
+def _leaving(leaves: NDArray[np.float32], stays: Stays) -> NDArray[np.float32]:
+    """(zones, residents) chance to leave each zone within a second, by movement and by dwelling."""
+    leaving: NDArray[np.float32] = np.maximum(leaves * stays.share, stays.least)
+    return leaving
 
 
 def _likeliest(share: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:

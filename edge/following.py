@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from contract.clock import Clock
 from contract.messages import GatewayConfig, Presence
 from contract.units import NS_PER_S
-from contract.whereabouts import Place
+from contract.whereabouts import Place, ZoneUse
+from detectors.dwell import stays
 from detectors.location import RoomFilter
 from detectors.receivers import ReceiverWatch
 from detectors.room_model import UNKNOWN, RoomModel
@@ -104,6 +105,8 @@ class Following:
         self._receiver: dict[str, int] = {}
         self._sensor: dict[str, int] = {}
         self._zone: dict[str, int] = {}
+        self._uses: list[ZoneUse] = []
+        """(zones,)"""
         self._row: dict[str, int] = {}
         """Of the filter, by device: residents' and carers' as in `rows`, then nobody's."""
         self._heard_at = np.zeros(0, np.int64)
@@ -140,6 +143,8 @@ class Following:
             self._sensor = {} if self.model is None else by_name(self.model.sensors)
             self._alive = self._stuck = np.zeros(len(self._receiver), np.bool_)
             self._filter = self._watch = None
+        uses = {each.zone: each.use for each in reversed(config.zones)}
+        self._uses = [uses[zone] for zone in self.zones]
         self._arrange()
 
     def _arrange(self) -> None:
@@ -161,6 +166,8 @@ class Following:
         elif before != self._row:
             self._filter.arrange(old)
             self._watch.arrange(old)
+        if self._filter is not None:
+            self._filter.note_stays(stays(self._uses, self._bedrooms()))
         told = {device: row for device, row in self._row.items() if device not in rows.carers}
         self.places.follow(self.zones, rows.residents, told, old)
 
@@ -343,6 +350,14 @@ class Following:
         lies_in[: len(residents)] = residents
         lies_in[movement_g >= WALKS_G] = UNKNOWN
         return lies_in
+
+    def _bedrooms(self) -> NDArray[np.int64]:
+        """(rows,) zone of each resident's own bed; of nobody else."""
+        number = by_name(self.zones)
+        bedrooms = np.full(len(self._row), UNKNOWN)
+        for row, device in enumerate(self.rows.devices):
+            bedrooms[row] = number.get(self._roster.by_device[device].config.zone or "", UNKNOWN)
+        return bedrooms
 
     def _assemble(self, home: HomeSecond) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """(receivers, rows) strengths in dBm, (rows,) movement in g; NaN where there is none."""

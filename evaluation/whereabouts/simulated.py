@@ -7,7 +7,7 @@ a whole home over weeks, and are no promise about people.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from typing import Final, NamedTuple
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from contract.events import EventKind
 from contract.whereabouts import WhereaboutsPolicy, ZoneUse
+from detectors.dwell import stays
 from detectors.location import DELAY_S, RoomFilter
 from detectors.receivers import ReceiverWatch
 from detectors.room_model import UNKNOWN, RoomModel
@@ -110,7 +111,8 @@ class SimulatedDays:
             self.home.residents,
             self.home.wearables,
             len(self.home.doors),
-            self.policies.home_zone,
+            bedroom=self.policies.home_zone,
+            uses=self.floor.uses,
         )
 
     def play(self, progress: Callable[[int, int], None] = lambda _done, _all: None) -> Played:
@@ -159,6 +161,8 @@ class Watch:
         How many; residents' wearables come first.
     bedroom
         (residents,) zone of each one's bed.
+    uses
+        What each zone is for.
     """
 
     def __init__(
@@ -167,11 +171,15 @@ class Watch:
         residents: int,
         wearables: int,
         doors: int,
+        *,
         bedroom: NDArray[np.int64],
+        uses: Sequence[ZoneUse],
     ) -> None:
         self._model = model
         self._residents = residents
         self._rooms = RoomFilter(model, wearables)
+        carers = np.full(wearables - residents, UNKNOWN)
+        self._rooms.note_stays(stays(uses, np.concatenate((bedroom, carers))))
         self._liars = ReceiverWatch(model, wearables)
         self._bedroom = bedroom
         self._unheard_s = np.zeros(residents, np.int64)

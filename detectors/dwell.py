@@ -25,9 +25,9 @@ LEAVES_AT_LEAST: Final = {
     ZoneUse.OTHER: 0.0,
 }
 """Least chance to leave such a zone within a second, of whoever does not live there: five minutes
-on a toilet and in somebody else's bedroom, one in a corridor and at an exit, are what stays are made
-of; in a lounge they have no usual end. Who does stay longer is held there by what is heard of her.
-In the simulated home (evening hours, half a minute's walk in each room) 1/900 and 1/300 do alike."""
+on a toilet and in somebody else's bedroom, one in a corridor and at an exit, are what stays are
+made of; in a lounge they have no usual end. Who does stay longer is held there by what is heard of
+her. In the simulated home (evening hours, half a minute's walk in each room) 1/900 does as well."""
 
 OWN_BEDROOM: Final = 0.2
 """By so much rarer than elsewhere she leaves her own bedroom at the same movement: she turns over

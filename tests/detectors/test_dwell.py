@@ -45,11 +45,11 @@ def test_a_sleeper_who_was_taken_for_next_door_is_found_again_sooner_than_a_care
     rooms = RoomFilter(model(), 2)
     rooms.note_stays(stays(USES, np.array([0, UNKNOWN])))
     assert asleep(rooms, 60, (-85.0, -62.0)).tolist() == [1, 1]
-    for seconds in range(10, 600, 10):
+    for _ in range(60):
         told = asleep(rooms, 10, (-72.0, -76.0)).tolist()
         if told[0] == 0:
             break
-    assert told == [0, 1], seconds
+    assert told == [0, 1]
 
 
 def test_who_comes_and_goes_keeps_her_own_bedroom_and_new_ones_have_none():

@@ -32,6 +32,12 @@ BEFORE_DOOR_S: Final = 5
 AFTER_DOOR_S: Final = 8
 """So long after a door was open last somebody who appears behind it has come through: a door that
 closes by itself takes 5 s, the belief follows a step into another room in 2 to 4 s."""
+COMES_IN_S: Final = 15
+"""The outer door opened so shortly before the inner one: somebody is coming in. A lobby is crossed
+in 3 to 10 s."""
+STOOD_S: Final = 4
+"""Then she must have been believed at the inner door for so long before it opened: who walks past
+in the corridor just then does not go out, and who waits for it to open stands there."""
 REPEAT_S: Final = 120
 """A door that opens again so long after the last find, with her still there, is another one: the
 first may have been answered. Below, two gateways' words are about one (a door seen a second
@@ -99,6 +105,7 @@ class Elopement(ResidentRows):
         self._latest_open_s = LONG_AGO
         """Of any door."""
         self._sides = _sides(plan, self._exits)
+        self._behind = _behind(plan, self._exits)
         self._knows = np.zeros(len(self._exits), np.bool_)
         """(exits,) whose doors can be believed."""
         exits = (len(self._exits),)
@@ -203,6 +210,9 @@ class Elopement(ResidentRows):
         there &= (self._since_s[each] <= opened_s[exits, None]) | (
             self._at_s[each] - self._since_s[each] >= LATE_LASTS_S
         )
+        since_outer_s = opened_s[exits, None] - np.where(self._behind, opened_s, LONG_AGO)[exits]
+        comes_in = ((since_outer_s > 0) & (since_outer_s <= COMES_IN_S)).any(axis=1)
+        there &= ~comes_in[:, None] | (self._since_s[each] <= opened_s[exits, None] - STOOD_S)
         is_new = self._may_go(rows, second)
         is_new = is_new | (opened_s[exits, None] >= self._found_s[rows] + REPEAT_S)
         hits = there & is_new & (second - self._returned_s[rows] > ARRIVES_S)
@@ -301,6 +311,14 @@ class Elopement(ResidentRows):
             excused=np.zeros(len(due), np.bool_),
             features={"asked_again": 1.0, "away_min": (second - self._begun_s[due]) / 60},
         )
+
+
+def _behind(plan: Plan, exits: Numbers) -> NDArray[np.bool_]:
+    """(exits, exits) whether the second lies behind the first: a lobby, seen from inside."""
+    near = plan.near | plan.near.T
+    inner = np.asarray((near[exits] & ~plan.is_exit).any(axis=1))
+    behind: NDArray[np.bool_] = near[exits][:, exits] & inner[:, None] & ~inner[None, :]
+    return behind
 
 
 def _sides(plan: Plan, exits: Numbers) -> NDArray[np.float32]:

@@ -4,7 +4,7 @@ import numpy as np
 
 from contract.events import EventKind
 from contract.whereabouts import ZoneUse
-from detectors.whereabouts import Plan, Whereabouts
+from detectors.whereabouts import Found, Plan, Whereabouts
 from tests.detectors.scenes import (
     CORRIDOR,
     EXIT,
@@ -449,7 +449,7 @@ def test_radio_at_the_wall_of_the_exit_is_no_visit() -> None:
     assert all(each.features.get("is_lingering") for each in home.of(SEEKING))
 
 
-def _two_doors(door: int) -> Home:
+def _two_doors(*doors: int) -> Home:
     """Behind the exit's inner door is a lobby (the kitchen's place), and its outer door."""
     near = a_plan().near.copy()
     near[KITCHEN] = near[:, KITCHEN] = False
@@ -457,7 +457,7 @@ def _two_doors(door: int) -> Home:
     use = a_plan().use.copy()
     use[KITCHEN] = ZoneUse.EXIT
     home = Home()
-    home.detector = Whereabouts(Plan(near, use, np.array([door])), home.asked, 0)
+    home.detector = Whereabouts(Plan(near, use, np.array(doors)), home.asked, 0)
     return home
 
 
@@ -472,3 +472,28 @@ def test_who_is_in_front_of_the_inner_door_is_not_at_the_outer_one() -> None:
     home = _two_doors(KITCHEN)
     home.go(CORRIDOR, HALL, EXIT)
     assert home.open_door() == []
+
+
+def _comes_in(there_s: int) -> list[Found]:
+    """Somebody comes in by the lobby: its outer door, and six seconds later the inner one. She is
+    at the inner door for so long before that opens, and for as long after it.
+    """
+    home = _two_doors(EXIT, KITCHEN)
+    found: list[Found] = []
+    for second in range(-40, 20):
+        home.second += 1
+        home.zone[0] = EXIT if -there_s <= second <= there_s else HALL
+        scene = home.scene()._replace(
+            door_open=np.array([0 <= second < 3, -6 <= second < -3], np.int8),
+            door_opened=np.array([second == 0, second == -6]),
+        )
+        found += home.detector.step(scene)
+    return [each for each in found if each.kind is ELOPEMENT]
+
+
+def test_who_walks_past_as_somebody_comes_in_has_not_left() -> None:
+    assert _comes_in(2) == []
+
+
+def test_who_waits_at_the_inner_door_until_somebody_comes_in_may_have_left() -> None:
+    assert len(_comes_in(12)) == 1

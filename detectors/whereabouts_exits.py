@@ -211,7 +211,7 @@ class Elopement(ResidentRows):
             self._at_s[each] - self._since_s[each] >= LATE_LASTS_S
         )
         since_outer_s = opened_s[exits, None] - np.where(self._behind, opened_s, LONG_AGO)[exits]
-        comes_in = ((since_outer_s > 0) & (since_outer_s <= COMES_IN_S)).any(axis=1)
+        comes_in = np.asarray(((since_outer_s > 0) & (since_outer_s <= COMES_IN_S)).any(axis=1))
         there &= ~comes_in[:, None] | (self._since_s[each] <= opened_s[exits, None] - STOOD_S)
         is_new = self._may_go(rows, second)
         is_new = is_new | (opened_s[exits, None] >= self._found_s[rows] + REPEAT_S)

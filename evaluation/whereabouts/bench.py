@@ -20,6 +20,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from contract.whereabouts import ZoneUse
+from detectors.dwell import stays
 from detectors.habits import HOURS, Rates
 from detectors.location import RoomFilter
 from detectors.room_model import RoomModel, Walk, learn
@@ -118,6 +120,8 @@ class Ours:
         self._life = life
         residents = life.rssi_dbm.shape[2]
         self._rooms = RoomFilter(life.model, residents)
+        homes = np.arange(residents) % len(life.model.zones)
+        self._rooms.note_stays(stays([ZoneUse.BEDROOM] * len(life.model.zones), homes))
         self._patterns = TravelPatterns(life.model.near, residents)
         self._rates = Rates(residents)
         self._alive = np.ones(len(life.model.receivers), np.bool_)

@@ -186,7 +186,9 @@ class Night(ResidentRows):
         in_others &= second - stays.begun_s[rows] >= least_s
         in_others &= stays.told[rows] == zone
         is_out = self.is_out(view)[rows]
-        wanders = np.flatnonzero(is_out & ((out_s >= OUT_S) | (rooms >= ROOMS) | in_others))
+        # Who sits up in her own room, or has risen early, wanders nowhere.
+        is_long = (out_s >= OUT_S) & ((zone != home) | (home == UNKNOWN))
+        wanders = np.flatnonzero(is_out & (is_long | (rooms >= ROOMS) | in_others))
         rows = rows[wanders]
         self._is_told[rows] = True
         return view.find(

@@ -71,6 +71,16 @@ def test_out_of_bed_for_more_than_twenty_minutes(has_bed_sensor: bool) -> None:
     assert len(home.of(NIGHT)) == 1
 
 
+def test_who_sits_up_in_her_own_room_wanders_nowhere_until_she_has_left_it() -> None:
+    home = asleep(has_bed_sensor=True)
+    get_up(home)
+    home.stay(2400, each=20)
+    assert home.of(NIGHT) == []
+    home.go(CORRIDOR, LOUNGE, seconds=20)
+    home.stay(60, each=5)
+    assert len(home.of(NIGHT)) == 1
+
+
 def test_three_rooms_at_night() -> None:
     home = asleep()
     get_up(home, CORRIDOR, TOILET, CORRIDOR, LOUNGE)

@@ -7,13 +7,10 @@ travel between machines, bare figures do not.
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 import time
 import tracemalloc
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -28,6 +25,7 @@ from detectors.fall_candidates import CandidateFinder
 from detectors.fall_features import SPAN
 from detectors.fall_model import load_model
 from detectors.filters import AXES, LowPass
+from evaluation.alone import Row, measured_alone
 from evaluation.bench_motion import IMPACT_SHARE, impacts_by_turns, motion, windows
 from evaluation.bench_peers import (
     HISTORY_S,
@@ -85,15 +83,6 @@ STATE_S: Final = 90
 BANDWIDTH_BYTES: Final = 1 << 28
 """More than any cache."""
 
-_THREAD_COUNTS: Final = (
-    "OPENBLAS_NUM_THREADS",
-    "OMP_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "NUMBA_NUM_THREADS",
-)
-
-Row = dict[str, object]
-
 
 def bench_detectors() -> list[Row]:
     """All rows of the table, in about a minute.
@@ -113,15 +102,7 @@ def bench_detectors() -> list[Row]:
     subprocess.CalledProcessError
         If the measurement fails; its own words are on standard error.
     """
-    root = Path(__file__).resolve().parent.parent
-    done = subprocess.run(  # noqa: S603 (this module itself, by this interpreter)
-        [sys.executable, "-m", __name__],
-        env={**os.environ, **dict.fromkeys(_THREAD_COUNTS, "1")},
-        cwd=root,
-        stdout=subprocess.PIPE,
-        check=True,
-    )
-    return msgspec.json.decode(done.stdout, type=list[Row])
+    return measured_alone(__name__)
 
 
 def measure_all() -> list[Row]:

@@ -8,12 +8,9 @@ the same seconds.
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final, NamedTuple
 
 import msgspec
@@ -27,6 +24,7 @@ from detectors.location import RoomFilter
 from detectors.room_model import RoomModel, Walk, learn
 from detectors.travel import TravelPatterns
 from detectors.travel_shape import count_hops
+from evaluation.alone import Row, measured_alone
 from evaluation.whereabouts.bench_peer import PlainLoop
 from evaluation.whereabouts.episodes import courtyard
 
@@ -58,8 +56,6 @@ LEAST_CPU_S: Final = 0.02
 LEAST_RUNS: Final = 24
 """Somebody else's work on the machine slows most of them down, and none up."""
 WARM_S: Final = 60
-
-Row = dict[str, object]
 
 
 class Life(NamedTuple):
@@ -157,22 +153,14 @@ class Ours:
 
 
 def bench_whereabouts() -> list[Row]:
-    """The rows, measured in a process of its own with one thread (see `bench_detectors`).
+    """The rows, measured in a process of its own with one thread (`evaluation.alone`).
 
     Raises
     ------
     subprocess.CalledProcessError
         If the measurement fails; its own words are on standard error.
     """
-    threads = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
-    done = subprocess.run(  # noqa: S603 (this module itself, by this interpreter)
-        [sys.executable, "-m", __name__],
-        env={**os.environ, **dict.fromkeys(threads, "1")},
-        cwd=Path(__file__).resolve().parent.parent.parent,
-        stdout=subprocess.PIPE,
-        check=True,
-    )
-    return msgspec.json.decode(done.stdout, type=list[Row])
+    return measured_alone(__name__)
 
 
 def measure_all() -> list[Row]:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import Final
 
 import msgspec
 import numpy as np
 
+from evaluation.alone import Row, measured_alone
 from evaluation.whereabouts.simulated_home import building_of
 from firmware_sim.behaviour import DAY_S, Activity, Day, live_day, residents_of
 from firmware_sim.floor import Floor, example_home
@@ -23,26 +21,16 @@ DAYS: Final = 3
 """The best of so many counts; the first one also finds the home's ways."""
 HOUR_S: Final = 3600
 
-Row = dict[str, object]
-
 
 def bench_home() -> list[Row]:
-    """The rows, measured in a process of its own with one thread (see `bench_detectors`).
+    """The rows, measured in a process of its own with one thread (`evaluation.alone`).
 
     Raises
     ------
     subprocess.CalledProcessError
         If the measurement fails; its own words are on standard error.
     """
-    threads = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
-    done = subprocess.run(  # noqa: S603 (this module itself, by this interpreter)
-        [sys.executable, "-m", __name__],
-        env={**os.environ, **dict.fromkeys(threads, "1")},
-        cwd=Path(__file__).resolve().parent.parent.parent,
-        stdout=subprocess.PIPE,
-        check=True,
-    )
-    return msgspec.json.decode(done.stdout, type=list[Row])
+    return measured_alone(__name__)
 
 
 def measure_all() -> list[Row]:

@@ -34,7 +34,7 @@ from edge.reporter import Sender
 from edge.rooms import Rooms, by_name, covered
 from edge.scenes import Found, Scenes
 from edge.sensors import SensorBoard
-from edge.shared_air import LATENESS_S, HomeSecond, Second, SharedAir
+from edge.shared_air import HELD_S, LATENESS_S, HomeSecond, Second, SharedAir
 from edge.shared_sensors import SharedSensors, active
 from edge.strengths import Hearing
 from edge.timebase import SessionTime
@@ -295,6 +295,8 @@ class Following:
             is true of everybody.
         """
         due = self._time.grid_ns(now_ns) // NS_PER_S - LATENESS_S
+        self._air.forget(due - CATCH_UP_S - HELD_S)
+        self._forget_tags(now_ns)
         self._sensors.collect()
         if self._filter is None or self._watch is None or self.model is None:
             self._sensors.happened(due)
@@ -308,7 +310,7 @@ class Following:
             scene = self._scenes.scene(found)
             opened |= scene.door_opened
             self._done = second
-        self._forget_carers()
+        self._forget_carers(due)
         return None if scene is None else scene._replace(door_opened=opened)
 
     def _find(
@@ -386,16 +388,23 @@ class Following:
                 row, heard_at = self._row[wearable.device], self._time.grid_ns(heard_ns) // NS_PER_S
                 self._heard_at[row] = max(self._heard_at[row], min(heard_at, second))
 
-    def _forget_carers(self) -> None:
+    def _forget_tags(self, now_ns: int) -> None:
+        """Let go of how this gateway itself heard a tag that it has not heard for `FORGOTTEN_S`;
+        another, where the carer is now, may.
+        """
+        for device in self.rows.carers:
+            tag = self._roster.by_device[device]
+            if tag.heard_ns != NEVER and now_ns - tag.heard_ns > FORGOTTEN_S * NS_PER_S:
+                tag.forget_place()
+
+    def _forget_carers(self, second: int) -> None:
         """Let go of where a tag was that nobody has heard for `FORGOTTEN_S`."""
-        assert self._done is not None
         rows = np.arange(len(self._row))
         for device in self.rows.carers:
             row = self._row[device]
-            if 0 <= self._heard_at[row] <= self._done - FORGOTTEN_S:
+            if 0 <= self._heard_at[row] <= second - FORGOTTEN_S:
                 rows[row] = UNKNOWN
                 self._heard_at[row] = -NEVER_HEARD_S
-                self._roster.by_device[device].forget_place()
         if self._filter is not None and self._watch is not None and (rows == UNKNOWN).any():
             self._filter.arrange(rows)
             self._watch.arrange(rows)

@@ -71,7 +71,7 @@ class _Receiver:
     def __init__(self, heard_ns: int) -> None:
         self.heard_ns = heard_ns
         self.devices: dict[str, int] = {}
-        """Enrolled ones, and when each was heard last."""
+        """Enrolled ones that it heard of late, and when."""
 
     def works(self, now_ns: int) -> bool:
         silent_ns = now_ns - self.heard_ns
@@ -79,6 +79,13 @@ class _Receiver:
             return True
         heard_at_last = sum(self.heard_ns - at_ns <= QUIET_NS for at_ns in self.devices.values())
         return heard_at_last < BUSY_DEVICES and silent_ns <= DEAF_NS
+
+    def forget(self, now_ns: int) -> None:
+        """Whom it heard before its last seconds matters to nobody, and says who was there when; nor
+        do those matter once it is deaf whoever they were.
+        """
+        since_ns = self.heard_ns - QUIET_NS if now_ns - self.heard_ns <= DEAF_NS else now_ns
+        self.devices = {name: at_ns for name, at_ns in self.devices.items() if at_ns >= since_ns}
 
 
 class Hearing:
@@ -124,6 +131,8 @@ class Hearing:
             devices = self._receivers.setdefault(receiver, _Receiver(now_ns)).devices
             for device in heard:
                 devices[device] = now_ns
+        for each in self._receivers.values():
+            each.forget(now_ns)
         return {
             receiver: strengths.get(receiver, {})
             for receiver, each in self._receivers.items()

@@ -140,8 +140,9 @@ class Wearable:
         return self.receiver != "" and rssi_dbm >= self.rssi_dbm + RECEIVER_DB
 
     def forget_place(self) -> None:
-        """Nobody shall know any more where it was heard last."""
+        """Nobody shall know any more where it was heard last, nor when it was here."""
         self.rssi_dbm, self.receiver, self.measured_ns = None, "", NEVER
+        self.heard_ns = NEVER
 
     def speak(self, arrival_ns: int) -> None:
         """Something came over a held link: it is heard, though many do not advertise meanwhile."""

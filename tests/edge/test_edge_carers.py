@@ -12,11 +12,14 @@ import pytest
 from contract import topics, wire
 from contract.events import EventKind
 from contract.messages import Presence
+from contract.protocols import HeardAdvert
+from contract.units import seconds_to_ns
 from contract.whereabouts import Whereabouts, ZoneConfig, ZoneUse
 from detectors.wear import NOT_WORN_MIN
 from edge.carers import FORGOTTEN_S, WORN_NS, Carers
 from edge.page import state
-from edge.wearables import Roster
+from edge.strengths import DEAF_NS, Hearing
+from edge.wearables import NEVER, Roster
 from messaging import LocalBus
 
 PLAN = [
@@ -24,6 +27,7 @@ PLAN = [
     ZoneConfig(zone="corridor", use=ZoneUse.CORRIDOR),
 ]
 STANDS_IN = {"gateway-a": "room-211", "gateway-b": "corridor"}
+S = seconds_to_ns(1)
 MEMORY_S = 15 * 60
 """What staff are promised."""
 
@@ -115,14 +119,21 @@ def strengths_of(device: str, begin: object) -> Iterator[object]:
                 waiting.append(other)
 
 
-def test_where_a_tag_was_is_in_no_memory_after_a_quarter_of_an_hour(bench, with_tag):
+def test_where_a_tag_was_is_in_no_memory_after_a_quarter_of_an_hour(bench, with_tag, make_advert):
+    radios = [type(bench.radio)(bench.clock) for _ in STANDS_IN]
+
     async def main():
         gateway, other = (
-            bench.gateway(name, config=with_tag) for name in ("gateway-a", "gateway-b")
+            bench.gateway(name, config=with_tag, radio=radio)
+            for name, radio in zip(STANDS_IN, radios, strict=True)
         )
         async with bench.running(gateway):
             dying = asyncio.create_task(other.run())
-            await walk(bench, 30)
+            bench.radio = radios[0]
+            for second in range(100, 130):
+                heard = make_advert(second, identity=2, deviation_g=0.1)
+                radios[1].hear("C0:DE:00:00:00:02", heard, -80)
+                await walk(bench, 1, first=second)
             tag = gateway.roster.by_device["tag-1"]
             row = gateway.following._row["tag-1"]
             assert list(strengths_of("tag-1", gateway.following))
@@ -138,6 +149,42 @@ def test_where_a_tag_was_is_in_no_memory_after_a_quarter_of_an_hour(bench, with_
             assert FORGOTTEN_S < MEMORY_S
 
     bench.clock.run(main())
+
+
+@pytest.mark.parametrize("has_plan", [True, False])
+def test_a_gateway_forgets_a_tag_that_only_others_hear_whether_there_is_a_plan_or_not(
+    bench, with_tag, make_config, has_plan
+):
+    config = with_tag if has_plan else make_config(*with_tag.wearables)
+    elsewhere = type(bench.radio)(bench.clock)
+
+    async def main():
+        gateway = bench.gateway(config=config)
+        other = bench.gateway("gateway-b", config=config, radio=elsewhere)
+        async with bench.running(gateway, other):
+            await walk(bench, 5)
+            tag = gateway.roster.by_device["tag-1"]
+            assert tag.rssi_dbm is not None
+            bench.radio = elsewhere
+            bench.clock.pass_time(FORGOTTEN_S * S)
+            await walk(bench, 3, first=900)
+            assert (tag.rssi_dbm, tag.heard_ns) == (None, NEVER)
+            assert gateway.neighbours.heard_anywhere_ns(tag) != NEVER
+
+    bench.clock.run(main())
+
+
+def test_of_a_receiver_is_known_whom_it_heard_in_its_last_seconds_and_not_since_morning():
+    hearing = Hearing()
+    advert = HeardAdvert("C0:DE:00:00:00:02", -60, {}, {}, 0, receiver="room-3")
+    for second in range(120):
+        hearing.note([advert], second * S)
+        told = hearing.second([("tag-1", {"room-3": -60.0} if second < 60 else {})], second * S)
+        assert told == {"room-3": {"tag-1": -60.0} if second < 60 else {}}
+    assert hearing._receivers["room-3"].devices == {}
+    hearing.second([("tag-1", {"room-3": -60.0})], 120 * S)
+    assert hearing.second([], 120 * S + DEAF_NS + S) == {}
+    assert hearing._receivers["room-3"].devices == {}
 
 
 def test_a_tag_that_lies_by_the_door_is_not_worn(clock, with_tag):

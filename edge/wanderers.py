@@ -17,7 +17,7 @@ from contract.messages import GatewayConfig
 from contract.protocols import Bus
 from contract.units import NS_PER_S, US_PER_S, seconds_to_ns
 from contract.whereabouts import ZoneUse
-from detectors.whereabouts import DETECTOR, Found, Scene, Whereabouts
+from detectors.whereabouts import DETECTOR, Found, Plan, Policies, Scene, Whereabouts
 from detectors.whereabouts_words import sentence
 from edge.counters import Counts
 from edge.episodes import Episode, Episodes, Situation
@@ -103,6 +103,7 @@ class Wanderers:
         self._episodes: Episodes[Finding] = Episodes(now_ns)
         self._detector: Whereabouts | None = None
         self.rows = Rows()
+        self._plan: Plan | None = None
         self._exits: NDArray[np.int64] = np.zeros(0, np.int64)
         self._doors: dict[str, str] = {}
         self._saved_ns = now_ns
@@ -163,8 +164,11 @@ class Wanderers:
 
     def follow(self, config: GatewayConfig) -> None:
         """Follow a configuration that comes into force; habits stay with their residents."""
+        rows, before = rows_of(config), self.rows
+        plan = plan_of(config, rows) if rows.zones else None
+        is_same_home = rows == before and plan is not None and _is_same(plan, self._plan)
         kept = self._kept if self._detector is None else self._to_keep(self._detector)
-        self.rows = rows = rows_of(config)
+        self.rows, self._plan = rows, plan
         uses = {each.zone: each.use for each in reversed(config.zones)}
         exits = [number for number, zone in enumerate(rows.zones) if uses[zone] is ZoneUse.EXIT]
         self._exits = np.array(exits, np.int64)
@@ -177,20 +181,24 @@ class Wanderers:
             list(zip(rows.residents, rows.devices, strict=True)),
             [home_zone[each] for each in rows.devices],
         )
-        if not rows.zones:
+        if plan is None:
             # Nobody can tell rooms, but she may get them back with the next configuration.
             self._kept, self._detector = kept, None
             return
-        if kept is not None:
-            self._detector = self._take_up(kept, config)
+        policies = policies_of(config, rows)
+        if self._detector is not None and is_same_home:
+            # An absence, or what is asked of somebody, is news while another goes out by the door:
+            # what a detector has heard in the last minute is in no array that is kept.
+            known = self._detector.policies.has_bed_sensor
+            self._detector.policies = policies._replace(has_bed_sensor=known)
+        elif kept is not None:
+            self._detector = self._take_up(kept, plan, policies)
         else:
-            plan, policies = plan_of(config, rows), policies_of(config, rows)
             self._detector = Whereabouts(plan, policies, len(rows.carers))
         self._kept = None
 
-    def _take_up(self, kept: Kept, config: GatewayConfig) -> Whereabouts:
+    def _take_up(self, kept: Kept, plan: Plan, policies: Policies) -> Whereabouts:
         """A detector that knows what was kept, or one that knows nothing if that is damaged."""
-        plan, policies = plan_of(config, self.rows), policies_of(config, self.rows)
         row_of = {resident: row for row, resident in enumerate(kept.residents)}
         before = np.array([row_of.get(each, NOWHERE) for each in self.rows.residents], np.int64)
         is_same_plan = tuple(kept.zones) == self.rows.zones
@@ -365,3 +373,8 @@ class Wanderers:
 
     def _wall_s(self, monotonic_ns: int) -> int:
         return self._time.wall_us(monotonic_ns) // US_PER_S
+
+
+def _is_same(plan: Plan, other: Plan | None) -> bool:
+    """Whether nothing has changed in a home."""
+    return other is not None and all(map(np.array_equal, plan, other))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -170,5 +171,28 @@ def test_a_clock_that_is_set_lets_nobody_page_and_none_be_missed(air, bench, jum
             (event,) = bench.far_end.of(EventKind.ELOPEMENT)
             now_s = now_us(bench.clock) / US_PER_S
             assert abs(now_s - int(event.key.rpartition(":")[2])) < 60
+
+    bench.clock.run(main())
+
+
+def test_what_is_asked_of_others_meanwhile_hides_nobody_who_goes_out(air, bench):
+    """Somebody is signed out at the desk while she is lost at the exit, whose door said nothing."""
+
+    async def main():
+        gateway = air.gateways["gateway-c"]
+        async with bench.running(gateway):
+            await air.be(5, she=CORRIDOR)
+            await air.be(20, she=ENTRANCE)
+            await air.be(20, she=None)
+            asked = WhereaboutsPolicy(at_risk=True, bed_exit=True)
+            people = [
+                msgspec.structs.replace(each, whereabouts=asked) for each in air.config.wearables
+            ]
+            changed = msgspec.structs.replace(air.config, revision=2, wearables=people)
+            gateway._apply_config(changed)
+            assert gateway.wanderers._detector.policies.bed_exit.all()
+            await air.be(50, she=None)
+            (event,) = bench.far_end.of(EventKind.ELOPEMENT)
+            assert (event.resident, event.zone) == ("resident-1", "entrance")
 
     bench.clock.run(main())

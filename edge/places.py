@@ -155,6 +155,8 @@ class Places:
         if self._noted_ns is None or now_ns - self._begun_ns < LIVE_NS:
             # Until it has heard whether anybody leads, it says nothing: it knows nothing yet.
             return None
+        if now_ns - self._noted_ns > LIVE_NS:
+            return None  # Heartbeats go on where its rounds stand still: that was then.
         if not self._neighbours.is_lead():
             self._said_ns = None
             return None

@@ -41,6 +41,11 @@ FORGOTTEN_NS: Final = seconds_to_ns(60)
 """Of a gateway that has fallen silent; see `Neighbours`."""
 
 
+BEHIND: Final = 1_000_000
+"""Added to the priority number of a gateway that does not look after the home at the moment: it
+leads where no other could, and then as its own number says. Far more than a home has gateways."""
+
+
 class Device(Protocol):
     """Whatever advertises: a wearable or a room sensor."""
 
@@ -106,6 +111,8 @@ class Neighbours:
         self._started_ns = clock.monotonic_ns()
         self.told: Callable[[], list[str]] = list
         """What of whereabouts this gateway has told (`edge.episodes`)."""
+        self.judges: Callable[[], bool] = lambda: True
+        """Whether it knows the home, and its rounds go on (`edge.wanderers`)."""
         self.sensors: Iterable[Device] = ()
         """What else of the home advertises; others are told of it, too."""
         self._low_battery: dict[str, int] = {}
@@ -140,7 +147,7 @@ class Neighbours:
                 sequence=self._sequence,
                 at_us=max(self._clock.now_ns() // NS_PER_US, 0),
                 heard=_heard_now(chain(self._roster, self.sensors), now_ns),
-                priority=self._priority,
+                priority=self._number(),
                 distrusted=distrusted,
                 low_battery=low_battery or {},
                 zone=self.zone,
@@ -345,7 +352,13 @@ class Neighbours:
 
     def _own(self, rssi_dbm: Mapping[str, float], now_ns: int) -> Heard:
         """What the others know of this gateway."""
-        return Heard(self._sender.gateway, self._priority, now_ns, rssi_dbm)
+        return Heard(self._sender.gateway, self._number(), now_ns, rssi_dbm)
+
+    def _number(self) -> int:
+        """Its priority at the moment. Heartbeats say that a process is up; whose rounds stand still
+        behind them, on a card that hangs, would lead and tell nothing.
+        """
+        return self._priority if self.judges() else self._priority + BEHIND
 
 
 def _heard_now(devices: Iterable[Device], now_ns: int) -> dict[str, float]:

@@ -22,6 +22,7 @@ from detectors.whereabouts_words import sentence
 from edge.counters import Counts
 from edge.episodes import Episode, Episodes, Situation
 from edge.faults import FaultBook
+from edge.lead import LIVE_NS
 from edge.outbox import EventOutbox
 from edge.plan import NOWHERE, Rows, plan_of, policies_of, rows_of
 from edge.presence import Neighbours
@@ -39,6 +40,9 @@ SAVE_TOLD_NS: Final = seconds_to_ns(10)
 """After something was told what is known of it is written soon: or a gateway that is killed would
 tell it again. Several at once are written once."""
 
+UNJUDGED_NS: Final = LIVE_NS
+"""A gateway that has judged no second for so long leaves the lead to another: as one that is not
+heard. With the message that says so somebody else leads within ten seconds."""
 
 DAY_FIGURES: Final = ("episodes", "minutes", "tortuosity", "night_trips", "is_rising")
 """Of a `detectors.whereabouts.ResidentDay`, those that tell of wandering."""
@@ -115,7 +119,11 @@ class Wanderers:
         """Of each resident the figures of her last whole day, by name."""
         self._told_ns: int | None = None
         """When something was told that is not written yet."""
+        self._judged_ns = NEVER
+        """When the latest second was judged, or found to be of a home without a plan."""
+        self._is_configured = False
         neighbours.told = self.marks
+        neighbours.judges = self._judges
 
     # -- what is kept ----------------------------------------------------------------------------
 
@@ -164,6 +172,7 @@ class Wanderers:
 
     def follow(self, config: GatewayConfig) -> None:
         """Follow a configuration that comes into force; habits stay with their residents."""
+        self._is_configured = True
         rows, before = rows_of(config), self.rows
         plan = plan_of(config, rows) if rows.zones else None
         is_same_home = rows == before and plan is not None and _is_same(plan, self._plan)
@@ -222,6 +231,8 @@ class Wanderers:
         unheard = None
         if scene is not None and self._detector is not None:
             unheard = await self._judged(self._detector, scene, now_ns)
+        elif self._is_configured and not self.rows.zones:
+            self._judged_ns = now_ns
         await self._faults.check_rooms(
             unheard, has_plan=bool(self.rows.zones and self.rows.residents), now_ns=now_ns
         )
@@ -243,7 +254,7 @@ class Wanderers:
                 _log.exception("whereabouts_defect")
             self._is_broken = True
             return None
-        self._is_broken = False
+        self._is_broken, self._judged_ns = False, now_ns
         await self._faults.check_doors(self._doors, detector.doors_stuck, scene.door_open)
         return [self.rows.zones[zone] for zone in self._exits if not scene.covered[zone]]
 
@@ -274,6 +285,9 @@ class Wanderers:
             self._last_days[self.rows.residents[day.row]] = {
                 name: value for name, value in figures.items() if math.isfinite(value)
             }
+
+    def _judges(self) -> bool:
+        return self._clock.monotonic_ns() - self._judged_ns <= UNJUDGED_NS
 
     def place_of(self, device: str) -> str | None:
         """In which room a resident's wearable is, as far as this gateway can tell."""

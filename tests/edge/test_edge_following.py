@@ -167,6 +167,24 @@ def test_whoever_leads_next_goes_on_and_a_gateway_that_is_gone_owns_a_room_nobod
     clock.run(main())
 
 
+def test_whose_rounds_stand_still_says_of_nobody_that_she_is_still_there(make_rooms):
+    home = make_rooms()
+
+    async def main():
+        gateway = home.gateway("gateway-a")
+        async with home.running(gateway):
+            await home.live(15, "gateway-a")
+            assert home.of(Whereabouts)
+            gateway.telemetry.flush = lambda _: asyncio.Event().wait()
+            await home.live(8, "gateway-a")
+            home.heard.clear()
+            await home.live(15, None)
+            assert home.of(Presence)
+            assert home.of(Whereabouts) == []
+
+    home.bench.clock.run(main())
+
+
 def test_a_gateway_that_is_cut_off_goes_on_alone_with_what_it_hears(make_rooms):
     home = make_rooms()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from typing import NamedTuple
 
@@ -239,6 +240,40 @@ def test_what_a_lead_that_has_just_come_back_cannot_see_another_tells(house, ben
                 await house.meet(there)
                 await house.go_out(GRACE_NS / NS_PER_S + 5)
             assert [each.gateway for each in house.told()] == ["gateway-b"] * (was_there_s > 0)
+
+    bench.clock.run(main())
+
+
+@pytest.mark.parametrize("why", ["its rounds stand still", "a defect", "it knows no home"])
+def test_a_lead_that_lives_and_cannot_judge_leaves_the_lead_to_another(house, bench, why):
+    async def main():
+        if why == "it knows no home":
+            lead = bench.gateway(priority=10, config=None)
+        else:
+            lead = house.gateway(priority=10)
+        other = house.gateway("gateway-b", priority=20)
+        async with bench.running(lead, other):
+            await house.sleep(3)
+            await house.meet(other)
+            if why == "its rounds stand still":
+                lead.telemetry.flush = lambda _: asyncio.Event().wait()
+            elif why == "a defect":
+                lead.wanderers._detector.step = lambda _: 1 / 0
+            await house.go_out(10)
+            (event,) = house.told()
+            assert event.gateway == "gateway-b"
+            assert event.emitted_at_us - event.at_us < 10 * US_PER_S
+
+    bench.clock.run(main())
+
+
+def test_who_cannot_judge_leads_where_nobody_can(house, bench):
+    async def main():
+        one, other = (bench.gateway(name, config=None) for name in ("gateway-a", "gateway-b"))
+        async with bench.running(one, other):
+            await house.sleep(8)
+            assert {one.neighbours.leader(), other.neighbours.leader()} == {"gateway-a"}
+            assert one.neighbours.is_lead()
 
     bench.clock.run(main())
 

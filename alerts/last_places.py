@@ -31,6 +31,9 @@ differ would otherwise move people to and fro."""
 KEPT_S: Final = 12 * 3_600
 """A shift with its hand-over: beyond it a place says nothing of where to look."""
 
+SWEPT_EACH_S: Final = 600.0
+"""How often older ones are deleted, whether any lead still speaks or not."""
+
 
 class Known(NamedTuple):
     """Where somebody is."""
@@ -55,6 +58,7 @@ class LastPlaces:
         self._changed: dict[str, Known] = {}
         self._written_ns: int | None = None
         self._aged_ns: int | None = None
+        self._swept_ns: int | None = None
 
     def hear(self, message: Whereabouts) -> None:
         """Take in one word of a lead."""
@@ -106,7 +110,7 @@ class LastPlaces:
         return changed, {who: each for who, each in self._places.items() if who not in changed}
 
     async def keep_up(self, *, writes: bool) -> None:
-        """Write what is to be written now.
+        """Write what is to be written now, and delete what is too old.
 
         Parameters
         ----------
@@ -119,14 +123,18 @@ class LastPlaces:
             If it could not be written; it is at the next call.
         """
         taken = self.take()
-        if taken is None or not writes:
+        if not writes:
             return
-        changed, stay = taken
-        try:
-            await self._database.run(self.write, changed, stay)
-        except DATABASE_ERRORS:
-            self.put_back(changed)
-            raise
+        if taken is not None:
+            try:
+                await self._database.run(self.write, *taken)
+            except DATABASE_ERRORS:
+                self.put_back(taken[0])
+                raise
+        moment_ns = self._clock.monotonic_ns()
+        if self._swept_ns is None or moment_ns - self._swept_ns >= SWEPT_EACH_S * NS_PER_S:
+            await self._database.run(self.sweep)
+            self._swept_ns = moment_ns
 
     def put_back(self, changed: dict[str, Known]) -> None:
         """`write` failed: what has not changed again meanwhile is to be written."""
@@ -135,23 +143,30 @@ class LastPlaces:
     def write(self, changed: dict[str, Known], stay: dict[str, Known]) -> None:
         """Write what `take` gave; whom the records do not know is passed over."""
         moment_us = now_us(self._clock)
-        mine = LastPlace.home == self._home
         with self._database.transaction(self._home, visible=False) as session:
             connection = session.connection()
             ours = set(session.scalars(select(Resident.id).where(Resident.home == self._home)))
-            there = set(session.scalars(select(LastPlace.resident).where(mine)))
+            there = set(
+                session.scalars(select(LastPlace.resident).where(LastPlace.home == self._home))
+            )
             for known, is_new in ((changed, False), (stay, False), (changed | stay, True)):
                 rows = [
                     {"of_resident": who, **each._asdict()}
                     for who, each in sorted(known.items())
                     if who in ours and (who not in there) is is_new
                 ]
-                if not rows:
-                    continue
-                connection.execute(self._statement(moment_us, is_new=is_new), rows)
-            if stay:
-                oldest_us = moment_us - KEPT_S * US_PER_S
-                connection.execute(delete(LastPlace).where(mine, LastPlace.seen_at_us < oldest_us))
+                if rows:
+                    connection.execute(self._statement(moment_us, is_new=is_new), rows)
+
+    def sweep(self) -> None:
+        """Delete where somebody was before a shift."""
+        oldest_us = now_us(self._clock) - KEPT_S * US_PER_S
+        with self._database.transaction(self._home, visible=False) as session:
+            session.execute(
+                delete(LastPlace).where(
+                    LastPlace.home == self._home, LastPlace.seen_at_us < oldest_us
+                )
+            )
 
     def _statement(self, moment_us: int, *, is_new: bool) -> Insert | Update:
         values: dict[str, object] = {name: bindparam(name) for name in Known._fields}

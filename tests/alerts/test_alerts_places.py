@@ -7,7 +7,7 @@ import math
 import pytest
 from sqlalchemy import func, select
 
-from alerts.last_places import AGES_WRITTEN_S, KEPT_S, LEAD_LOST_S, LastPlaces
+from alerts.last_places import AGES_WRITTEN_S, KEPT_S, LEAD_LOST_S, SWEPT_EACH_S, LastPlaces
 from alerts.listener import MAX_PLACES, read_whereabouts
 from alerts.records.models import LastPlace
 from contract import topics
@@ -98,6 +98,15 @@ def test_who_stays_is_written_now_and_then_and_who_is_lost_grows_old(ward, told)
     told.say({"r1": "lounge"}, sequence=99)
     told.write()
     assert told.board()["r2"] is None, "after a shift nobody is looked for by it"
+
+
+def test_after_a_shift_without_a_word_of_any_lead_no_place_is_left(ward, told):
+    told.say({"r1": "lounge"})
+    for waited_s, kept in ((0, 1), (KEPT_S - 60, 1), (60 + SWEPT_EACH_S, 0)):
+        told.wait(waited_s)
+        ward.clock.run(told.places.keep_up(writes=True))
+        with ward.database.session() as session:
+            assert session.scalar(select(func.count()).select_from(LastPlace)) == kept
 
 
 def test_of_two_leads_one_is_believed_until_it_is_silent(told):

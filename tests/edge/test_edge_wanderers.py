@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from itertools import cycle
 from typing import NamedTuple
 
 import msgspec
@@ -350,6 +351,36 @@ def test_killed_after_it_told_it_knows_what_it_told(house, bench):
             await house.sleep(5)
             (event,) = house.told()
             assert second.wanderers.marks() == [event.key]
+
+    bench.clock.run(main())
+
+
+def test_what_is_kept_is_the_same_wherever_the_carers_went(house, bench):
+    """The file is packed: that no name stands in it says nothing of places in numbers."""
+
+    async def main():
+        at_the_desk, about = house.gateway(), house.gateway("gateway-b")
+        tick = about.wanderers.tick
+        walk = cycle((CORRIDOR, ENTRANCE, CORRIDOR, ROOM))
+
+        async def see_a_carer_walk(_):
+            house.home = house.home._replace(carer_zone=next(walk))
+            await tick(None)
+            house.home = house.home._replace(carer_zone=CORRIDOR)
+
+        about.wanderers.tick = see_a_carer_walk
+        async with bench.running(at_the_desk, about):
+            await house.meet(at_the_desk)
+            await house.meet(about)
+            await house.sleep(60)
+            one, other = (each.wanderers._detector for each in (at_the_desk, about))
+            went = [each._company._in_zone_s for each in (one, other)]
+            assert not np.array_equal(*went), "the detectors do know"
+            kept = [
+                each.wanderers._to_keep(each.wanderers._detector) for each in (at_the_desk, about)
+            ]
+            assert kept[0] == kept[1]
+            assert kept[0].arrays
 
     bench.clock.run(main())
 

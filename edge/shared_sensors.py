@@ -3,7 +3,8 @@
 A door is heard by two gateways or by a far one only, and messages are lost. So each gateway tells
 every change that it has heard for five seconds on end (`contract.messages.Presence.changes`), and
 everybody puts them together: by their numbers, so that what is told five times is one change, and
-by what they say, so that one door heard by three gateways opens once.
+by what they say, so that one door heard by three gateways opens once. Of longer holes the
+states tell that go with each message.
 """
 
 from __future__ import annotations
@@ -55,6 +56,14 @@ class _State(NamedTuple):
     """Grid time at which it became so; of one that was merely told to be so, when it was told."""
 
 
+class _Told(NamedTuple):
+    """What another gateway said in its latest message."""
+
+    states: dict[Word, float]
+    at_ns: int
+    """Grid time at which it came."""
+
+
 class SharedSensors:
     """The state of every sensor, and what happened in each second.
 
@@ -72,6 +81,7 @@ class SharedSensors:
         self._states: dict[Word, _State] = {}
         self._numbers: dict[str, tuple[str, int]] = {}
         """By gateway: session and number of the latest change that was taken."""
+        self._told: dict[str, _Told] = {}
         self._happened: dict[int, list[Happening]] = {}
         """By grid second."""
         self._looked_at = 0
@@ -133,10 +143,26 @@ class SharedSensors:
             age_ns = max(0, min(change.age_ms, OLDEST_MS)) * NS_PER_MS
             self._take((change.device, change.quantity), change.value, arrival_ns - age_ns)
         self._numbers[presence.gateway] = presence.session, latest
-        for device, said in presence.states.items():
-            for quantity, value in said.items():
-                if self._is_known(device, quantity):
-                    self._states.setdefault((device, quantity), _State(value, arrival_ns))
+        self._hear_states(presence, arrival_ns)
+
+    def _hear_states(self, presence: Presence, arrival_ns: int) -> None:
+        """Where no message came for longer than a change is told, the state alone says that there
+        was one: it is taken as of now, unless somebody has said something since.
+        """
+        states = {
+            (device, quantity): value
+            for device, said in presence.states.items()
+            for quantity, value in said.items()
+            if self._is_known(device, quantity)
+        }
+        told = self._told.get(presence.gateway, _Told({}, arrival_ns))
+        heard_of = {(each.device, each.quantity) for each in presence.changes}
+        for word, value in states.items():
+            known = self._states.setdefault(word, _State(value, arrival_ns))
+            is_missed = word not in heard_of and told.states.get(word, value) != value
+            if is_missed and known.at_ns <= told.at_ns:
+                self._take(word, value, arrival_ns)
+        self._told[presence.gateway] = _Told(states, arrival_ns)
 
     def _is_known(self, device: str, quantity: str) -> bool:
         return self._board.state(device) is not None and quantity in STATES
@@ -180,6 +206,7 @@ class SharedSensors:
     def forget(self, enrolled: Collection[str]) -> None:
         """Follow a configuration: sensors that are gone have no state."""
         self._states = {word: each for word, each in self._states.items() if word[0] in enrolled}
+        self._told.clear()
 
 
 def is_seen(happening: Happening) -> bool:

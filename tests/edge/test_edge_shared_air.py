@@ -208,6 +208,26 @@ def test_a_state_that_another_gateway_knows_is_taken_over_and_is_no_happening():
     assert home.shared.state("door", Quantity.OPENING) is None
 
 
+def test_a_change_of_which_all_messages_were_lost_is_known_by_the_state_that_is_told():
+    """A broker that is restarted: the mat was left meanwhile, and says nothing more all night."""
+    home = Home()
+    home.other(3.0, states={"door": {OPENING: 0.0}, "pir": {MOTION: 1.0}})
+    home.other(13.0, states={"door": {OPENING: 1.0}, "pir": {MOTION: 0.0}})
+    home.other(14.0, states={"door": {OPENING: 1.0}, "pir": {MOTION: 0.0}})
+    assert home.happened(20) == [(13, "door", 1.0), (13, "pir", 0.0)]
+    assert home.shared.state("door", Quantity.OPENING) == 1.0
+
+
+def test_what_was_heard_since_goes_before_the_state_that_another_still_tells():
+    home = Home()
+    home.other(3.0, states={"door": {OPENING: 0.0}})
+    home.own(8.0, 1.0, 0.0)
+    home.own(10.0, 0.0, 1.0)
+    home.other(13.0, states={"door": {OPENING: 1.0}})
+    assert home.happened(20) == [(8, "door", 1.0), (10, "door", 0.0)]
+    assert home.shared.state("door", Quantity.OPENING) == 0.0
+
+
 def test_motion_that_begins_again_is_seen_again_and_its_end_is_nobody():
     home = Home()
     home.own(1.0, 1.0, 0.0, Quantity.MOTION)

@@ -124,9 +124,16 @@ def choose(  # noqa: PLR0917 - who asks for what, of whom
 def said_otherwise(
     session: Session, home: str, resident: str, said: dict[str, Any]
 ) -> WhereaboutsPolicy:
-    """What the settings file asks for: where it says the same as before, what stands now stays."""
+    """What the settings file asks for: where it says the same as before, what stands now stays, but
+    for safe zones that the plan, which is the file's alone, no longer has.
+    """
     row = session.get(WhereaboutsChoice, (home, resident))
     if row is None or row.said is None:
         return WhereaboutsPolicy(**said)
     news = {name: value for name, value in said.items() if row.said.get(name) != value}
-    return msgspec.structs.replace(_policy(row), **news)
+    inside = set(
+        session.scalars(select(Zone.id).where(Zone.home == home, Zone.use != ZoneUse.EXIT))
+    )
+    stands = _policy(row)
+    still = [zone for zone in stands.safe_zones if zone in inside]
+    return msgspec.structs.replace(stands, **{"safe_zones": still, **news})

@@ -180,7 +180,7 @@ class WearableConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     whereabouts: WhereaboutsPolicy = WhereaboutsPolicy()
     is_carer: bool = False
     """A tag that staff wear: it excuses a resident's exit while it moves with her. Nothing of it is
-    stored or published but its signal strengths (`Presence`)."""
+    stored; gateways tell each other how strongly it is heard and how much it moves."""
 
 
 class SensorConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -1,7 +1,8 @@
 """Where people are: a home's plan, what is asked for each resident, and what gateways share of it.
 
 Positions are personal data. Those of residents travel under pseudonymous ids; of a carer's tag
-only signal strengths travel, between the gateways of one home, and where it is leaves none of them.
+it is told, between the gateways of one home, how strongly it is heard and how much it moves, and
+where it is leaves none of them.
 """
 
 from __future__ import annotations

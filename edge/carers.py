@@ -3,7 +3,7 @@
 A tag excuses a resident's exit while it is worn and moves with her, and its button calls help like
 any other. For nothing else is anything of it measured, kept or told: no summaries and no telemetry,
 no falls, no faults of its being off or away, and no place. The gateways of a home tell each other
-how strongly they hear it, and forget that within `FORGOTTEN_S`.
+how strongly they hear it and how much it moves, and forget that within `FORGOTTEN_S`.
 """
 
 from __future__ import annotations

@@ -217,7 +217,7 @@ class Neighbours:
 
     def _unworn(self, now_ns: int) -> list[str]:
         """Those heard here that say so. Of a carer's tag nothing is told but how strongly it is
-        heard.
+        heard, and how much it moves.
         """
         return sorted(
             each.device

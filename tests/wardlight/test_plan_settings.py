@@ -147,6 +147,24 @@ def test_what_people_asked_for_outlives_a_restart_and_an_edit_of_the_file_is_fol
     )
 
 
+def test_a_zone_that_is_taken_out_of_the_plan_keeps_nothing_else_of_the_file_from_being_followed(
+    load, directory
+):
+    lounge = ZONES + '[[zones]]\nid = "lounge"\nnext_to = ["corridor"]\n'
+
+    def start(plan, asked):
+        worn = "device='w'\naddress='AA:00:00:00:00:01'\nidentity=1\n"
+        enrol(load(f"{plan}{RESIDENT}{worn}whereabouts={asked}"), directory)
+        return directory.gateway_config("gateway-a").wearables[0].whereabouts
+
+    start(lounge, "{bed_exit=true}")
+    chosen = WhereaboutsPolicy(at_risk=False, safe_zones=["lounge", "room-1"])
+    directory.set_whereabouts("r1", chosen, by="siu")
+    assert start(ZONES, "{bed_exit=true, at_risk=true}") == WhereaboutsPolicy(
+        at_risk=True, safe_zones=["room-1"]
+    )
+
+
 def test_a_calibration_reaches_the_gateways_and_a_broken_one_leaves_what_stands(
     load, directory, tmp_path
 ):

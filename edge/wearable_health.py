@@ -12,6 +12,7 @@ from contract.clock import Clock, now_datetime
 from contract.events import FaultCause
 from contract.protocols import Bus
 from contract.units import NS_PER_S, seconds_to_ns
+from detectors.whereabouts_exits import ASK_AGAIN_S
 from edge import battery, drift, not_heard, swaps
 from edge.absences import Absences
 from edge.bed_mates import BedMates
@@ -34,6 +35,11 @@ LAST_SIGHTINGS: Final = 6
 DOWN_WITHIN_NS: Final = seconds_to_ns(15)
 """A gateway that was heard for at most so much longer than a wearable which it heard last went
 silent with it: a wearable is counted as heard for 10 s after its advert."""
+
+FLAT_NS: Final = seconds_to_ns(ASK_AGAIN_S + 60)
+"""From then on a silence that an empty battery explains says nothing of the wearer. Before, it may
+be hers who goes out by a door: that takes up to a minute to be told, and of who was excused it is
+asked for once more. A battery that ends just there is rarer than somebody who leaves."""
 
 MINUTE_NS: Final = seconds_to_ns(60)
 
@@ -187,12 +193,12 @@ class WearableHealth:
 
     def is_with_its_wearer(self, wearable: Wearable, now_ns: int) -> bool:
         """Whether where it is, or that it is not heard, says anything of its wearer: it is worn,
-        its battery did not go flat, and nobody has said that she is away or has taken it off.
+        its battery is not flat for long, and nobody has said that she is away or has taken it off.
         """
         if self.absences.holds(wearable) is not None or not self.is_worn(wearable, now_ns):
             return False
         heard_ns = self._neighbours.heard_anywhere_ns(wearable)
-        if now_ns - heard_ns < HEARD_NS:
+        if now_ns - heard_ns < FLAT_NS:
             return True
         last = self._last_heard(wearable, heard_ns, now_ns)
         return not_heard.likely_cause(last) is not LikelyCause.FLAT_BATTERY

@@ -21,6 +21,7 @@ from detectors.whereabouts import DETECTOR, ResidentDay, Scene
 from edge import Tone
 from edge.episodes import GRACE_NS
 from edge.wanderer_memory import WANDERERS_FILE, WandererMemory, pack
+from edge.wearable_health import FLAT_NS
 from messaging import LocalBus
 
 ZONES = [
@@ -403,7 +404,8 @@ def test_who_is_away_or_wears_nothing_is_not_judged(house, bench, make_config, m
             for _ in range(0 if why == "never heard" else 3):
                 house.hear(other, **says)
                 await house.sleep(1)
-            await house.sleep({"flat": 20, "never heard": 90}.get(why, 0))
+            bench.clock.pass_time({"flat": FLAT_NS}.get(why, 0))
+            await house.sleep({"flat": 2, "never heard": 90}.get(why, 0))
             await house.go_out()
             assert house.told() == []
             assert gateway.counts["judged_now"] == 0

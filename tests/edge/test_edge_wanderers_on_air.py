@@ -55,6 +55,7 @@ class Air:
             self._buses[name] = bench.bus
         self._random = np.random.default_rng(3)
         self._second = 100
+        self.battery_percent = 80
 
     async def be(self, seconds: int, **zone: int) -> None:
         """Residents and carers are there, and walk about: each is told by number."""
@@ -69,7 +70,8 @@ class Air:
             await self.bench.clock.sleep(1.0)
 
     def _say(self, number: int, where: int) -> None:
-        data = self._advert(self._second, identity=number, deviation_g=0.12)
+        says = {"deviation_g": 0.12, "battery_percent": self.battery_percent}
+        data = self._advert(self._second, identity=number, **says)
         for place, name in enumerate(NAMES):
             fading = self._random.normal(0, FADING_DB)
             rssi = round(HEARD_DBM[abs(place - where)] + fading)
@@ -194,5 +196,19 @@ def test_what_is_asked_of_others_meanwhile_hides_nobody_who_goes_out(air, bench)
             await air.be(50, she=None)
             (event,) = bench.far_end.of(EventKind.ELOPEMENT)
             assert (event.resident, event.zone) == ("resident-1", "entrance")
+
+    bench.clock.run(main())
+
+
+def test_an_empty_battery_explains_no_silence_behind_an_exit(air, bench):
+    async def main():
+        gateway = air.gateways["gateway-c"]
+        air.battery_percent = 3
+        async with bench.running(gateway):
+            await air.be(5, she=CORRIDOR)
+            await air.be(20, she=ENTRANCE)
+            await air.be(70, she=None)
+            (event,) = bench.far_end.of(EventKind.ELOPEMENT)
+            assert event.evidence.features["is_lost"] == 1
 
     bench.clock.run(main())

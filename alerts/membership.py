@@ -90,6 +90,7 @@ def find_settled(session: Session, event: Event, made_us: int | None) -> Inciden
                 *since,
                 column == value,
             )
+            .order_by(Incident.opened_at_us.desc(), Incident.id.desc())
             .limit(1)
         ).first()
         if found is not None:
@@ -116,6 +117,8 @@ def find_repeated(session: Session, event: Event) -> Incident | None:
             IncidentEvent.kind == event.kind,
             IncidentEvent.at_us.between(event.at_us - REPEATED_US, event.at_us + REPEATED_US),
         )
+        # What was excused and asked again is two incidents of one key: the second knows all.
+        .order_by(Incident.opened_at_us.desc(), Incident.id.desc())
         .limit(1)
     ).first()
 

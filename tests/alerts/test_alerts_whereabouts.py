@@ -128,6 +128,26 @@ def test_two_leads_are_one_alert_whatever_was_answered(ward, other_key, answer):
     assert len(ward.incidents()) == 1
 
 
+def test_what_was_asked_again_and_answered_is_not_asked_a_third_time_by_another_lead(ward):
+    """Its age is unknown: the gateway was restarted before it could send it."""
+    late = told(ward, gateway="gateway-b", ago_s=None)
+
+    def newest(act, *how):
+        return lambda: act(ward.desk.board().incidents[0].id, "mei", *how)
+
+    play(
+        ward,
+        (0, excused(ward)),
+        (20, newest(ward.desk.arrive)),
+        (30, newest(ward.desk.resolve, "other")),
+        (300, told(ward)),
+        (310, newest(ward.desk.arrive)),
+        (320, newest(ward.desk.resolve, "other")),
+        (330, late),
+    )
+    assert calls(ward) == [0, 300]
+
+
 @BOTH
 def test_out_again_after_she_was_brought_back_calls_again(ward):
     """Also when another gateway leads by then, and within the time of one episode."""

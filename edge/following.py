@@ -258,12 +258,11 @@ class Following:
 
     def hear(self, presence: Presence) -> None:
         """Another gateway has spoken, and has said nothing newer before."""
-        if presence.gateway not in self._receiver:
-            return
+        # Of one that nobody has given a place its sensors count all the same.
         strengths = {
             receiver: heard
             for receiver, heard in presence.strengths.items()
-            if not receiver or receiver in self._receiver
+            if (receiver or presence.gateway) in self._receiver
         }
         now_ns = self._time.grid_now_ns()
         second = Second(strengths, presence.movement_g)

@@ -354,6 +354,26 @@ def test_a_door_and_a_bed_are_in_the_second_in_which_they_were_heard(make_rooms)
     home.bench.clock.run(main())
 
 
+def test_a_door_that_only_a_gateway_without_a_place_hears_opens_all_the_same(make_rooms):
+    """It was plugged in and stands in no settings yet."""
+    door = SensorConfig(device="door", address="A4:C1:38:00:00:01", zone="entrance")
+    home = make_rooms(sensors=[door], gateway_zones={"gateway-b": "entrance"})
+    made = RoomSensor(SensorKind.DOOR, door)
+
+    async def main():
+        gateway = home.gateway("gateway-b")
+        async with home.running(home.gateway("gateway-a"), gateway):
+            for is_open in (0.0, 1.0):
+                packet = made.packet([(Quantity.OPENING, is_open)])
+                home.radios["gateway-a"].hear_service(door.address, SERVICE_UUID, packet)
+                await home.live(4, "gateway-a")
+            scene = gateway.following.tick(home.bench.clock.monotonic_ns() + 1_000_000_000)
+            assert scene.door_open.tolist() == [1]
+            assert gateway.following.alive == {"gateway-b": True}
+
+    home.bench.clock.run(main())
+
+
 def test_a_message_of_a_home_of_sixty_is_small(bench, make_rooms, make_wearable):
     wearables = [make_wearable(number) for number in range(1, 61)]
     proxies = [ReceiverConfig(name=f"proxy-{number}", zone="lounge") for number in (1, 2)]

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from contract.clock import Clock
 from contract.messages import GatewayConfig, Presence
 from contract.units import NS_PER_S
-from contract.whereabouts import Place, ZoneUse
+from contract.whereabouts import ZoneUse
 from detectors.dwell import stays
 from detectors.location import RoomFilter
 from detectors.receivers import ReceiverWatch
@@ -207,15 +207,6 @@ class Following:
     def problem(self) -> str | None:
         """Why the home's calibration cannot be used."""
         return self._rooms.problem
-
-    def row(self, device: str) -> int | None:
-        """The row of a resident's wearable in a scene."""
-        row = self._row.get(device)
-        return row if row is not None and row < len(self.rows.devices) else None
-
-    def place_of(self, wearable: Wearable) -> Place | None:
-        """Where its wearer is held to be; None of carers, and where nobody can tell."""
-        return self.places.place_of(wearable)
 
     # -- what gateways tell each other -----------------------------------------------------------
 

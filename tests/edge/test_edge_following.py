@@ -297,7 +297,7 @@ def test_an_enrolment_loses_nobody_and_a_new_plan_begins_anew(
             await home.live(20, "gateway-b")
             two = make_config(make_wearable(2), make_wearable(1), revision=2, **given)
             gateway._apply_config(two)
-            assert gateway.following.row("wearable-1") == 1
+            assert gateway.following.rows.devices.index("wearable-1") == 1
             await home.live(2, "gateway-b")
             assert places(gateway) == {"wearable-2": None, "wearable-1": "entrance"}
             given["zones"] = PLAN[1:]

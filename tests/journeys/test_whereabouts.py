@@ -66,7 +66,7 @@ async def told_rightly(scene, resident):
         for _ in range(10):
             await scene.clock.sleep(1)
             places = [
-                each.following.place_of(each.roster.by_device[device])
+                each.following.places.place_of(each.roster.by_device[device])
                 for each in scene.home.gateways.values()
             ]
             right[all(place is not None and place.zone == zone for place in places)] += 1

@@ -7,7 +7,7 @@ second or two apart; that it is the same is known by its resident, its kind and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from contract.events import EventKind
@@ -109,8 +109,10 @@ class _Waiting(NamedTuple, Generic[T]):
 class _Told(NamedTuple):
     episode: Episode
     event_id: str | None
-    """None: an earlier session told it."""
+    """None: an earlier session told it, which nobody knows the event of."""
     at_s: int
+    is_earlier: bool = False
+    """An earlier session told it."""
 
 
 class Episodes(Generic[T]):
@@ -132,16 +134,16 @@ class Episodes(Generic[T]):
         """Whether `take` may give anything."""
         return bool(self._waiting)
 
-    def recall(self, marks: Iterable[tuple[str, int]]) -> None:
-        """What an earlier session has told: marks, and when (unix seconds)."""
+    def recall(self, marks: Iterable[tuple[str, int]], events: Mapping[str, str]) -> None:
+        """What an earlier session has told: marks, and when (unix seconds); and as in `events`."""
         for mark, at_s in marks:
             episode = read_mark(mark)
             if episode is not None:
-                self._told.append(_Told(episode, None, at_s))
+                self._told.append(_Told(episode, events.get(mark), at_s, is_earlier=True))
 
     def found(self, episode: Episode, finding: T, now_ns: int) -> None:
         """Detectors have found something here; what an earlier session told is none."""
-        earlier = [each.episode for each in self._told if each.event_id is None]
+        earlier = [each.episode for each in self._told if each.is_earlier]
         if not any(episode.is_told_by(each) for each in earlier):
             self._waiting.append(_Waiting(episode, finding, now_ns))
 
@@ -176,6 +178,10 @@ class Episodes(Generic[T]):
         """Marks of what this gateway told within `TOLD_S`, and when: to keep over a restart."""
         self._forget(now_s)
         return [(each.episode.mark, each.at_s) for each in self._told]
+
+    def events(self) -> dict[str, str]:
+        """Of those, the ids of their events by mark: they may wait for the alert service still."""
+        return {each.episode.mark: each.event_id for each in self._told if each.event_id}
 
     def marks(self, now_s: int, is_with_people: Callable[[str], bool]) -> list[str]:
         """The same for the other gateways: what people know of, by the id of its event. One that

@@ -52,6 +52,8 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     zones: list[str]
     told: list[tuple[str, int]]
     """Marks of what was told and when (`edge.episodes`)."""
+    events: dict[str, str] = {}
+    """Of these, by mark, the ids of their events."""
     last_days: dict[str, dict[str, float]] = {}
     """By resident the figures of her last whole day, by name."""
     arrays: dict[str, KeptArray]

@@ -137,7 +137,7 @@ class Wanderers:
         """
         self._kept = await self._memory.load()
         if self._kept is not None:
-            self._episodes.recall(self._kept.told)
+            self._episodes.recall(self._kept.told, self._kept.events)
             self._last_days = self._kept.last_days
         else:
             _log.info("habits_unknown", reason="nothing was kept; they are learnt from now on")
@@ -164,6 +164,7 @@ class Wanderers:
             residents=list(self.rows.residents),
             zones=list(self.rows.zones),
             told=self._episodes.told(self._wall_s(self._clock.monotonic_ns())),
+            events=self._episodes.events(),
             last_days=self._last_days,
             arrays=pack(detector.to_arrays()),
         )

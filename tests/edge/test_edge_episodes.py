@@ -108,8 +108,9 @@ def test_a_restart_tells_nothing_again_but_that_the_carer_has_left_her():
     before: Episodes[str] = Episodes(0)
     before.note(EXCUSED, "event-1", 1_000)
     episodes: Episodes[str] = Episodes(LONG)
-    episodes.recall(before.told(1_030))
-    assert episodes.marks(1_030, lambda _: False) == [EXCUSED.mark]
+    episodes.recall(before.told(1_030), before.events())
+    assert episodes.marks(1_030, lambda _: True) == [EXCUSED.mark]
+    assert episodes.marks(1_030, lambda _: False) == [], "it waits on the card, as it did"
     episodes.found(EXCUSED, "again", LONG)
     episodes.found(NIGHT, "alone", LONG)
     assert episodes.take(LONG, situation(is_lead=True)) == [(NIGHT, "alone")]

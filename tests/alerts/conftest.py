@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 import structlog
-from sqlalchemy.util import LRUCache
 
 from alerts import (
     AlertService,
@@ -47,9 +46,6 @@ from messaging import LocalBroker, LocalBus
 HOME = "demo"
 TOLERANCE_S = 0.3
 """The pulse looks every quarter of a second."""
-
-
-_COMPILED = LRUCache(1_000)
 
 
 class PagerChannel:
@@ -89,7 +85,6 @@ class Ward:
         self.folder = folder
         self.url = url
         self.database = self.open_database()
-        self.database.engine._compiled_cache = _COMPILED  # a third of a short test is compiling
         self.broker = LocalBroker()
         self.pagers = PagerChannel(self.clock)
         self.sequence = itertools.count(1)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from scipy import signal
 
 from firmware_sim.plan import HomePlan
 
@@ -58,7 +57,7 @@ class Propagation:
         self._gateway_floor = [plan.zone(gateway.zone).floor for gateway in plan.gateways]
         self._plan = plan
         self._mean_dbm = np.zeros((gateways, wearables))
-        self._slow_db = self._rng.normal(0, SLOW_FADING_DB, (1, gateways, wearables))
+        self._slow_db = self._rng.normal(0, SLOW_FADING_DB, (gateways, wearables))
         self._second = _BLOCK_S
         self._fading_db = np.zeros((_BLOCK_S, gateways, wearables))
         self._needed_dbm = np.zeros((_BLOCK_S, gateways, wearables))
@@ -95,15 +94,12 @@ class Propagation:
         """Fading, and the RSSI that each advert needs to arrive, for the next seconds."""
         shape = self._fading_db.shape
         drawn = self._rng.standard_normal((2, *shape))
-        kept = SLOW_FADING_KEPT
         # First-order low-pass of white noise; its state is what is kept of the last value.
-        slow, self._slow_db = signal.lfilter(
-            [SLOW_FADING_DB * np.sqrt(1 - kept**2)],
-            [1.0, -kept],
-            drawn[0],
-            axis=0,
-            zi=self._slow_db,
-        )
+        slow = drawn[0]
+        slow *= SLOW_FADING_DB * np.sqrt(1 - SLOW_FADING_KEPT**2)
+        for now_db in slow:
+            np.add(now_db, self._slow_db, out=now_db)
+            np.multiply(now_db, SLOW_FADING_KEPT, out=self._slow_db)
         self._fading_db = slow + FAST_FADING_DB * drawn[1]
         # The inverse of the logistic turns an even draw into the level that it asks for.
         chance = np.clip(self._rng.random(shape), 1e-9, 1.0 - 1e-9)

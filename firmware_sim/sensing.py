@@ -2,17 +2,16 @@
 quantise, keep in a ring, low-pass at 10 Hz, and sum up each second.
 
 The low-pass is the screen's Butterworth (`contract.screen`), applied to a whole chunk as one
-matrix product (SCIENCE 6.3): the columns of the matrix are what `scipy.signal.sosfilt` makes
-of unit vectors.
+matrix product (SCIENCE 6.3): the columns of the matrix are what the filter makes of unit vectors.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import signal
 
 from contract.screen import LOW_PASS_HZ, LOW_PASS_ORDER, WINDOW_AFTER_S
 
@@ -74,14 +73,16 @@ class LowPass:
     """The screen's low-pass for `rows` wearables of one rate, with its state.
 
     The state begins at steady gravity: at the first sample, as if it had stood for ever.
+    Filter and state are those of ``scipy.signal.butter`` and ``sosfilt``, whose import takes as
+    long as that of a whole simulated home.
     """
 
     def __init__(self, rows: int, rate_hz: float) -> None:
         self._state: NDArray[np.float32] | None = None
         self._rows = rows
-        self._sections: NDArray[np.float64] | None = None
+        self._coefficients: _Coefficients | None = None
         if rate_hz > _MIN_RATE_RATIO * LOW_PASS_HZ:
-            self._sections = signal.butter(LOW_PASS_ORDER, LOW_PASS_HZ, fs=rate_hz, output="sos")
+            self._coefficients = _butterworth(rate_hz)
         self._matrices: dict[int, NDArray[np.float32]] = {}
 
     def push(self, samples_g: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -97,18 +98,17 @@ class LowPass:
         numpy.ndarray
             Shape (rows, 3, n).
         """
-        if self._sections is None:
+        if self._coefficients is None:
             return samples_g
         count = samples_g.shape[2]
         matrix = self._matrices.get(count)
         if matrix is None:
-            matrix = self._matrices[count] = _as_matrix(self._sections, count)
+            matrix = self._matrices[count] = _as_matrix(self._coefficients, count)
         states = matrix.shape[0] - count
         extended = np.empty((self._rows, 3, count + states), np.float32)
         extended[..., :count] = samples_g
         if self._state is None:
-            steady = signal.sosfilt_zi(self._sections).reshape(-1).astype(np.float32)
-            self._state = samples_g[..., :1] * steady
+            self._state = samples_g[..., :1] * _steady_state(self._coefficients)
         extended[..., count:] = self._state
         result: NDArray[np.float32] = extended.reshape(-1, count + states) @ matrix
         result = result.reshape(extended.shape)
@@ -116,14 +116,43 @@ class LowPass:
         return result[..., :count]
 
 
-def _as_matrix(sections: NDArray[np.float64], count: int) -> NDArray[np.float32]:
+class _Coefficients(NamedTuple):
+    """Of y[n] = b0 x[n] + b1 x[n-1] + b2 x[n-2] - a1 y[n-1] - a2 y[n-2]."""
+
+    b0: float
+    b1: float
+    b2: float
+    a1: float
+    a2: float
+
+
+def _butterworth(rate_hz: float) -> _Coefficients:
+    """Second order, by the bilinear transform; as `detectors.filters` at 50 Hz."""
+    assert LOW_PASS_ORDER == 2, "the formulae here are those of the second order"
+    warped = math.tan(math.pi * LOW_PASS_HZ / rate_hz)
+    scale = 1 + math.sqrt(2) * warped + warped**2
+    gain = warped**2 / scale
+    back = 2 * (warped**2 - 1) / scale, (1 - math.sqrt(2) * warped + warped**2) / scale
+    return _Coefficients(gain, 2 * gain, gain, *back)
+
+
+def _steady_state(filtering: _Coefficients) -> NDArray[np.float32]:
+    """(states,) of a filter whose input has always been 1."""
+    second = filtering.b2 - filtering.a2
+    return np.array([filtering.b1 - filtering.a1 + second, second], np.float32)
+
+
+def _as_matrix(filtering: _Coefficients, count: int) -> NDArray[np.float32]:
     """The filter over a chunk of `count` samples and its state, as a matrix from the right."""
-    states = 2 * len(sections)
-    size = count + states
-    unit = np.eye(size)
-    start = unit[:, count:].reshape(size, len(sections), 2).transpose(1, 0, 2)
-    out, end = signal.sosfilt(sections, unit[:, :count], axis=1, zi=start)
-    matrix = np.concatenate([out, end.transpose(1, 0, 2).reshape(size, states)], axis=1)
+    unit = np.eye(count + LOW_PASS_ORDER)
+    matrix = np.empty(unit.shape)
+    first, second = unit[:, count], unit[:, count + 1]
+    for step in range(count):
+        now = unit[:, step]
+        out = matrix[:, step] = filtering.b0 * now + first
+        first = filtering.b1 * now - filtering.a1 * out + second
+        second = filtering.b2 * now - filtering.a2 * out
+    matrix[:, count], matrix[:, count + 1] = first, second
     return np.asarray(matrix, np.float32)
 
 

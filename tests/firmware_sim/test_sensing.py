@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -176,3 +179,13 @@ def test_counters_wrap_and_age_stops_at_its_last_value():
         said = bench.feed(second_with())
     assert said.candidate_age_s == 255
     assert said.candidate_pending
+
+
+def test_a_simulated_home_does_not_read_all_of_scipy():
+    """Which takes longer than everything else at a gateway's start, a replay's or the demo's."""
+    program = "import sys, firmware_sim, firmware_sim.capture; print('scipy' in sys.modules)"
+    root = Path(__file__).parents[2]
+    said = subprocess.run(
+        [sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True
+    )
+    assert said.stdout == "False\n"

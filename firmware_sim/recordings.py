@@ -131,7 +131,9 @@ class ParquetRecording:
 
     def _trial_names(self, file: Path) -> list[str]:
         try:
-            column = self._parquet.read_table(file, columns=["trial"]).column("trial")
+            # Not `read_table`: where pandas is installed that reads it, too.
+            with self._parquet.ParquetFile(file) as table:
+                column = table.read(columns=["trial"]).column("trial")
         except (OSError, ValueError) as error:
             raise RecordingError(f"{file}: its column trial cannot be read: {error}") from error
         return [str(name) for name in column.to_pylist()]

@@ -5,7 +5,8 @@ importing. From the fork on everything is as in ``wardlight NAME --config …``:
 own with its own event loop, files and connections, that can be killed.
 
 `Zygote` is the end that asks; run as a script, this is the process that forks. It reads one
-JSON line per start from standard input, and answers each with the process id.
+JSON line per order from standard input, and answers each with one: a start with the process id,
+the question for an end with the exit status.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ class Zygote:
         Parameters
         ----------
         log
-            Name of its log, without the suffix.
+            Name of its log, or its path if it is to be elsewhere, without the suffix.
         environment
             Added to ours.
         wall
@@ -72,11 +73,21 @@ class Zygote:
             "environment": dict(environment),
             "wall": None if wall is None else str(wall),
         }
+        return int(self._answer(order))
+
+    def status(self, pid: int) -> int | None:
+        """Exit status of what was started, as in `subprocess.Popen.poll`: None while it runs, the
+        negative number of the signal that killed it.
+        """
+        answer: int | None = self._answer({"ended": pid})
+        return answer
+
+    def _answer(self, order: Mapping[str, object]) -> Any:
         assert self.process.stdin is not None, "made with pipes"
         assert self.process.stdout is not None, "made with pipes"
         self.process.stdin.write(json.dumps(order) + "\n")
         self.process.stdin.flush()
-        return int(self.process.stdout.readline())
+        return json.loads(self.process.stdout.readline())
 
     def end(self) -> None:
         """End where processes come from; those that were started go on."""
@@ -89,6 +100,7 @@ class Zygote:
 
 def _run(order: dict[str, Any]) -> int:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
     log = os.open(order["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     nothing = os.open(os.devnull, os.O_RDONLY)
     for target, source in ((0, nothing), (1, log), (2, log)):
@@ -129,17 +141,39 @@ def _read_code() -> None:
     AppriseChannel(SystemClock(), "")  # reads its plugins
 
 
+def _note_ends(ended: dict[int, int]) -> None:
+    """At once, so that a process that ended is gone for whoever looks for it."""
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if pid == 0:
+            return
+        ended[pid] = os.waitstatus_to_exitcode(status)
+
+
+def _start(order: dict[str, Any], ended: dict[int, int]) -> int:
+    # It may end before we have forgotten who had its number before.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
+    pid = os.fork()
+    if pid == 0:
+        os._exit(_run(order))
+    ended.pop(pid, None)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+    return pid
+
+
 def main() -> None:
     """Fork whatever is asked for until the other end is gone."""
     _read_code()
     assert threading.active_count() == 1, "a fork takes one thread along"
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    ended: dict[int, int] = {}
+    signal.signal(signal.SIGCHLD, lambda *_: _note_ends(ended))
     for line in sys.stdin:
         order = json.loads(line)
-        pid = os.fork()
-        if pid == 0:
-            os._exit(_run(order))
-        sys.stdout.write(f"{pid}\n")
+        answer = ended.get(order["ended"]) if "ended" in order else _start(order, ended)
+        sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
 
 

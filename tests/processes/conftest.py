@@ -1,4 +1,9 @@
-"""The services as processes of their own, as a home runs them."""
+"""The services as processes of their own, as a home runs them.
+
+A start reads the program's code, which takes a second or two of the processor. Whoever starts
+them `typed` starts ``wardlight NAME --config …``; the others are forked from a process that has
+read it (`tools.zygote`) and are the same from there on.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +22,7 @@ import pytest
 from contract.clock import Clock, ScaledClock, SystemClock, now_us
 from firmware_sim import demo_home
 from messaging.mosquitto import Mosquitto, free_port
+from tools.zygote import Zygote
 from wardlight.roster import demo_settings
 from wardlight.settings import Settings
 
@@ -38,19 +44,42 @@ async def until(condition: Callable[[], object], what: str, limit_s: float = LIM
     pytest.fail(f"{what}: not within {limit_s:.0f} s")
 
 
-class Service:
-    """One process with its log."""
+class Typed:
+    """A process that a shell starts."""
 
-    def __init__(self, name: str, config: Path, log: Path, *options: str) -> None:
-        self.name = name
-        self.log = log
+    def __init__(self, name: str, config: Path, log: Path) -> None:
         with log.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "wardlight.cli", name, "--config", str(config), *options],
+                [sys.executable, "-m", "wardlight.cli", name, "--config", str(config)],
                 stdout=output,
                 stderr=output,
                 cwd=REPOSITORY,
             )
+        self.pid = self.process.pid
+
+    def status(self) -> int | None:
+        return self.process.poll()
+
+
+class Forked:
+    """A process that has read its code already."""
+
+    def __init__(self, zygote: Zygote, name: str, config: Path, log: Path) -> None:
+        self.zygote = zygote
+        log.touch()
+        self.pid = zygote.start(name, config, str(log.with_suffix("")), {})
+
+    def status(self) -> int | None:
+        return self.zygote.status(self.pid)
+
+
+class Service:
+    """One process with its log."""
+
+    def __init__(self, name: str, log: Path, process: Typed | Forked) -> None:
+        self.name = name
+        self.log = log
+        self.process = process
 
     def lines(self, event: str) -> list[dict]:
         """What it logged under this name."""
@@ -71,25 +100,31 @@ class Service:
 
     @property
     def runs(self) -> bool:
-        return self.process.poll() is None
+        return self.process.status() is None
 
     def send(self, number: signal.Signals) -> None:
-        self.process.send_signal(number)
+        if self.runs:
+            os.kill(self.process.pid, number)
 
     async def end(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, float]:
         """Signal it; its exit status and how many real seconds it took."""
         clock = SystemClock()
         began_ns = clock.monotonic_ns()
         self.send(number)
-        status = await asyncio.to_thread(self.process.wait, LIMIT_S)
+        await until(lambda: not self.runs, f"{self.name} ends")
+        status = self.process.status()
+        assert status is not None
         return status, (clock.monotonic_ns() - began_ns) / 1e9
 
 
 class ProcessHome:
     """A folder, a configuration, a broker, and the processes that were started."""
 
-    def __init__(self, folder: Path, rate: float, database: str | None) -> None:
+    def __init__(
+        self, folder: Path, rate: float, database: str | None, zygote: Callable[[], Zygote]
+    ) -> None:
         self.folder = folder
+        self.zygote = zygote
         self.clock: Clock = SystemClock() if rate == 1.0 else ScaledClock(rate)
         self.rate = rate
         self.mosquitto = Mosquitto(folder / "mosquitto", SystemClock())
@@ -136,10 +171,11 @@ class ProcessHome:
         path.write_text("\n".join(lines) + "\n")
         return path
 
-    def start(self, name: str, log: str | None = None) -> Service:
-        service = Service(name, self.write_config(), self.folder / f"{log or name}.log")
-        self.services.append(service)
-        return service
+    def start(self, name: str, log: str | None = None, *, typed: bool = False) -> Service:
+        config, path = self.write_config(), self.folder / f"{log or name}.log"
+        process = Typed(name, config, path) if typed else Forked(self.zygote(), name, config, path)
+        self.services.append(Service(name, path, process))
+        return self.services[-1]
 
     async def board(self, check: Callable[[dict], object], what: str) -> dict:
         """What the board's API says, once `check` holds of it."""
@@ -159,10 +195,17 @@ class ProcessHome:
 
     def end_all(self) -> None:
         for service in self.services:
-            if service.runs:
-                service.process.kill()
-            service.process.wait()
+            service.send(signal.SIGKILL)
+        asyncio.run(until(lambda: not any(each.runs for each in self.services), "all have ended"))
         self.mosquitto.stop()
+
+
+@pytest.fixture(scope="session")
+def zygote(tmp_path_factory):
+    """Where processes come from."""
+    made = Zygote(tmp_path_factory.mktemp("zygote"))
+    yield made
+    made.end()
 
 
 @pytest.fixture
@@ -176,7 +219,7 @@ def make_home(request, tmp_path):
         if database == "postgresql":
             databases.append(f"home_{os.getpid()}_{len(databases)}")
             url = request.getfixturevalue("postgresql").make_database(databases[-1])
-        made.append(ProcessHome(tmp_path, rate, url))
+        made.append(ProcessHome(tmp_path, rate, url, lambda: request.getfixturevalue("zygote")))
         return made[-1]
 
     yield make

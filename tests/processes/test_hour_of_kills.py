@@ -40,7 +40,6 @@ from firmware_sim import SimulatedHome, residents
 from ingest import StoreReader
 from tools.chaos.falls import clear_fall
 from tools.postgresql import PostgreSQL
-from tools.zygote import Zygote
 from wardlight.air import AirServer
 
 RATE = 40.0
@@ -85,7 +84,6 @@ class Hour:
     def __init__(
         self,
         home,
-        zygote: Zygote,
         *,
         length_s: float,
         kills: int,
@@ -97,7 +95,7 @@ class Hour:
         self.servers = {"mosquitto": home.mosquitto}
         if postgresql is not None:
             self.servers["postgresql"] = postgresql
-        self.zygote = zygote
+        self.zygote = home.zygote()
         self.clock = home.clock
         self.config = home.write_config()
         self.random = random.Random(seed)
@@ -126,7 +124,8 @@ class Hour:
                 "WARDLIGHT_GATEWAY__NAME": name,
                 "WARDLIGHT_GATEWAY__FOLDER": str(self.home.folder / name),
             }
-        self.pids[name] = self.zygote.start(service, self.config, name, environment)
+        log = str(self.home.folder / name)
+        self.pids[name] = self.zygote.start(service, self.config, log, environment)
 
     def kill(self, name: str) -> None:
         """Fails if it has ended by itself: nothing may end that is not killed."""
@@ -226,9 +225,8 @@ def test_the_same_on_postgresql_which_is_killed_too(make_home):
 
 def _play(home, *, length_s: float, kills: int, postgresql: PostgreSQL | None = None) -> None:
     home.gateway_lines = ['radio = "remote"', f'radio_socket = "{home.folder / "air.socket"}"']
-    zygote = Zygote(home.folder)
     database = Database(home.database)
-    hour = Hour(home, zygote, length_s=length_s, kills=kills, postgresql=postgresql)
+    hour = Hour(home, length_s=length_s, kills=kills, postgresql=postgresql)
     try:
         desk = Desk(database, home.clock, UuidSource(home.clock), "demo")
         asyncio.run(_run(hour, desk))
@@ -237,7 +235,6 @@ def _play(home, *, length_s: float, kills: int, postgresql: PostgreSQL | None = 
     finally:
         for pid in hour.pids.values():
             os.kill(pid, signal.SIGKILL)
-        zygote.end()
         database.close()
     assert set(hour.kills.values()) == {kills}
     reader = StoreReader(home.store)

@@ -53,10 +53,10 @@ def test_what_services_write_is_theirs_alone_and_logs_hold_no_secret(
 
     async def main() -> None:
         await home.mosquitto.start()
-        running = [home.start("alerts")]
+        running = [home.start("alerts", typed=True)]
         monkeypatch.setenv("WARDLIGHT_BROKER__URL", f"mqtts://127.0.0.1:{ports[0]}")
         monkeypatch.setenv("WARDLIGHT_BROKER__CERTIFICATE_FILE", str(machine / "identity.pem"))
-        running.append(home.start("gateway"))
+        running.append(home.start("gateway", typed=True))
         await eventually(
             lambda: running[1].lines("config_applied"), "the gateway's configuration, over TLS"
         )

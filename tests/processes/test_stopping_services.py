@@ -55,7 +55,7 @@ def test_sigterm_ends_each_with_status_0_and_a_goodbye(make_home, eventually):
     spoken = ("gateway-a", "ingest", "alerts")
 
     async def work():
-        services = [home.start(name) for name in ("gateway", "ingest", "alerts", "web")]
+        services = [home.start(name, typed=True) for name in ("gateway", "ingest", "alerts", "web")]
         await eventually(partial(statuses.online, *spoken), "everyone is there")
         await home.board(lambda board: board["services"], "the board is there")
         for service in services:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-import os
-import subprocess
-import sys
 import tempfile
 from functools import partial
 from pathlib import Path
 
 import pytest
 import structlog
+from typer.testing import CliRunner
 
 from contract import topics
 from contract.clock import SystemClock, VirtualClock
@@ -23,6 +21,7 @@ from contract.wire import encode
 from ingest import StoreReader
 from messaging import MqttBus
 from tools.postgresql import PostgreSQL
+from wardlight.cli import app
 from wardlight.waiting import (
     LONGEST_TRY_S,
     NotThereError,
@@ -143,11 +142,13 @@ def _call_for_help(home):
 
 
 @pytest.mark.parametrize("name", ["gateway", "ingest", "alerts", "web"])
-def test_a_wrong_setting_ends_it_with_status_2_before_anything_starts(tmp_path, name):
+def test_a_wrong_setting_ends_it_with_status_2_before_anything_starts(
+    tmp_path, run_to_its_end, name
+):
     config = tmp_path / "home.toml"
     config.write_text(f'[broker]\nurll = "x"\n[gateway]\nfolder = "{tmp_path / "gateway"}"\n')
-    ended = _run_to_its_end(name, config)
-    assert ended.returncode == 2
+    ended = run_to_its_end(name, config)
+    assert ended.exit_code == 2
     assert "'broker.urll'; did you mean 'url'?" in ended.stderr
     assert sorted(tmp_path.iterdir()) == [config]
 
@@ -168,25 +169,24 @@ def test_a_wrong_setting_ends_it_with_status_2_before_anything_starts(tmp_path, 
         ("web", '[home]\ntime_zone = "Mars/Base"', "no time zone"),
     ],
 )
-def test_a_setting_that_only_its_user_can_judge(tmp_path, name, setting, said):
+def test_a_setting_that_only_its_user_can_judge(tmp_path, run_to_its_end, name, setting, said):
     config = tmp_path / "home.toml"
     config.write_text(setting)
-    ended = _run_to_its_end(name, config)
-    assert ended.returncode == 2, ended.stderr
+    ended = run_to_its_end(name, config)
+    assert ended.exit_code == 2, ended.stderr
     assert said in ended.stderr
     assert "Traceback" not in ended.stderr
 
 
-def _run_to_its_end(name, config):
-    return subprocess.run(
-        [sys.executable, "-m", "wardlight.cli", name, "--config", str(config)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-        cwd=config.parent,
-    )
+@pytest.fixture
+def run_to_its_end(monkeypatch):
+    """The command in this process: nothing of it begins that would have to be ended."""
+
+    def run(name, config):
+        monkeypatch.chdir(config.parent)
+        return CliRunner().invoke(app, [name, "--config", str(config)])
+
+    return run
 
 
 def test_waiting_for_a_day_is_said_some_three_hundred_times():

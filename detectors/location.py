@@ -157,10 +157,12 @@ class RoomFilter:
     def arrange(self, rows: NDArray[np.int64]) -> None:
         """Follow others from now on: (new residents,) the row of each so far, -1 for a new one."""
         if self._stays is not None:
-            new = rows == UNKNOWN
-            least, share = (each[:, rows] for each in self._stays)
-            least[:, new], share[:, new] = 0.0, 1.0
-            self._stays = Stays(least, share)
+            known = np.flatnonzero(rows >= 0)
+            shape = len(self._stays.least), len(rows)
+            fresh = Stays(np.zeros(shape, np.float32), np.ones(shape, np.float32))
+            for new, old in zip(fresh, self._stays, strict=True):
+                new[:, known] = old[:, rows[known]]
+            self._stays = fresh
         rearrange(self, RoomFilter(self.model, len(rows)), rows, last=_BY_RESIDENT)
         self._evidence.arrange(rows)
         self.residents = len(rows)

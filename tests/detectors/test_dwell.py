@@ -60,3 +60,10 @@ def test_who_comes_and_goes_keeps_her_own_bedroom_and_new_ones_have_none():
     assert isinstance(held, Stays)
     assert held.share[0].tolist() == [np.float32(OWN_BEDROOM), 1.0]
     assert not held.least[:, 1].any()
+
+
+def test_the_first_resident_of_a_home_may_come_when_it_is_followed_already():
+    rooms = RoomFilter(model(), 0)
+    rooms.note_stays(stays(USES, np.zeros(0, np.int64)))
+    rooms.arrange(np.array([UNKNOWN]))
+    assert asleep(rooms, 20, (-62.0, -85.0)).tolist() == [0]

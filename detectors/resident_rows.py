@@ -101,6 +101,10 @@ class ResidentRows:
             if not field.is_habit:
                 field.array[..., rows] = field.fill
 
+    def open_names(self) -> list[str]:
+        """Names of the arrays, in `to_arrays`, of what is open; the others are habits."""
+        return [name for name, field in self._fields.items() if not field.is_habit]
+
     def to_arrays(self) -> Kept:
         """All that must outlive the process, residents last."""
         return {name: field.array.astype(np.float64) for name, field in self._fields.items()}

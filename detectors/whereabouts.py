@@ -23,7 +23,15 @@ from detectors.visits import Visits
 from detectors.whereabouts_days import Days
 from detectors.whereabouts_exits import Elopement
 from detectors.whereabouts_habits import Habits
-from detectors.whereabouts_kept import TRAVEL, arranged, part_of, when
+from detectors.whereabouts_kept import (
+    TRAVEL,
+    USES,
+    arranged,
+    has_same_uses,
+    part_of,
+    uses_of,
+    when,
+)
 from detectors.whereabouts_night import Night
 from detectors.whereabouts_scene import (
     DETECTOR,
@@ -225,9 +233,16 @@ class Whereabouts:
         }
         kept |= {f"{TRAVEL}.{name}": array for name, array in self._travel.to_arrays().items()}
         kept["present"] = self._was_present.astype(np.float64)
+        kept[USES] = uses_of(self._plan)
         second = np.nan if self._second is None else self._second
         day = np.nan if self._day is None else self._day
         return kept | {"now": np.array([second, day, self._hour], np.float64)}
+
+    def _open_names(self) -> list[str]:
+        """Of the arrays of what is open."""
+        return [
+            f"{part}.{name}" for part, rows in self._parts.items() for name in rows.open_names()
+        ]
 
     def _judge(self, view: View) -> list[Found]:
         found = self._elopement.step(view)
@@ -323,7 +338,8 @@ class Whereabouts:
         rows
             (residents,) the kept row of each, -1 for who is new; None: the residents are the same.
         is_same_plan
-            False: zones have changed since. What is usual is kept, what was open is not.
+            False: zones have changed since; so they have where one is for something else than it
+            was. What is usual is kept, what was open is not.
 
         Raises
         ------
@@ -332,8 +348,10 @@ class Whereabouts:
         """
         fresh = cls(plan, policies, carers)
         walks = part_of(TRAVEL, kept)
+        is_same_plan = has_same_uses(kept, plan) and is_same_plan
         if rows is not None:
-            kept = arranged(kept, rows, fresh.to_arrays())
+            left_out = () if is_same_plan else fresh._open_names()
+            kept = arranged(kept, rows, fresh.to_arrays(), left_out=left_out)
         for name, part in fresh._parts.items():
             part.restore(part_of(name, kept), habits_only=not is_same_plan)
         present = kept.get("present")

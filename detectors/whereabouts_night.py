@@ -97,6 +97,10 @@ class Night(ResidentRows):
         super().clear(rows)
         self.bedtimes.clear(rows)
 
+    def open_names(self) -> list[str]:
+        """Names of the arrays of what is open."""
+        return super().open_names() + self.bedtimes.open_names()
+
     def to_arrays(self) -> Kept:
         """All that must outlive the process."""
         return super().to_arrays() | self.bedtimes.to_arrays()

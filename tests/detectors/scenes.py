@@ -159,6 +159,14 @@ class Home:
         return [each for each in self.found if each.kind is kind]
 
 
+def pace(home: Home, times: int = 5) -> list[Found]:
+    """She goes to and fro between hall and lounge, and rests there."""
+    found: list[Found] = []
+    for _ in range(times):
+        found += home.go(CORRIDOR, HALL, CORRIDOR, LOUNGE)
+    return found + home.go(LOUNGE, seconds=200)
+
+
 def _certain(zone: np.ndarray) -> np.ndarray:
     belief = np.full((len(zone), len(ZONES)), 0.01, np.float32)
     known = zone != UNKNOWN

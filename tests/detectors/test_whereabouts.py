@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contract.events import EventKind
-from detectors.whereabouts import Found, Plan, Whereabouts
+from detectors.whereabouts import Found, Whereabouts
 from detectors.whereabouts_words import sentence
 from tests.detectors.scenes import (
     CORRIDOR,
@@ -20,15 +20,9 @@ from tests.detectors.scenes import (
     ZONES,
     Home,
     a_plan,
+    pace,
     policies,
 )
-
-
-def pace(home: Home, times: int = 5) -> list[Found]:
-    found: list[Found] = []
-    for _ in range(times):
-        found += home.go(CORRIDOR, HALL, CORRIDOR, LOUNGE)
-    return found + home.go(LOUNGE, seconds=200)
 
 
 def test_a_walk_that_wanders_is_told_once_when_it_is_over() -> None:
@@ -141,95 +135,6 @@ def test_after_a_long_hole_nobody_is_told_of_an_old_matter() -> None:
     home.local_s += 7200
     home.stay(900, each=10)
     assert home.found == []
-
-
-def test_a_restart_goes_on() -> None:
-    home = Home()
-    home.stay(60)
-    home.go(CORRIDOR, TOILET, seconds=20)
-    home.stay(980, each=10)
-    kept = home.detector.to_arrays()
-    assert all(array.dtype == np.float64 for array in kept.values())
-    home.detector = Whereabouts.from_arrays(a_plan(), home.asked, 0, kept)
-    home.second += 20
-    home.local_s += 20
-    home.stay(900, each=10)
-    assert [each.kind for each in home.found] == [EventKind.NOT_RETURNED]
-
-
-def test_after_a_restart_nobody_has_vanished_before_she_was_heard() -> None:
-    home = Home()
-    home.stay(60)
-    home.go(CORRIDOR, HALL, EXIT)
-    home.detector = Whereabouts.from_arrays(a_plan(), home.asked, 0, home.detector.to_arrays())
-    home.heard_s[:] = 10
-    home.is_heard[:] = False
-    home.zone[0] = UNKNOWN
-    home.stay(120)
-    assert home.found == []
-
-
-def test_the_same_arrays_go_on_in_the_same_way() -> None:
-    home = Home(policies(3))
-    home.stay(60)
-    home.go(CORRIDOR, TOILET, row=1, seconds=200)
-    pace(home, 2)
-    kept = home.detector.to_arrays()
-    again = Whereabouts.from_arrays(a_plan(), home.asked, 0, kept).to_arrays()
-    assert kept.keys() == again.keys()
-    assert all(np.array_equal(kept[name], again[name]) for name in kept)
-
-
-def test_rows_follow_the_roster() -> None:
-    home = Home(policies(3))
-    home.stay(60)
-    home.go(CORRIDOR, TOILET, row=1, seconds=20)
-    home.stay(980, each=10)
-    kept, rows = home.detector.to_arrays(), np.array([UNKNOWN, 1, 2, 0, UNKNOWN])
-    home.asked = policies(5)
-    home.detector = Whereabouts.from_arrays(a_plan(), home.asked, 0, kept, rows=rows)
-    watched = home.detector.to_arrays()["habits.watched_this_hour_s"]
-    assert (watched > 0).tolist() == [False, True, True, True, False]
-    home.zone = np.array([ROOM, TOILET, ROOM, ROOM, ROOM])
-    for name in ("present", "is_heard", "moves"):
-        setattr(home, name, np.ones(5, np.bool_))
-    home.heard_s, home.in_bed = np.zeros(5, np.int64), np.full(5, -1, np.int8)
-    home.stay(900, each=10)
-    assert [(each.row, each.kind) for each in home.found] == [(1, EventKind.NOT_RETURNED)]
-
-
-def test_of_another_plan_only_what_is_usual_is_kept() -> None:
-    home = Home()
-    home.stay(60)
-    home.go(CORRIDOR, TOILET, seconds=20)
-    home.stay(980, each=10)
-    plan = a_plan()
-    smaller = Plan(plan.near[:7, :7], plan.use[:7], plan.exit_doors)
-    asked = home.asked._replace(safe=home.asked.safe[:, :7])
-    kept = home.detector.to_arrays()
-    with pytest.raises(ValueError, match="damaged"):
-        Whereabouts.from_arrays(smaller, asked, 0, kept)
-    fresh = Whereabouts.from_arrays(smaller, asked, 0, kept, is_same_plan=False).to_arrays()
-    assert np.array_equal(fresh["habits.watched_this_hour_s"], kept["habits.watched_this_hour_s"])
-    assert (fresh["not_returned.toilet"] == UNKNOWN).all()
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.data())
-def test_damaged_state_is_an_error(data: st.DataObject) -> None:
-    home = Home(policies(2))
-    kept = home.detector.to_arrays()
-    name = data.draw(st.sampled_from(sorted(kept)))
-    damage = data.draw(st.sampled_from(["gone", "shape", "nan"]))
-    if damage == "gone":
-        del kept[name]
-    elif damage == "shape":
-        kept[name] = np.zeros((3, 3, 3))
-    else:
-        assume(kept[name].size > 0)
-        kept[name] = np.full_like(kept[name], np.nan)
-    with pytest.raises(ValueError, match=r"damaged|missing|shape|walks|is "):
-        Whereabouts.from_arrays(a_plan(), home.asked, 0, kept)
 
 
 def test_plans_and_policies_that_do_not_fit_are_an_error() -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detectors.location import WALKING_DEVIATION_G
-from detectors.resident_rows import LONG_AGO, ResidentRows
+from detectors.resident_rows import LONG_AGO, Kept, ResidentRows
 
 WALKS_G: Final = WALKING_DEVIATION_G
 WALKS_MEMORY_S: Final = 30.0
@@ -37,10 +38,10 @@ class Walking(ResidentRows):
         """(residents,) when each may have been on a walk last."""
         self.moved_s = self._seconds("moved_s", LONG_AGO)
         """(residents,) when each has moved last."""
-        self._moving_s = np.zeros(residents, np.float32)
+        self._moving_s = self._values("moving_s", least=0.0)
         self._latest_s: int | None = None
         # What was before nobody knows: they may have moved.
-        self._of_minute_s = np.full((HISTORY_MIN, residents), _MINUTE_S, np.float32)
+        self._of_minute_s = self._values("of_minute_s", _MINUTE_S, lead=(HISTORY_MIN,), least=0.0)
         self._minute = LONG_AGO
 
     def step(self, movement_g: NDArray[np.float32], second: int) -> None:
@@ -51,13 +52,13 @@ class Walking(ResidentRows):
         movement_g
             (residents,) standard deviation of |a|; where it is unknown she may be moving.
         """
-        passed_s = 1 if self._latest_s is None else second - self._latest_s
+        passed_s = 1 if self._latest_s is None else max(second - self._latest_s, 1)
         self._latest_s = second
         moves = ~(movement_g < WALKS_G)
         # Seconds that were left out were like this one.
-        kept = np.float32((1 - 1 / WALKS_MEMORY_S) ** max(passed_s, 1))
+        kept = (1 - 1 / WALKS_MEMORY_S) ** passed_s
         self._moving_s *= kept
-        self._moving_s += moves * ((1 - kept) * np.float32(WALKS_MEMORY_S))
+        self._moving_s += moves * ((1 - kept) * WALKS_MEMORY_S)
         self._count(moves, second, passed_s)
         np.copyto(self.moved_s, second, where=moves)
         np.copyto(self.walked_s, second, where=self._moving_s >= WALKS_S)
@@ -70,11 +71,31 @@ class Walking(ResidentRows):
         seconds = max(min(ended_s - begun_s, len(minutes) * _MINUTE_S), 1)
         return min(float(self._of_minute_s[minutes, row].sum()) / seconds, 1.0)
 
+    def to_arrays(self) -> Kept:
+        """All that must outlive the process."""
+        return super().to_arrays() | {"minute": np.array([self._minute], np.float64)}
+
+    def restore(self, kept: Mapping[str, NDArray[np.float64]], *, habits_only: bool) -> None:
+        """Go on from what `to_arrays` gave.
+
+        Raises
+        ------
+        ValueError
+            If something is missing, has another shape or cannot be.
+        """
+        super().restore(kept, habits_only=habits_only)
+        if not habits_only:
+            minute = kept.get("minute")
+            if minute is None or minute.shape != (1,) or not np.isfinite(minute).all():
+                raise ValueError("kept whereabouts are damaged: minute")
+            self._minute = int(minute[0])
+
     def _count(self, moves: NDArray[np.bool_], second: int, passed_s: int) -> None:
         minute = second // _MINUTE_S
         if minute != self._minute:
-            fresh = 1 if self._minute == LONG_AGO else min(minute - self._minute, HISTORY_MIN)
+            is_later = LONG_AGO < self._minute < minute
+            fresh = min(minute - self._minute, HISTORY_MIN) if is_later else 1
             begun = np.arange(minute - fresh + 1, minute + 1)
             self._of_minute_s[begun % HISTORY_MIN] = 0
             self._minute = minute
-        self._of_minute_s[minute % HISTORY_MIN] += moves * np.float32(min(passed_s, _MINUTE_S))
+        self._of_minute_s[minute % HISTORY_MIN] += moves * min(passed_s, _MINUTE_S)

@@ -18,7 +18,14 @@ TRAVEL: Final = "travel"
 """Walks arrange themselves (`TravelPatterns.arrange`): each row has as many steps as it walked."""
 USES: Final = "uses"
 """What each zone was for: who went to a toilet that is none any more has not gone to one."""
-_OF_THE_HOME: Final = ("habits.hour", "now", USES)
+_OF_THE_HOME: Final = (
+    "habits.hour",
+    "now",
+    USES,
+    "walking.minute",
+    "elopement.doors",
+    "elopement.latest",
+)
 _OF_THE_HOME_END: Final = ("activity.before", "exit_visits.before", "bed.home", "rise.home")
 
 

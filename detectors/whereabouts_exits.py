@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contract.events import EventKind
-from detectors.resident_rows import LONG_AGO, NEVER, Each, ResidentRows
+from detectors.resident_rows import LONG_AGO, NEVER, Each, Kept, ResidentRows
 from detectors.room_model import UNKNOWN
 from detectors.whereabouts_scene import Flags, Found, Numbers, Plan, Scene
 from detectors.whereabouts_view import View
@@ -70,6 +70,8 @@ ASK_AGAIN_S: Final = 10 * 60
 """An excused find is told once more, not excused, if she is not back by then (SAFETY)."""
 _LOOK_EACH_S: Final = 5
 _AT, _BESIDE = 2, 1
+_OF_A_DOOR: Final = 5
+"""Numbers that are kept of each."""
 
 
 class Elopement(ResidentRows):
@@ -120,9 +122,10 @@ class Elopement(ResidentRows):
         self._company_s = self._seconds("company_s", LONG_AGO)
         self._returned_s = self._seconds("returned_s", LONG_AGO)
         """When each was heard again after having been unheard."""
-        self._is_heard = np.zeros(residents, np.bool_)
-        self._has_been_heard = np.zeros(residents, np.bool_)
-        """Since the process began: after a restart everybody is unheard at first."""
+        self._is_heard = self._flags("is_heard")
+        self._has_been_heard = self._flags("has_been_heard")
+        """Since seconds come without a hole: after a restart everybody is unheard at first."""
+        self._is_taken_up = False
         self._latest_s = LONG_AGO
         self._look = Each(_LOOK_EACH_S)
 
@@ -132,6 +135,7 @@ class Elopement(ResidentRows):
         self._watch_doors(scene)
         self._hear(scene)
         if not (len(rows) and len(self._exits)):
+            self._latest_s = scene.second
             return []
         self._believe(rows, scene)
         found: list[Found] = []
@@ -144,10 +148,45 @@ class Elopement(ResidentRows):
             found += self._look_after(rows, view)
         return found
 
-    def clear(self, rows: Numbers) -> None:
-        """Nothing is open of these any more."""
-        super().clear(rows)
-        self._is_heard[rows] = self._has_been_heard[rows] = False
+    def to_arrays(self) -> Kept:
+        """All that must outlive the process."""
+        doors = np.array(
+            [
+                self._exits[self._exit_of_door],
+                self.doors_stuck,
+                self._is_open,
+                self._opened_s,
+                self._open_s,
+            ],
+            np.float64,
+        )
+        latest = np.array([self._latest_s], np.float64)
+        return super().to_arrays() | {"doors": doors, "latest": latest}
+
+    def restore(self, kept: Mapping[str, NDArray[np.float64]], *, habits_only: bool) -> None:
+        """Go on from what `to_arrays` gave; with other doors than then, without what they did.
+
+        Raises
+        ------
+        ValueError
+            If something is missing, has another shape or cannot be.
+        """
+        super().restore(kept, habits_only=habits_only)
+        if habits_only:
+            return
+        doors, latest = kept.get("doors"), kept.get("latest")
+        if doors is None or doors.ndim != 2 or len(doors) != _OF_A_DOOR:
+            raise ValueError("kept whereabouts are damaged: doors")
+        if latest is None or latest.shape != (1,):
+            raise ValueError("kept whereabouts are damaged: latest")
+        if not (np.isfinite(doors).all() and np.isfinite(latest).all()):
+            raise ValueError("kept whereabouts are damaged: doors")
+        self._is_taken_up, self._latest_s = True, int(latest[0])
+        if np.array_equal(doors[0], self._exits[self._exit_of_door]):
+            self.doors_stuck[:], self._is_open[:] = doors[1:3] > 0
+            self._opened_s[:], self._open_s[:] = doors[3:]
+            self._latest_open_s = int(self._open_s.max(initial=LONG_AGO))
+            self._is_any_open = True  # Looked at, whatever they say.
 
     def forget_doors(self) -> None:
         """What they did before a hole in the seconds is not of now."""
@@ -180,11 +219,14 @@ class Elopement(ResidentRows):
 
     def _hear(self, scene: Scene) -> None:
         is_heard = scene.heard_s < LOST_AFTER_DOOR_S
+        if self._is_taken_up and scene.second - self._latest_s > TOLD_BEFORE_LOST_S:
+            self._is_heard[:] = self._has_been_heard[:] = False
+        self._is_taken_up = False
         again = (is_heard & ~self._is_heard).nonzero()[0]
         if len(again):
             self._returned_s[again[self._has_been_heard[again]]] = scene.second
             self._has_been_heard[again] = True
-        self._is_heard = is_heard
+        self._is_heard[:] = is_heard
 
     def _believe(self, rows: Numbers, scene: Scene) -> None:
         # Of who is out of earshot the belief stays at the door by which she has gone.

@@ -68,15 +68,24 @@ class Home:
     ----------
     minute
         Local minute of day at which it begins.
+    cut
+        Second before which the detector is replaced by one that goes on with what it has kept.
     """
 
     def __init__(
-        self, asked: Policies | None = None, *, carers: int = 0, minute: int = NOON, start: int = 0
+        self,
+        asked: Policies | None = None,
+        *,
+        carers: int = 0,
+        minute: int = NOON,
+        start: int = 0,
+        cut: int | None = None,
     ) -> None:
         self.asked = policies() if asked is None else asked
         self.detector = Whereabouts(a_plan(), self.asked, carers)
         self.residents = len(self.asked.at_risk)
         self.second = start
+        self.cut = cut
         self.local_s = minute * 60
         self.zone = np.full(self.residents, ROOM)
         self.present = np.ones(self.residents, np.bool_)
@@ -124,9 +133,15 @@ class Home:
             self.second += each
             self.local_s += each
             self.heard_s = np.where(self.is_heard, 0, self.heard_s + each)
-            found += self.detector.step(self.scene())
+            found += self._step()
         self.found += found
         return found
+
+    def _step(self, *, door_opened: bool = False) -> list[Found]:
+        if self.second == self.cut:
+            kept = self.detector.to_arrays()
+            self.detector = Whereabouts.from_arrays(a_plan(), self.asked, 0, kept)
+        return self.detector.step(self.scene(door_opened=door_opened))
 
     def go(self, *rooms: int, row: int = 0, seconds: int = 12) -> list[Found]:
         """Somebody walks through rooms and stays in the last."""
@@ -142,7 +157,7 @@ class Home:
         self.door = 1
         self.second += 1
         self.local_s += 1
-        found = self.detector.step(self.scene(door_opened=True))
+        found = self._step(door_opened=True)
         self.found += found
         found += self.stay(seconds)
         self.door = 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
@@ -15,6 +17,7 @@ from tests.detectors.scenes import (
     EXIT,
     HALL,
     KITCHEN,
+    LOUNGE,
     ROOM,
     TOILET,
     UNKNOWN,
@@ -41,9 +44,12 @@ def test_a_restart_goes_on() -> None:
 
 
 def test_after_a_restart_nobody_has_vanished_before_she_was_heard() -> None:
+    """She may have gone anywhere while nobody listened."""
     home = Home()
     home.stay(60)
     home.go(CORRIDOR, HALL, EXIT)
+    home.second += 20
+    home.local_s += 20
     home.detector = Whereabouts.from_arrays(a_plan(), home.asked, 0, home.detector.to_arrays())
     home.heard_s[:] = 10
     home.is_heard[:] = False
@@ -134,3 +140,77 @@ def test_damaged_state_is_an_error(data: st.DataObject) -> None:
         kept[name] = np.full_like(kept[name], np.nan)
     with pytest.raises(ValueError, match=r"damaged|missing|shape|walks|is "):
         Whereabouts.from_arrays(a_plan(), home.asked, 0, kept)
+
+
+def _through_the_door(home: Home) -> None:
+    home.go(CORRIDOR, HALL, EXIT)
+    home.open_door()
+    home.stay(5)
+
+
+def _unheard_through_the_door(home: Home) -> None:
+    home.go(CORRIDOR, HALL, seconds=8)
+    home.open_door()
+    home.vanish()
+    home.stay(10)
+
+
+def _gone_without_a_word_of_the_door(home: Home) -> None:
+    home.go(CORRIDOR, HALL, EXIT)
+    home.vanish()
+    home.stay(60)
+
+
+def _to_a_door_that_stands_open(home: Home) -> None:
+    home.go(CORRIDOR)
+    home.door = 1
+    home.go(HALL, EXIT)
+
+
+def _up_from_her_chair_and_into_the_kitchen(home: Home) -> None:
+    home.moves[0] = False
+    home.stay(60)
+    home.moves[0] = True
+    home.stay(8)
+    home.go(CORRIDOR, seconds=3)
+    home.go(KITCHEN, seconds=14)
+    home.moves[0] = False
+    home.stay(30)
+
+
+def _between_two_receivers(home: Home) -> None:
+    for number in range(24):
+        home.zone[0] = (CORRIDOR, LOUNGE)[number % 2]
+        home.moves[0] = number % 2 == 0
+        home.stay(9)
+    home.moves[0] = False
+    home.stay(200, each=4)
+
+
+@pytest.mark.parametrize(
+    "lives",
+    [
+        _through_the_door,
+        _unheard_through_the_door,
+        _gone_without_a_word_of_the_door,
+        _to_a_door_that_stands_open,
+        _up_from_her_chair_and_into_the_kitchen,
+        _between_two_receivers,
+    ],
+)
+def test_whenever_it_is_taken_up_again_the_same_is_found(lives: Callable[[Home], None]) -> None:
+    """A change of the configuration, or a gateway that is back within the second."""
+    safe = np.ones((1, len(ZONES)), np.bool_)
+    safe[0, KITCHEN] = False
+
+    def play(cut: int | None) -> tuple[int, list[tuple[object, ...]]]:
+        home = Home(policies(safe=safe), cut=cut)
+        home.go(LOUNGE, seconds=30)
+        lives(home)
+        found = [(each.kind, each.begun, each.zone, each.excused) for each in home.found]
+        return home.second, found
+
+    last, wanted = play(None)
+    assert len(wanted) == (lives is not _between_two_receivers)
+    for cut in range(31, min(last, 100), 4):
+        assert play(cut)[1] == wanted, cut

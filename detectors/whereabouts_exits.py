@@ -66,6 +66,9 @@ earshot for `LOST_AFTER_DOOR_S` or more. If it was a hole in the radio, and she 
 door, she is heard no more, and that is told."""
 BACK_S: Final = 30
 """So long in a safe room inside, and she is back."""
+LEFT_S: Final = 15
+"""No carer beside her for so long, and her last find excuses no other opening of a door: a tag that
+goes with her is told to be in her room or the next within some seconds."""
 ASK_AGAIN_S: Final = 10 * 60
 """An excused find is told once more, not excused, if she is not back by then (SAFETY)."""
 _LOOK_EACH_S: Final = 5
@@ -257,6 +260,7 @@ class Elopement(ResidentRows):
         there &= ~comes_in[:, None] | (self._since_s[each] <= opened_s[exits, None] - STOOD_S)
         is_new = self._may_go(rows, second)
         is_new = is_new | (opened_s[exits, None] >= self._found_s[rows] + REPEAT_S)
+        is_new |= (opened_s[exits, None] > self._found_s[rows]) & self._is_left(rows, view)
         hits = there & is_new & (second - self._returned_s[rows] > ARRIVES_S)
         which = np.where(hits, opened_s[exits, None], LONG_AGO).argmax(axis=0)
         found = np.flatnonzero(hits.any(axis=0))
@@ -303,6 +307,14 @@ class Elopement(ResidentRows):
         excused = self._company_s[rows] >= heard_s - TOLD_BEFORE_LOST_S
         return self._tell(rows, heard_s, view, excused=excused, zone=zone[gone], features=features)
 
+    def _is_left(self, rows: Numbers, view: View) -> Flags:
+        """(rows,) whose last find was excused, and the carer is with them no more."""
+        left: Flags = self._ask_s[rows] != NEVER
+        left &= view.second - self._company_s[rows] > LEFT_S
+        if left.any():
+            left &= ~view.is_excused(rows)
+        return left
+
     def _may_go(self, rows: Numbers, until_s: Numbers | int) -> Flags:
         """(rows,) who is not out, or was heard again and for so long that she had come in."""
         came_in = self._returned_s[rows] > self._found_s[rows]
@@ -324,6 +336,7 @@ class Elopement(ResidentRows):
         self._begun_s[rows] = begun
         self._found_s[rows] = view.second
         self._ask_s[rows] = np.where(excused, view.second + ASK_AGAIN_S, NEVER)
+        self._company_s[rows[excused]] = view.second
         return view.find(
             EventKind.ELOPEMENT, rows, begun, excused=excused, zone=zone, features=features
         )

@@ -280,6 +280,19 @@ def test_a_carer_who_goes_with_her_excuses_it_and_it_is_asked_again() -> None:
     assert len(home.of(ELOPEMENT)) == 2
 
 
+def test_whom_her_carer_has_left_at_the_door_is_excused_by_nothing() -> None:
+    """The carer goes out, and a minute later the door opens with her still there."""
+    for leaves, excused in ((True, [True, False]), (False, [True])):
+        home = accompanied(Home(carers=1))
+        home.open_door()
+        if leaves:
+            home.carer_zone[0] = UNKNOWN
+        home.stay(60)
+        home.open_door()
+        home.stay(30)
+        assert [each.excused for each in home.of(ELOPEMENT)] == excused
+
+
 def test_who_came_back_with_her_carer_is_not_asked_for() -> None:
     home = accompanied(Home(carers=1))
     home.open_door()

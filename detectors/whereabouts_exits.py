@@ -65,7 +65,7 @@ ARRIVES_S: Final = 30
 earshot for `LOST_AFTER_DOOR_S` or more. If it was a hole in the radio, and she goes out with that
 door, she is heard no more, and that is told."""
 BACK_S: Final = 30
-"""So long in a safe room inside, and she is back."""
+"""So long in safe rooms inside, and she is back."""
 LEFT_S: Final = 15
 """No carer beside her for so long, and her last find excuses no other opening of a door: a tag that
 goes with her is told to be in her room or the next within some seconds."""
@@ -122,6 +122,8 @@ class Elopement(ResidentRows):
         self._begun_s = self._seconds("begun_s", LONG_AGO)
         self._found_s = self._seconds("found_s", LONG_AGO)
         self._ask_s = self._seconds("ask_s", NEVER)
+        self._inside_s = self._seconds("inside_s", NEVER)
+        """Since when who was out is told to be in safe rooms inside."""
         self._company_s = self._seconds("company_s", LONG_AGO)
         self._returned_s = self._seconds("returned_s", LONG_AGO)
         """When each was heard again after having been unheard."""
@@ -335,6 +337,7 @@ class Elopement(ResidentRows):
         self._is_out[rows] = True
         self._begun_s[rows] = begun
         self._found_s[rows] = view.second
+        self._inside_s[rows] = NEVER
         self._ask_s[rows] = np.where(excused, view.second + ASK_AGAIN_S, NEVER)
         self._company_s[rows[excused]] = view.second
         return view.find(
@@ -350,11 +353,7 @@ class Elopement(ResidentRows):
         out = rows[self._is_out[rows]]
         if not len(out):
             return []
-        zone = visits.told[out]
-        inside = (zone != UNKNOWN) & (zone == visits.zone[out]) & ~self._is_exit[zone]
-        inside &= view.policies.safe[out, zone]
-        inside &= second - np.maximum(visits.begun_s[out], self._found_s[out]) >= BACK_S
-        back = out[inside]
+        back = self._back(out, view)
         self._is_out[back] = False
         self._ask_s[back] = NEVER
         due = out[self._ask_s[out] <= second]
@@ -366,6 +365,19 @@ class Elopement(ResidentRows):
             excused=np.zeros(len(due), np.bool_),
             features={"asked_again": 1.0, "away_min": (second - self._begun_s[due]) / 60},
         )
+
+    def _back(self, out: Numbers, view: View) -> Numbers:
+        """Those of them who have been in safe rooms for so long; who paces rests in none."""
+        second, visits, safe = view.second, view.visits, view.policies.safe
+        told, zone = visits.told[out], visits.zone[out]
+        inside = ~self._is_exit[told] & safe[out, told] & ~self._is_exit[zone] & safe[out, zone]
+        inside &= zone != UNKNOWN
+        is_told = told != UNKNOWN
+        since_s = np.where(is_told & inside, np.minimum(self._inside_s[out], second), NEVER)
+        unheard = ~is_told & visits.is_told(out, second, TOLD_BEFORE_LOST_S)
+        self._inside_s[out] = np.where(unheard, self._inside_s[out], since_s)
+        back: Numbers = out[is_told & (second - since_s >= BACK_S)]
+        return back
 
 
 def _behind(plan: Plan, exits: Numbers) -> NDArray[np.bool_]:

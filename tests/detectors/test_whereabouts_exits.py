@@ -138,6 +138,17 @@ def test_who_was_back_inside_can_go_again() -> None:
     assert len(home.of(ELOPEMENT)) == 2
 
 
+def test_who_paces_is_back_without_a_rest_and_can_go_again() -> None:
+    home = at_exit(Home())
+    home.open_door()
+    for _ in range(20):
+        home.go(HALL, CORRIDOR, LOUNGE, CORRIDOR)
+    home.go(HALL, EXIT)
+    home.vanish()
+    home.stay(60)
+    assert [each.features.get("is_lost") for each in home.of(ELOPEMENT)] == [None, 1.0]
+
+
 def test_a_door_that_never_closes_is_said_and_not_judged() -> None:
     home = Home()
     home.stay(30)

@@ -112,7 +112,7 @@ class Elopement(ResidentRows):
         self._sides = _sides(plan, self._exits)
         self._behind = _behind(plan, self._exits)
         self._knows = np.zeros(len(self._exits), np.bool_)
-        """(exits,) whose doors can be believed."""
+        """(exits,) whose doors can be believed, all of them."""
         exits = (len(self._exits),)
         self._since_s = self._seconds("since_s", LONG_AGO, lead=exits)
         """Of each exit: since when she is believed there, when she was last, and lastingly."""
@@ -209,12 +209,14 @@ class Elopement(ResidentRows):
         self._is_open = is_open
         self._is_any_open = bool(is_open.any())
         self.doors_stuck |= is_open & (scene.second - self._opened_s > STUCK_S)
-        self.doors_stuck &= scene.door_open != 0
+        # What opens has been closed, whether that was heard or not.
+        self.doors_stuck &= (scene.door_open != 0) & ~scene.door_opened
         judged = is_open & ~self.doors_stuck
         if judged.any():
             self._open_s[judged] = self._latest_open_s = scene.second
         self._knows[:] = False
-        self._knows[self._exit_of_door[(scene.door_open != UNKNOWN) & ~self.doors_stuck]] = True
+        self._knows[self._exit_of_door] = True
+        self._knows[self._exit_of_door[(scene.door_open == UNKNOWN) | self.doors_stuck]] = False
 
     def _by_exit(self, of_door: Numbers) -> Numbers:
         """(exits,) the latest of its doors."""

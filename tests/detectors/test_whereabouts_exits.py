@@ -163,6 +163,31 @@ def test_a_door_that_never_closes_is_said_and_not_judged() -> None:
     assert [each.kind for each in home.open_door()] == [ELOPEMENT]
 
 
+def test_a_stuck_door_that_opens_has_been_closed() -> None:
+    home = Home()
+    home.stay(30)
+    home.door = 1
+    home.stay(630, each=10)
+    home.go(CORRIDOR, HALL, EXIT)
+    home.second += 1
+    assert [each.kind for each in home.detector.step(home.scene(door_opened=True))] == [ELOPEMENT]
+
+
+def test_of_two_doors_at_one_exit_the_silent_one_is_not_vouched_for_by_the_other() -> None:
+    plan = a_plan()
+    home = Home()
+    home.detector = Whereabouts(plan._replace(exit_doors=np.array([EXIT, EXIT])), home.asked, 0)
+    found: list[Found] = []
+    for second in range(120):
+        home.second, home.heard_s[0] = second, max(0, second - 40)
+        home.zone[0] = (LOUNGE, CORRIDOR, HALL, HALL)[min(second // 12, 3)]
+        scene = home.scene()._replace(
+            door_open=np.array([0, -1], np.int8), door_opened=np.zeros(2, np.bool_)
+        )
+        found += home.detector.step(scene)
+    assert [each.kind for each in found] == [ELOPEMENT]
+
+
 def test_gone_behind_a_door_that_opened() -> None:
     home = Home()
     home.stay(30)

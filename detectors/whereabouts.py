@@ -33,6 +33,7 @@ from detectors.whereabouts_kept import (
     when,
 )
 from detectors.whereabouts_night import Night
+from detectors.whereabouts_presence import Presence
 from detectors.whereabouts_scene import (
     DETECTOR,
     Flags,
@@ -108,8 +109,8 @@ class Whereabouts:
         plan.check()
         residents, zones = len(policies.at_risk), len(plan.use)
         self._plan, self.residents = plan, residents
-        self._was_present = np.zeros(residents, np.bool_)
         self._in_bed = np.ones(residents, np.int64)
+        self._presence = Presence(residents)
         self.policies = policies
         self._travel = TravelPatterns(plan.near, residents)
         self._company = Company(plan, residents, carers)
@@ -126,6 +127,7 @@ class Whereabouts:
         self._not_returned = NotReturned(plan, residents)
         self._days = Days(residents)
         self._parts: dict[str, ResidentRows] = {
+            "presence": self._presence,
             "visits": self._visits,
             "stays": self._stays,
             "beds": self._beds,
@@ -187,7 +189,7 @@ class Whereabouts:
             if not 0 < second - self._second <= HOLE_S:
                 self._drop_all(is_set_back=second < self._second)
         self._second = second
-        self._come_and_go(scene.present)
+        self._come_and_go(scene)
         zone = np.where(scene.present, scene.zone, UNKNOWN)
         self._walking.step(scene.movement_g, second)
         walked_s, moved_s = self._walking.walked_s, self._walking.moved_s
@@ -232,7 +234,6 @@ class Whereabouts:
             for name, array in rows.to_arrays().items()
         }
         kept |= {f"{TRAVEL}.{name}": array for name, array in self._travel.to_arrays().items()}
-        kept["present"] = self._was_present.astype(np.float64)
         kept[USES] = uses_of(self._plan)
         second = np.nan if self._second is None else self._second
         day = np.nan if self._day is None else self._day
@@ -268,22 +269,22 @@ class Whereabouts:
         if not self._is_any_night:
             return zone
         home = self._policies.home_zone
-        held = self._is_night & (self._beds.zone == 1) & self._was_present & (home != UNKNOWN)
+        held = self._is_night & (self._beds.zone == 1) & self._presence.is_here & (home != UNKNOWN)
         return np.where(held, home, zone) if held.any() else zone
 
-    def _come_and_go(self, present: Flags) -> None:
-        """Nothing of who has gone is open when she is back."""
-        changed = (present != self._was_present).nonzero()[0]
-        if len(changed):
+    def _come_and_go(self, scene: Scene) -> None:
+        """Nothing of who was away is open when she is back."""
+        is_other, back = self._presence.step(scene.present, scene.second)
+        if len(back):
             for part in self._parts.values():
-                part.clear(changed)
-            self._was_present[changed] = present[changed]
+                part.clear(back)
+        if is_other:
             self._choose_rows()
 
     def _choose_rows(self) -> None:
         """Who is judged by what, until a policy changes or somebody comes or goes."""
-        self._at_risk = np.flatnonzero(self._policies.at_risk & self._was_present)
-        self._has_bed = self._policies.has_bed_sensor & self._was_present
+        self._at_risk = np.flatnonzero(self._policies.at_risk & self._presence.is_here)
+        self._has_bed = self._policies.has_bed_sensor & self._presence.is_here
 
     def _drop_all(self, *, is_set_back: bool) -> None:
         if is_set_back:  # Walks of a second that is still to come would never end.
@@ -354,18 +355,10 @@ class Whereabouts:
             kept = arranged(kept, rows, fresh.to_arrays(), left_out=left_out)
         for name, part in fresh._parts.items():
             part.restore(part_of(name, kept), habits_only=not is_same_plan)
-        present = kept.get("present")
-        if (
-            present is None
-            or present.shape != (fresh.residents,)
-            or not np.isin(present, (0, 1)).all()
-        ):
-            raise ValueError("kept whereabouts are damaged: present")
         if is_same_plan:
             fresh._travel = TravelPatterns.from_arrays(plan.near, walks)
             if rows is not None:
                 fresh._travel.arrange(rows)
-            fresh._was_present[:] = present > 0
             fresh._choose_rows()
         fresh._second, fresh._day, fresh._hour = when(kept)
         return fresh

@@ -141,7 +141,7 @@ class ExitSeeking(ResidentRows):
 
     def _returning(self, rows: Numbers, view: View) -> list[Found]:
         """Those of them who come more often than is usual."""
-        rows = rows[view.policies.at_risk[rows] & ~self._is_told[rows]]
+        rows = rows[view.policies.at_risk[rows] & ~self._is_told[rows] & view.scene.present[rows]]
         count = (self._visits_s[:, rows] > view.second - WINDOW_S).sum(axis=0)
         rows, count = rows[count >= LEAST_VISITS], count[count >= LEAST_VISITS]
         if not len(rows):

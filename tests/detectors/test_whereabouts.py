@@ -102,6 +102,27 @@ def test_leave_leaves_nothing_open_and_teaches_nothing() -> None:
     assert home.found == []
 
 
+def test_a_band_that_says_for_seconds_that_nobody_wears_it_ends_nothing() -> None:
+    toilet, night, silent = Home(), Home(minute=60), Home(minute=9 * 60)
+    toilet.stay(60)
+    toilet.go(CORRIDOR, TOILET, seconds=20)
+    night.moves[0] = False
+    night.stay(1200, each=10)
+    night.go(CORRIDOR, LOUNGE, seconds=30)
+    silent.stay(60)
+    silent.moves[0] = False
+    for home in (toilet, night, silent):
+        home.stay(600, each=10)
+        home.present[0] = False
+        home.stay(5)
+        home.present[0] = True
+        home.stay(1500 if home is not silent else 4 * 3600, each=10)
+    assert [each.kind for each in toilet.found] == [EventKind.NOT_RETURNED]
+    assert [each.kind for each in night.found] == [EventKind.NIGHT_WANDERING]
+    assert [each.kind for each in silent.found] == [EventKind.INACTIVE]
+    assert silent.found[0].features["silent_min"] == pytest.approx(240, abs=2)
+
+
 def test_a_stuck_receiver_that_tells_one_room_for_ever_pages_for_silence_alone() -> None:
     home = Home(minute=8 * 60)
     home.go(CORRIDOR, HALL)

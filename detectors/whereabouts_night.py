@@ -205,6 +205,7 @@ class Night(ResidentRows):
                 "out_min": out_s[wanders] / 60,
                 "rooms": rooms[wanders],
                 "is_in_others_room": in_others[wanders],
+                "has_been_in_bed": self._has_settled[rows],
             },
         )
 

@@ -64,6 +64,7 @@ class ExitSeeking(ResidentRows):
         super().__init__(residents)
         self._is_exit = np.append(plan.is_exit, False)  # The last one for UNKNOWN.
         self._visits_s = self._seconds("visits_s", LONG_AGO, lead=(KEPT_VISITS,))
+        self._visits_zone = self._seconds("visits_zone", UNKNOWN, lead=(KEPT_VISITS,))
         self._count = self._seconds("count", 0)
         self._is_there = self._flags("is_there")
         self._came_s = self._seconds("came_s", LONG_AGO)
@@ -124,6 +125,7 @@ class ExitSeeking(ResidentRows):
         came_s = self._came_s[fresh]
         self._is_told[fresh] &= came_s - self._left_s[fresh] <= QUIET_S
         self._visits_s[self._count[fresh] % KEPT_VISITS, fresh] = came_s
+        self._visits_zone[self._count[fresh] % KEPT_VISITS, fresh] = view.visits.zone[fresh]
         self._count[fresh] += 1
         self.visits_today[fresh] += 1
         view.habits.count_exit_visits(fresh)
@@ -154,16 +156,17 @@ class ExitSeeking(ResidentRows):
             return []
         self._is_told[rows] = True
         least, most = view.habits.exit_visits.usual(hour, window_h, rows=rows)
-        in_window = np.where(
-            self._visits_s[:, rows] > view.second - WINDOW_S, self._visits_s[:, rows], view.second
-        )
+        is_recent = self._visits_s[:, rows] > view.second - WINDOW_S
+        zones = np.where(is_recent, self._visits_zone[:, rows], UNKNOWN).T
+        exits = np.array([len(set(each.tolist()) - {UNKNOWN}) for each in zones])
         return view.find(
             EventKind.EXIT_SEEKING,
             rows,
-            in_window.min(axis=0),
+            np.where(is_recent, self._visits_s[:, rows], view.second).min(axis=0),
             excused=view.is_excused(rows),
             features={
                 "visits": count,
+                "exits": exits,
                 "window_min": WINDOW_S / 60,
                 "usual_least": least,
                 "usual_most": most,

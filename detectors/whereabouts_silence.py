@@ -29,6 +29,9 @@ BEYOND_LONGEST: Final = 1.25
 """So many times the longest silence of hers that ended well, begun within three hours of this one's
 time of day (Cuddihy 2007: longest normal gap by time of day): who sleeps in her chair each
 afternoon is silent there, however lively her hours are in the mean."""
+MEASURED: Final = 0.5
+"""Share of a silence in which her movement was measured, for it to be said that she has not moved:
+a wearable that is barely heard tells it in some seconds, one of another maker's never."""
 BLOCK_H: Final = 3
 _BLOCKS: Final = HOURS // BLOCK_H
 _JUDGE_EACH_S: Final = 30
@@ -47,6 +50,8 @@ class Inactivity(ResidentRows):
         super().__init__(residents)
         self._silent_s = self._seconds("silent_s", 0)
         self._this_hour_s = self._seconds("silent_this_hour_s", 0)
+        self._measured_s = self._seconds("measured_s", 0)
+        """Of the silence, in which it is known that she did not move."""
         self._log10_p = self._values("log10_p")
         """Of the silence in the hours that have ended."""
         self._begun_s = self._seconds("begun_s", NEVER)
@@ -103,6 +108,7 @@ class Inactivity(ResidentRows):
         self._begun_s[begins] = second - passed
         self._block[begins] = view.scene.minute_of_day // 60 // BLOCK_H
         self._silent_s[silent] += passed
+        self._measured_s[silent & np.isfinite(view.scene.movement_g)] += passed
         self._this_hour_s[silent] += passed
 
     def _end(self, rows: Numbers, *, learns: bool) -> None:
@@ -111,7 +117,7 @@ class Inactivity(ResidentRows):
             block = self._block[good]
             longest = np.maximum(self._longest_s[block, good], self._silent_s[good])
             self._longest_s[block, good] = longest
-        self._silent_s[rows] = self._this_hour_s[rows] = 0
+        self._silent_s[rows] = self._this_hour_s[rows] = self._measured_s[rows] = 0
         self._log10_p[rows] = 0.0
         self._begun_s[rows] = NEVER
         self._is_told[rows] = False
@@ -138,7 +144,11 @@ class Inactivity(ResidentRows):
             found,
             self._begun_s[found],
             excused=np.zeros(len(found), np.bool_),
-            features={"silent_min": self._silent_s[found] / 60, "log10_p": log10_p[found]},
+            features={
+                "silent_min": self._silent_s[found] / 60,
+                "log10_p": log10_p[found],
+                "is_movement_known": self._measured_s[found] >= MEASURED * self._silent_s[found],
+            },
         )
 
     def _hours(self) -> Values:

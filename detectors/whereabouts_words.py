@@ -43,7 +43,8 @@ def _elopement(found: Found, where: str) -> str:
         alone = "" if found.excused else "; no carer goes with her"
         return f"The exit door opened while she was at {where}{alone}"
     door = "its door had just opened" if numbers["door_opened"] else "no door was seen to open"
-    return f"Not heard for {numbers['unheard_s']:.0f} s after {where}, at an exit; {door}"
+    # Her last place may be the room before it.
+    return f"Not heard for {numbers['unheard_s']:.0f} s, last at {where}, by an exit; {door}"
 
 
 def _left_safe_zone(found: Found, where: str) -> str:
@@ -58,15 +59,21 @@ def _exit_seeking(found: Found, where: str) -> str:
     if numbers.get("is_lingering"):
         stayed, usual = numbers["stayed_s"], numbers["usual_stay_s"]
         return f"At {where} for {stayed:.0f} s; usual: up to {usual:.0f} s"
-    return (
-        f"{numbers['visits']:.0f} visits to {where} in {numbers['window_min']:.0f} min; "
-        f"usual at this hour: {numbers['usual_least']:.0f} to {numbers['usual_most']:.0f}"
-    )
+    visits = f"{numbers['visits']:.0f} visits to "
+    within = f" in {numbers['window_min']:.0f} min"
+    if numbers["exits"] > 1:
+        visits += f"{numbers['exits']:.0f} exits{within}, now at {where}"
+    else:
+        visits += where + within
+    usual = f"{numbers['usual_least']:.0f} to {numbers['usual_most']:.0f}"
+    return f"{visits}; usual at this hour: {usual}"
 
 
 def _night_wandering(found: Found, where: str) -> str:
     numbers = found.features
     out = f"Out of bed for {_minutes(numbers['out_min'])}, now at {where}"
+    if not numbers["has_been_in_bed"]:
+        out = f"Not gone to bed long after her usual time, now at {where}"
     if numbers["is_in_others_room"]:
         return f"{out}, somebody else's bedroom"
     return f"{out}, rooms visited: {numbers['rooms']:.0f}"
@@ -80,10 +87,14 @@ def _bed_exit(found: Found, where: str) -> str:
 
 def _inactive(found: Found, where: str) -> str:
     numbers = found.features
-    return (
-        f"No movement and no change of room for {_minutes(numbers['silent_min'])}, at {where}; "
-        f"by her habits that happens once in {_times(numbers['log10_p'])} such times"
-    )
+    silent = f"for {_minutes(numbers['silent_min'])}, at {where}"
+    if numbers["is_movement_known"]:
+        silent = f"No movement and no change of room {silent}"
+    else:
+        silent = f"No change of room {silent} (how she moves is not known)"
+    if numbers.get("is_learning"):  # Then it is told for its length alone.
+        return silent
+    return f"{silent}; by her habits that happens once in {_times(numbers['log10_p'])} such times"
 
 
 def _not_returned(found: Found, where: str) -> str:

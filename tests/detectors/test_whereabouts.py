@@ -269,6 +269,10 @@ def test_each_kind_is_a_sentence_with_its_numbers() -> None:
     assert "times the way needed: room 1, corridor" in said[EventKind.WANDERING_EPISODE]
 
 
+OUT_AT_NIGHT = {"out_min": 2.0, "rooms": 1.0, "is_in_others_room": 0.0, "has_been_in_bed": 1.0}
+SILENT = {"silent_min": 190.0, "log10_p": -4.2, "is_movement_known": 1.0}
+
+
 @pytest.mark.parametrize(
     ("kind", "features", "words"),
     [
@@ -281,17 +285,23 @@ def test_each_kind_is_a_sentence_with_its_numbers() -> None:
             {"is_lingering": 1.0, "stayed_s": 95.0, "usual_stay_s": 90.0},
             "usual: up to 90 s",
         ),
-        ("night_wandering", {"out_min": 21.0, "rooms": 2.0, "is_in_others_room": 0.0}, "21 min"),
-        ("night_wandering", {"out_min": 2.0, "rooms": 1.0, "is_in_others_room": 1.0}, "else's"),
+        ("night_wandering", OUT_AT_NIGHT | {"out_min": 21.0}, "Out of bed for 21 min, now at k"),
+        ("night_wandering", OUT_AT_NIGHT | {"is_in_others_room": 1.0}, "else's"),
         ("bed_exit", {"by_bed_sensor": 1.0}, "bed is empty"),
         ("bed_exit", {"by_bed_sensor": 0.0}, "Out of her bedroom"),
-        ("inactive", {"silent_min": 190.0, "log10_p": -4.2}, "3 h 10 min"),
+        (
+            "inactive",
+            SILENT,
+            "No movement and no change of room for 3 h 10 min, at kitchen; by her",
+        ),
+        ("inactive", SILENT | {"is_movement_known": 0.0}, "(how she moves is not known); by her"),
+        ("inactive", SILENT | {"is_learning": 1.0}, "at kitchen. A carer"),
     ],
 )
 def test_sentences(kind: str, features: dict[str, float], words: str) -> None:
-    found = Found(0, EventKind(kind), 0, 0, KITCHEN, True, features | {"is_learning": 0.0})
+    found = Found(0, EventKind(kind), 0, 0, KITCHEN, True, {"is_learning": 0.0} | features)
     assert words in sentence(found, ZONES)
-    assert sentence(found, ZONES).endswith("A carer's tag moves with her.")
+    assert "A carer's tag moves with her." in sentence(found, ZONES)
     assert "not known" in sentence(
         found._replace(zone=UNKNOWN, kind=EventKind.BED_EXIT, features={"by_bed_sensor": 0.0}),
         ZONES,

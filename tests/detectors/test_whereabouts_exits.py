@@ -5,6 +5,7 @@ import numpy as np
 from contract.events import EventKind
 from contract.whereabouts import ZoneUse
 from detectors.whereabouts import Found, Plan, Whereabouts
+from detectors.whereabouts_words import sentence
 from tests.detectors.scenes import (
     CORRIDOR,
     EXIT,
@@ -13,6 +14,7 @@ from tests.detectors.scenes import (
     LOUNGE,
     ROOM,
     UNKNOWN,
+    ZONES,
     Home,
     a_plan,
     policies,
@@ -449,6 +451,19 @@ def test_at_the_exit_again_and_again() -> None:
     assert found.features["surprise_log10"] >= 3.5
     assert found.features["usual_most"] <= 1.0
     assert found.features["is_learning"] == 1.0
+
+
+def test_visits_to_two_exits_are_not_told_of_one() -> None:
+    home = _two_doors(EXIT, KITCHEN)
+    home.go(CORRIDOR)
+    for _ in range(3):
+        home.go(HALL, EXIT, seconds=20)
+        home.go(HALL, seconds=30)
+        home.go(KITCHEN, seconds=20)
+        home.go(HALL, seconds=30)
+    (found,) = home.of(SEEKING)
+    assert found.features["exits"] == 2.0
+    assert sentence(found, ZONES).startswith("4 visits to 2 exits in 20 min, now at kitchen; usual")
 
 
 def test_after_a_quiet_quarter_of_an_hour_it_is_another_spell() -> None:

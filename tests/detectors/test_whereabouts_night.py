@@ -5,6 +5,7 @@ import pytest
 
 from contract.events import EventKind
 from detectors.bedtimes import Bedtimes
+from detectors.whereabouts_words import sentence
 from tests.detectors.scenes import (
     CORRIDOR,
     EXIT,
@@ -15,6 +16,7 @@ from tests.detectors.scenes import (
     ROOM,
     TOILET,
     UNKNOWN,
+    ZONES,
     Home,
     policies,
 )
@@ -272,7 +274,8 @@ def test_who_is_up_long_after_her_own_bedtime_is_out_of_bed() -> None:
     home.detector._night.bedtimes = nights(21 * 60, 7 * 60, 30)
     home.go(CORRIDOR, LOUNGE, seconds=20)
     home.stay(3 * 3600, each=60)
-    assert len(home.of(NIGHT)) == 1
+    (found,) = home.of(NIGHT)
+    assert sentence(found, ZONES).startswith("Not gone to bed long after her usual time, now at l")
 
 
 def test_who_has_no_fixed_hours_has_the_homes() -> None:

@@ -53,9 +53,17 @@ def test_while_she_is_learnt_only_a_long_silence_is_told() -> None:
     assert home.of(INACTIVE) == []
     lie_still(home, 0.2)
     (found,) = home.of(INACTIVE)
-    assert found.features["is_learning"] == 1.0
+    assert found.features["is_learning"] == found.features["is_movement_known"] == 1.0
     lie_still(home, 2)
     assert len(home.of(INACTIVE)) == 1
+
+
+def test_of_whom_nobody_knows_how_she_moves_it_is_not_said_that_she_does_not() -> None:
+    home = Home(minute=9 * 60)
+    home.movement_known = False
+    home.stay(4 * 3600 + 300, each=60)
+    (found,) = home.of(INACTIVE)
+    assert found.features["is_movement_known"] == 0.0
 
 
 def test_who_sleeps_in_her_chair_each_afternoon_pages_nobody() -> None:

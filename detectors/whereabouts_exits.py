@@ -121,6 +121,7 @@ class Elopement(ResidentRows):
         self._is_out = self._flags("is_out")
         self._begun_s = self._seconds("begun_s", LONG_AGO)
         self._found_s = self._seconds("found_s", LONG_AGO)
+        self._left_by = self._zones("left_by", len(plan.use))
         self._ask_s = self._seconds("ask_s", NEVER)
         self._inside_s = self._seconds("inside_s", NEVER)
         """Since when who was out is told to be in safe rooms inside."""
@@ -275,6 +276,7 @@ class Elopement(ResidentRows):
         zone = self._exits[exit_]
         features = {
             "door_opened": 1.0,
+            "came_later": self._since_s[exit_, rows] > opened_s[exit_],
             "believed_share": view.scene.belief[rows, zone],
             "unheard_s": view.scene.heard_s[rows],
         }
@@ -339,7 +341,7 @@ class Elopement(ResidentRows):
         self._is_out[rows] = True
         self._begun_s[rows] = begun
         self._found_s[rows] = view.second
-        self._inside_s[rows] = NEVER
+        self._left_by[rows], self._inside_s[rows] = zone, NEVER
         self._ask_s[rows] = np.where(excused, view.second + ASK_AGAIN_S, NEVER)
         self._company_s[rows[excused]] = view.second
         return view.find(
@@ -360,11 +362,13 @@ class Elopement(ResidentRows):
         self._ask_s[back] = NEVER
         due = out[self._ask_s[out] <= second]
         self._ask_s[due] = NEVER
+        last = visits.zone[due]
         return view.find(
             EventKind.ELOPEMENT,
             due,
             self._begun_s[due],
             excused=np.zeros(len(due), np.bool_),
+            zone=np.where(last == UNKNOWN, self._left_by[due], last),
             features={"asked_again": 1.0, "away_min": (second - self._begun_s[due]) / 60},
         )
 

@@ -41,6 +41,8 @@ def _elopement(found: Found, where: str) -> str:
         return f"Not back {minutes} after she went out with a carer, last at {where}"
     if not numbers.get("is_lost"):
         alone = "" if found.excused else "; no carer goes with her"
+        if numbers["came_later"]:
+            return f"She came to {where} while the exit door was open, or just after it{alone}"
         return f"The exit door opened while she was at {where}{alone}"
     door = "its door had just opened" if numbers["door_opened"] else "no door was seen to open"
     # Her last place may be the room before it.

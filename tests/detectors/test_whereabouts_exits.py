@@ -77,6 +77,7 @@ def test_who_goes_through_a_door_that_stands_open_is_found() -> None:
     found = home.go(EXIT, seconds=10)
     assert [each.kind for each in found] == [ELOPEMENT]
     assert found[0].at - found[0].begun == 6
+    assert sentence(found[0], ZONES).startswith("She came to front door while the exit door was")
 
 
 def test_the_sensor_of_the_door_draws_nobody_to_it() -> None:
@@ -313,6 +314,7 @@ def test_a_carer_who_goes_with_her_excuses_it_and_it_is_asked_again() -> None:
     assert not again.excused
     assert again.features["asked_again"] == 1.0
     assert again.begun == first.begun
+    assert again.zone == first.zone == EXIT
     assert 595 <= again.at - first.at <= 610
     home.stay(1200, each=10)
     assert len(home.of(ELOPEMENT)) == 2

@@ -14,6 +14,7 @@ from contract.events import EventKind
 from detectors.habits import KEPT_A_DAY
 from detectors.resident_rows import LONG_AGO, NEVER, Each, ResidentRows
 from detectors.room_model import UNKNOWN
+from detectors.visits import FORGET_S
 from detectors.whereabouts_scene import Found, Numbers, Plan, Values
 from detectors.whereabouts_view import View
 
@@ -112,9 +113,13 @@ class ExitSeeking(ResidentRows):
         if not len(came):
             return
         self._is_there[came] = True
-        fresh = came[visits.begun_s[came] - self._left_s[came] >= APART_S]
+        is_fresh = visits.begun_s[came] - self._left_s[came] >= APART_S
+        fresh = came[is_fresh]
         self._came_s[fresh] = visits.begun_s[fresh]
-        self._counts_s[fresh] = visits.begun_s[fresh] + STANDS_S
+        # Who was too short there to count, and came back at once, may stand there now.
+        latest_s = self._visits_s[(self._count[came] - 1) % KEPT_VISITS, came]
+        counts = came[is_fresh | (latest_s != self._came_s[came])]
+        self._counts_s[counts] = visits.begun_s[counts] + STANDS_S
 
     def _standing(self, view: View) -> list[Found]:
         """Whose visit counts by now, and who of them come more often than is usual."""
@@ -181,7 +186,7 @@ class ExitSeeking(ResidentRows):
         lost = rows[view.visits.zone[rows] == UNKNOWN]
         self._is_there[lost] = False
         self._counts_s[lost] = NEVER  # Nobody knows how long she stayed.
-        self._left_s[lost] = view.visits.told_s[lost]
+        self._left_s[lost] = view.second - FORGET_S
         policies, second = view.policies, view.second
         rows = rows[policies.at_risk[rows] & view.scene.present[rows] & ~self._is_told[rows]]
         rows = rows[self._is_there[rows] & (second - self._came_s[rows] > LEAST_STAY_S)]

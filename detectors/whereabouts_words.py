@@ -59,8 +59,8 @@ def _left_safe_zone(found: Found, where: str) -> str:
 def _exit_seeking(found: Found, where: str) -> str:
     numbers = found.features
     if numbers.get("is_lingering"):
-        stayed, usual = numbers["stayed_s"], numbers["usual_stay_s"]
-        return f"At {where} for {stayed:.0f} s; usual: up to {usual:.0f} s"
+        stayed, longest = numbers["stayed_s"], numbers["usual_stay_s"]
+        return f"At {where} for {stayed:.0f} s; usual: up to {longest:.0f} s"
     visits = f"{numbers['visits']:.0f} visits to "
     within = f" in {numbers['window_min']:.0f} min"
     if numbers["exits"] > 1:

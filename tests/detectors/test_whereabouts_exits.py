@@ -479,6 +479,28 @@ def test_after_a_quiet_quarter_of_an_hour_it_is_another_spell() -> None:
     assert len(home.of(SEEKING)) == 2
 
 
+def test_who_looks_twice_before_she_stands_there_has_come_once() -> None:
+    home = Home()
+    home.stay(30)
+    home.go(CORRIDOR, HALL)
+    for visits in range(1, 5):
+        home.go(EXIT, HALL, seconds=9)
+        home.go(EXIT, seconds=40)
+        home.go(HALL, EXIT, HALL, seconds=9)
+        home.stay(30)
+        assert home.detector.to_arrays()["seeking.visits_today"].tolist() == [visits]
+
+
+def test_lost_at_the_exit_for_minutes_she_is_in_the_same_spell() -> None:
+    home = at_exit(Home())
+    home.stay(120)
+    home.zone[0] = UNKNOWN
+    home.stay(150)
+    home.zone[0] = EXIT
+    home.stay(120)
+    assert len(home.of(SEEKING)) == 1
+
+
 def test_standing_at_the_exit_for_long() -> None:
     home = at_exit(Home())
     home.stay(60)

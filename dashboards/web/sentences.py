@@ -40,6 +40,7 @@ FORMS: Final[Mapping[str, tuple[_Form, ...]]] = MappingProxyType(
                 ("unheard_s",),
                 holds=("is_lost",),
             ),
+            _Form("出口門打開期間或剛關上時，院友走到出口", holds=("door_opened", "came_later")),
             _Form("院友在出口時，出口門被打開", holds=("door_opened",)),
         ),
         "left_safe_zone": (
@@ -65,13 +66,26 @@ FORMS: Final[Mapping[str, tuple[_Form, ...]]] = MappingProxyType(
                 ("out_min", "rooms"),
                 holds=("is_in_others_room",),
             ),
+            _Form(
+                "早已過平常上床時間，仍未上床，到過 {rooms} 處",
+                ("rooms",),
+                fails="has_been_in_bed",
+            ),
             _Form("離床 {out_min} 分鐘，到過 {rooms} 處", ("out_min", "rooms")),
         ),
         "bed_exit": (
             _Form("床邊感應器顯示院友已離床", holds=("by_bed_sensor",)),
             _Form("院友已離開床位所在的房間", fails="by_bed_sensor"),
         ),
-        "inactive": (_Form("{silent_min} 分鐘沒有活動，與平常不符", ("silent_min",)),),
+        "inactive": (
+            _Form(
+                "{silent_min} 分鐘沒有轉換房間（未能量度活動）",
+                ("silent_min",),
+                fails="is_movement_known",
+            ),
+            _Form("{silent_min} 分鐘沒有活動", ("silent_min",), holds=("is_learning",)),
+            _Form("{silent_min} 分鐘沒有活動，與平常不符", ("silent_min",)),
+        ),
         "not_returned": (
             _Form(
                 "離開 {away_min} 分鐘仍未返回（所定時限 {limit_min} 分鐘）",

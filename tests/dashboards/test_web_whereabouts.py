@@ -90,6 +90,22 @@ def incident(**changes):
         (line("left_safe_zone", outside_s=12.0), "離開安全範圍已 12 秒"),
         (line("exit_seeking", of_a_newer_detector=1.0), "What the gateway said."),
         (line("fall_detected"), "What the gateway said."),
+        (
+            line("elopement", door_opened=1.0, came_later=1.0),
+            "出口門打開期間或剛關上時，院友走到出口",
+        ),
+        (
+            line("night_wandering", out_min=20.0, rooms=1.0, has_been_in_bed=0.0),
+            "早已過平常上床時間，仍未上床，到過 1 處",
+        ),
+        (
+            line("inactive", silent_min=240.0, is_movement_known=1.0, is_learning=1.0),
+            "240 分鐘沒有活動（系統仍在學習院友的平常習慣）",
+        ),
+        (
+            line("inactive", silent_min=130.0, is_movement_known=0.0),
+            "130 分鐘沒有轉換房間（未能量度活動）",
+        ),
     ],
 )
 def test_why_is_said_in_chinese_from_the_numbers_of_the_sentence(told, said):

@@ -70,10 +70,10 @@ class Bedtimes(ResidentRows):
         night: Flags = (into < self._length) & (into >= after_min)
         return night
 
-    def step(self, in_bed: Flags, second: int, minute: int) -> bool:
-        """Take in who is in bed; returns whether it has become noon."""
+    def step(self, in_bed: Flags, second: int, minute: int) -> None:
+        """Take in who is in bed; at noon the night that is over is learnt."""
         if not self._look.is_due(second):
-            return False
+            return
         rows = np.flatnonzero(in_bed)
         fresh = rows[second - self._latest_s[rows] > BREAK_S]
         self._begun_s[fresh] = second
@@ -90,7 +90,6 @@ class Bedtimes(ResidentRows):
         self._is_afternoon = is_afternoon
         if is_noon:
             self._learn()
-        return is_noon
 
     def to_arrays(self) -> Kept:
         """All that must outlive the process."""

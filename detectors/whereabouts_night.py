@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from contract.events import EventKind
 from contract.whereabouts import NIGHT_FROM_MINUTE, NIGHT_TO_MINUTE, ZoneUse
-from detectors.bedtimes import Bedtimes
+from detectors.bedtimes import EARLIEST_FROM, NOON_MINUTE, Bedtimes
 from detectors.resident_rows import NEVER, Each, Kept, ResidentRows
 from detectors.room_model import UNKNOWN
 from detectors.whereabouts_scene import Flags, Found, Numbers, Plan
@@ -141,7 +141,8 @@ class Night(ResidentRows):
         self._rest_s[:] = np.where(in_bed, np.minimum(self._rest_s, second), NEVER)
         night = self.is_night(minute)
         self._has_settled |= night & (second - self._rest_s >= SETTLED_S)
-        if self.bedtimes.step(in_bed & view.scene.present, second, minute):
+        self.bedtimes.step(in_bed & view.scene.present, second, minute)
+        if NOON_MINUTE <= minute < EARLIEST_FROM:
             self._has_settled[:] = False
         is_open = self._begun_s != NEVER
         ended = np.flatnonzero(is_open & ((second - self._rest_s >= BACK_S) | ~night))

@@ -5,6 +5,7 @@ import pytest
 
 from contract.events import EventKind
 from detectors.bedtimes import Bedtimes
+from detectors.whereabouts import Whereabouts
 from detectors.whereabouts_words import sentence
 from tests.detectors.scenes import (
     CORRIDOR,
@@ -18,6 +19,7 @@ from tests.detectors.scenes import (
     UNKNOWN,
     ZONES,
     Home,
+    a_plan,
     policies,
 )
 
@@ -164,6 +166,21 @@ def test_who_has_not_gone_to_bed_yet_has_not_got_up() -> None:
     home.go(CORRIDOR, LOUNGE, seconds=20)
     home.stay(2 * 3600, each=60)
     home.go(CORRIDOR, TOILET, CORRIDOR, ROOM, seconds=60)
+    assert home.of(NIGHT) == []
+
+
+def test_who_is_up_in_the_evening_of_a_day_with_a_restart_at_noon_has_not_got_up() -> None:
+    home = asleep(minute=5 * 60 + 35)
+    home.moves[0] = True
+    home.go(CORRIDOR, LOUNGE, seconds=20)
+    home.stay(600, each=60)
+    home.local_s = 12 * 3600 - 60
+    home.stay(30, each=10)
+    kept = home.detector.to_arrays()
+    home.detector = Whereabouts.from_arrays(a_plan(), home.asked, 0, kept)
+    home.second += 120
+    home.local_s += 120
+    home.stay(11 * 3600, each=60)
     assert home.of(NIGHT) == []
 
 

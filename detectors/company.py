@@ -27,7 +27,8 @@ and the seconds by which two decisions about one doorway differ."""
 MOVES_ZONES: Final = 3
 MOVES_WITHIN_S: Final = 10 * 60
 """A tag that is worn at work was told in so many rooms in this time. One that lies in a room, or
-sounds now like this and now like the next one, was told in one or two."""
+sounds now like this and now like the next one, was told in one or two. In a home of fewer rooms
+only who came with her is with her."""
 NEAR_BELIEF: Final = 0.5
 """Least belief that the carer is still beside her or a room further, of this very second."""
 REMEMBERED_S: Final = 15 * 60
@@ -50,7 +51,6 @@ class Company:
     def __init__(self, plan: Plan, residents: int, carers: int) -> None:
         zones = len(plan.use)
         self._here_or_near = plan.near | np.eye(zones, dtype=np.bool_)
-        self._moves_zones = min(MOVES_ZONES, zones - 1)
         self._carers = Visits(carers, zones, _VISIT_S)
         self._in_zone_s = np.full((carers, zones), LONG_AGO)
         self._theirs = np.full((BESIDE_S, carers), UNKNOWN)
@@ -92,7 +92,7 @@ class Company:
         hers, theirs = self._hers[:, rows, None], self._theirs[:, None, :]
         beside = ((hers == theirs) & (hers != UNKNOWN)).sum(axis=0) >= BESIDE_SHARE * BESIDE_S
         recent = scene.second - self._in_zone_s <= MOVES_WITHIN_S
-        beside &= recent.sum(axis=1) >= self._moves_zones
+        beside &= recent.sum(axis=1) >= MOVES_ZONES
         zone, before = visits.zone[rows, None], visits.before[rows, None]
         came = (zone == carers.zone) & (before == carers.before) & (before != UNKNOWN)
         came &= np.abs(visits.begun_s[rows, None] - carers.begun_s) <= TOGETHER_S

@@ -369,6 +369,27 @@ def test_a_tag_by_the_door_that_is_heard_in_two_rooms_excuses_nothing() -> None:
     assert [each.excused for each in home.open_door() if each.kind is ELOPEMENT] == [False]
 
 
+def test_in_a_home_of_three_zones_a_tag_by_the_door_excuses_nothing_either() -> None:
+    plan = a_plan()
+    near = np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]], np.bool_)
+    use = plan.use[[ROOM, HALL, EXIT]]
+    home, asked = Home(carers=1), policies(safe=np.ones((1, 3), np.bool_))
+    home.detector = Whereabouts(Plan(near, use, np.array([2])), asked, 1)
+    there, excused = np.array([[0.0, 0.0, 1.0]], np.float32), []
+    for second in range(200):
+        her = np.array([min(second // 20, 2)])
+        scene = home.scene(door_opened=second == 150)._replace(
+            second=second,
+            zone=her,
+            belief=np.eye(3, dtype=np.float32)[her],
+            covered=np.ones(3, np.bool_),
+            carer_zone=np.array([1 if second % 50 < 9 else 2]),
+            carer_belief=there,
+        )
+        excused += [each.excused for each in home.detector.step(scene) if each.kind is ELOPEMENT]
+    assert excused == [False]
+
+
 def test_a_tag_that_nobody_wears_excuses_nothing() -> None:
     home = Home(carers=1)
     home.carer_worn = np.zeros(1, np.bool_)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from contract.events import EventKind
 from detectors.resident_rows import LONG_AGO, NEVER, Each, Kept, ResidentRows
 from detectors.room_model import UNKNOWN
-from detectors.whereabouts_scene import Flags, Found, Numbers, Plan, Scene
+from detectors.whereabouts_scene import ASK_AGAIN_S, Flags, Found, Numbers, Plan, Scene
 from detectors.whereabouts_view import View
 
 EXIT_BELIEF: Final = 0.6
@@ -69,8 +69,6 @@ BACK_S: Final = 30
 LEFT_S: Final = 15
 """No carer beside her for so long, and her last find excuses no other opening of a door: a tag that
 goes with her is told to be in her room or the next within some seconds."""
-ASK_AGAIN_S: Final = 10 * 60
-"""An excused find is told once more, not excused, if she is not back by then (SAFETY)."""
 _LOOK_EACH_S: Final = 5
 _AT, _BESIDE = 2, 1
 _OF_A_DOOR: Final = 5

@@ -17,7 +17,7 @@ from contract.whereabouts import NIGHT_FROM_MINUTE, NIGHT_TO_MINUTE, ZoneUse
 from detectors.bedtimes import EARLIEST_FROM, NOON_MINUTE, Bedtimes
 from detectors.resident_rows import NEVER, Each, Kept, ResidentRows
 from detectors.room_model import UNKNOWN
-from detectors.whereabouts_scene import Flags, Found, Numbers, Plan
+from detectors.whereabouts_scene import ASK_AGAIN_S, Flags, Found, Numbers, Plan
 from detectors.whereabouts_view import View
 
 OUT_S: Final = 20 * 60
@@ -71,6 +71,8 @@ class Night(ResidentRows):
         self._begun_s = self._seconds("begun_s", NEVER)
         """Of the present excursion."""
         self._is_told = self._flags("is_told")
+        self._ask_s = self._seconds("ask_s", NEVER)
+        """When an excursion that was excused is told again, if she is alone on it by then."""
         self._has_seen = self._flags("has_seen", lead=(len(plan.use),))
         """(zones, residents) rooms of the present excursion."""
         self.trips = self._values("trips", is_habit=True, least=0.0)
@@ -167,14 +169,14 @@ class Night(ResidentRows):
         self.trips[rows] += 1
 
     def _end(self, rows: Numbers) -> None:
-        self._begun_s[rows] = NEVER
+        self._begun_s[rows] = self._ask_s[rows] = NEVER
         self._is_told[rows] = False
         self._has_seen[:, rows] = False
 
     def _judge(self, rows: Numbers, view: View) -> list[Found]:
         second, stays = view.second, view.stays
-        rows = rows[view.policies.night_wandering[rows] & ~self._is_told[rows]]
-        rows = rows[view.scene.present[rows]]
+        rows = rows[view.policies.night_wandering[rows] & view.scene.present[rows]]
+        rows = rows[~self._is_told[rows] | (self._ask_s[rows] <= second)]
         if not len(rows):
             return []
         home, zone = view.policies.home_zone[rows], stays.zone[rows]
@@ -194,13 +196,17 @@ class Night(ResidentRows):
         # Who sits up in her own room, or has risen early, wanders nowhere.
         is_long = (out_s >= OUT_S) & ((zone != home) | (home == UNKNOWN))
         wanders = np.flatnonzero(is_out & (is_long | (rooms >= ROOMS) | in_others))
+        excused = view.is_excused(rows[wanders])
+        is_news = ~excused | ~self._is_told[rows[wanders]]
+        wanders, excused = wanders[is_news], excused[is_news]
         rows = rows[wanders]
         self._is_told[rows] = True
+        self._ask_s[rows] = np.where(excused, second + ASK_AGAIN_S, NEVER)
         return view.find(
             EventKind.NIGHT_WANDERING,
             rows,
             self._begun_s[rows],
-            excused=view.is_excused(rows),
+            excused=excused,
             zone=zone[wanders],
             features={
                 "out_min": out_s[wanders] / 60,

@@ -22,6 +22,10 @@ DETECTOR: Final = "whereabouts/1"
 """Name and version, for an event's evidence."""
 
 
+ASK_AGAIN_S: Final = 10 * 60
+"""An excused find is told once more, not excused, if it is not over by then (SAFETY)."""
+
+
 class Plan(NamedTuple):
     """A home, as arrays."""
 

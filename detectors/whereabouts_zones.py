@@ -9,8 +9,8 @@ import numpy as np
 from contract.events import EventKind
 from detectors.resident_rows import LONG_AGO, NEVER, Each, ResidentRows
 from detectors.room_model import UNKNOWN
-from detectors.whereabouts_exits import ASK_AGAIN_S, BACK_S
-from detectors.whereabouts_scene import Found
+from detectors.whereabouts_exits import BACK_S
+from detectors.whereabouts_scene import ASK_AGAIN_S, Found
 from detectors.whereabouts_view import View
 
 _LOOK_EACH_S: Final = 5

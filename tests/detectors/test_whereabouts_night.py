@@ -184,6 +184,24 @@ def test_who_is_up_in_the_evening_of_a_day_with_a_restart_at_noon_has_not_got_up
     assert home.of(NIGHT) == []
 
 
+def test_whom_a_carer_has_left_on_her_excursion_is_told_again() -> None:
+    """The carer comes along for ten minutes or for an hour; she wanders on alone or does not."""
+    for minutes, excused in ((5, [True, False]), (60, [True])):
+        home = Home(policies(at_risk=NO), carers=1, minute=60)
+        home.go(CORRIDOR, ROOM, seconds=20)
+        home.moves[:] = False
+        home.stay(1200, each=60)
+        home.moves[0] = True
+        for room in (CORRIDOR, TOILET, CORRIDOR, LOUNGE, KITCHEN):
+            home.carer_zone[0] = home.zone[0] = room
+            home.stay(25)
+        for minute in range(20):
+            home.zone[0] = (LOUNGE, KITCHEN, HALL)[minute % 3]
+            home.carer_zone[0] = home.zone[0] if minute < minutes else UNKNOWN
+            home.stay(60)
+        assert [each.excused for each in home.of(NIGHT)] == excused
+
+
 def test_back_in_bed_and_out_again_is_another_excursion() -> None:
     home = asleep()
     for _ in range(2):

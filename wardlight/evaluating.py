@@ -25,6 +25,9 @@ LEFT_OUT: Final = 1
 """Exit status where a file among others could not be read: a script must not take the figures for
 those of all."""
 
+INTERRUPTED: Final = 130
+"""As of a program that an interrupt from the keyboard has ended."""
+
 SKIPPED_SHOWN: Final = 10
 """More than these are counted only; ``--json`` has them all."""
 
@@ -121,25 +124,32 @@ def simulated_home(
 ) -> None:
     """Live days of a simulated home of sixty, and say what was told of them.
 
-    Behaviour, radio and sensors are made up: the figures are synthetic. A day takes about a minute.
-    Exit status 1: there were more false pages than are asked for, or somebody got out through the
-    second door before it was told. See docs/simulated-home.md.
+    Behaviour, radio and sensors are made up: the figures are synthetic. A day takes about a minute;
+    interrupted, it reports the days that are over. Exit status 1: there were more false pages than
+    are asked for, or somebody got out through the second door before it was told; 130: interrupted.
+    See docs/simulated-home.md.
     """
     from evaluation.whereabouts.simulated import SimulatedDays
     from evaluation.whereabouts.simulated_report import as_json, figures, meets_bar, table
     from wardlight.reports import Progress
 
     _check_places([each for each in (json_file,) if each is not None], None, [])
-    progress = Progress("Living days")
+    home = SimulatedDays(days, seed, walk_s=walk_minutes and 60 * walk_minutes)
+    progress = Progress("Living hours")
     try:
-        home = SimulatedDays(days, seed, walk_s=walk_minutes and 60 * walk_minutes)
-        lived = home.play(progress.show)
+        home.play(progress.show)
+    except KeyboardInterrupt:
+        if not home.lived.days:
+            raise
     finally:
         progress.end()
-    found = figures(lived, seed=seed, walk_s=home.walk_s)
+    found = figures(home.lived, seed=seed, walk_s=home.walk_s)
     if json_file is not None:
         json_file.write_text(as_json(found) + "\n", "utf-8")
     typer.echo(table(found))
+    if home.lived.days < days:
+        typer.echo(f"Interrupted: these are {home.lived.days} of {days} days.", err=True)
+        raise typer.Exit(INTERRUPTED)
     if not meets_bar(found):
         raise typer.Exit(LEFT_OUT)
 

@@ -8,7 +8,8 @@ from typing import Final, TextIO
 
 import msgspec
 
-from contract.units import US_PER_S
+from contract.clock import Clock, SystemClock
+from contract.units import NS_PER_S, US_PER_S
 from firmware_sim.layouts import EventsReport, ImportReport
 from ingest import Replayed, StoredLetter
 
@@ -16,26 +17,44 @@ SKIPPED_SHOWN: Final = 10
 """More than these are counted only; ``--json`` has them all."""
 
 
+LONG_S: Final = 60
+"""Who waits for less does not ask how long."""
+
+
 class Progress:
     """A line that counts, on a terminal; nothing where nobody watches."""
 
-    def __init__(self, what: str, out: TextIO | None = None) -> None:
+    def __init__(self, what: str, out: TextIO | None = None, clock: Clock | None = None) -> None:
         self._what = what
         self._out = out or sys.stderr
-        self._shown = False
+        self._clock = clock or SystemClock()
+        self._began: tuple[int, int] | None = None
+        """Moment and count of the first word."""
+        self._shown = 0
+        """Width of the line."""
 
     def show(self, done: int, total: int) -> None:
         """So much of it is done."""
         if self._out.isatty():
-            self._out.write(f"\r{self._what}: {done} of {total}")
+            line = f"{self._what}: {done} of {total}{self._left(done, total)}"
+            self._out.write(f"\r{line:{self._shown}}")
             self._out.flush()
-            self._shown = True
+            self._shown = len(line)
+
+    def _left(self, done: int, total: int) -> str:
+        """How long the rest will take at the pace so far."""
+        now_ns = self._clock.monotonic_ns()
+        began_ns, first = self._began = self._began or (now_ns, done)
+        if done <= first:
+            return ""
+        left_s = (now_ns - began_ns) / NS_PER_S * (total - done) / (done - first)
+        return f", about {left_s / 60:.0f} min left" if left_s >= LONG_S else ""
 
     def end(self) -> None:
         """Leave the line."""
         if self._shown:
             self._out.write("\n")
-            self._shown = False
+            self._shown = 0
 
 
 class Stages:

@@ -23,7 +23,14 @@ from detectors.room_model import UNKNOWN, RoomModel
 from detectors.whereabouts import Found, Plan, Policies, Scene, Whereabouts
 from detectors.whereabouts_words import sentence
 from edge.following import WALKS_G
-from evaluation.whereabouts.simulated_home import WALK_EACH_S, HomeInAir, Hour, covered
+from edge.rooms import covered
+from evaluation.whereabouts.simulated_home import (
+    HOUR_S,
+    WALK_EACH_S,
+    HomeInAir,
+    Hour,
+    door_is_open,
+)
 from evaluation.whereabouts.simulated_scoring import PAGES, Told, Truth
 from firmware_sim.behaviour import DAY_S, Activity, Day, Person, live_day, residents_of
 from firmware_sim.floor import Floor, example_home
@@ -42,6 +49,9 @@ LINGERS_S: Final = 60
 """As `exit_seeking` is meant: thrice within 20 minutes, or a minute on end (SCIENCE 3.3)."""
 
 
+Progress = Callable[[int, int], None]
+
+
 class Played(NamedTuple):
     """What came of some days."""
 
@@ -52,6 +62,8 @@ class Played(NamedTuple):
     """(residents, kinds of `PAGES`)"""
     rooms: RoomSeconds
     days: int
+    names: tuple[str, ...]
+    """Of residents, by row."""
 
 
 class RoomSeconds(NamedTuple):
@@ -78,6 +90,11 @@ class SimulatedDays:
         each; 0: the home is known by its plan alone.
     troubles
         What is wrong with receivers and wearables, and when.
+
+    Attributes
+    ----------
+    lived
+        What came of the days that are over; whole after an interrupt, too.
     """
 
     def __init__(
@@ -114,26 +131,49 @@ class SimulatedDays:
             bedroom=self.policies.home_zone,
             uses=self.floor.uses,
         )
+        names = tuple(each.name for each in self.people)
+        self.lived = Played([], [], [], asked(self.policies), RoomSeconds(), 0, names)
 
-    def play(self, progress: Callable[[int, int], None] = lambda _done, _all: None) -> Played:
-        """All days, each second as it comes."""
-        played = Played([], [], [], asked(self.policies), RoomSeconds(), self.days)
-        for number in range(self.days):
-            progress(number, self.days)
-            day = live_day(self.floor, self.people, number, self._seed) if number else self._first
-            played.truths.extend(truths_of(day, number, len(self.people)))
-            played.left_beds.extend(left_beds_of(day, number))
-            for hour in self.home.hours(day, number):
-                told = np.full((len(hour.rssi_dbm), self.home.residents), UNKNOWN)
-                for second, scene in enumerate(self._watch.scenes(hour, number)):
-                    told[second] = scene.zone
-                    for found in self._whereabouts.step(scene):
-                        played.told.append(self._told(found, day, number))
-                self._whereabouts.take_day()
-                played = played._replace(
-                    rooms=_add(played.rooms, compare(told, day, hour, self.floor.near))
-                )
-        return played
+    def play(self, progress: Progress = lambda _done, _all: None) -> Played:
+        """All days, each second as it comes.
+
+        Parameters
+        ----------
+        progress
+            Is told (hours done, hours in all).
+        """
+        while self.lived.days < self.days:
+            self.lived = self._live(self.lived, progress)
+        return self.lived
+
+    def rooms(self, hours: range) -> RoomSeconds:
+        """How rooms are told in some hours of the first day, and nothing else of them."""
+        seconds = RoomSeconds()
+        for hour in self.home.hours(self._first, 0, hours):
+            told = np.stack([scene.zone for scene in self._watch.scenes(hour, 0)])
+            seconds = _add(seconds, compare(told, self._first, hour, self.floor.near))
+        return seconds
+
+    def _live(self, before: Played, progress: Progress) -> Played:
+        """One day more."""
+        number, rooms = before.days, before.rooms
+        day = live_day(self.floor, self.people, number, self._seed) if number else self._first
+        told: list[Told] = []
+        for hour in self.home.hours(day, number):
+            progress((number * DAY_S + hour.begin) // HOUR_S, self.days * DAY_S // HOUR_S)
+            zone = np.full((len(hour.rssi_dbm), self.home.residents), UNKNOWN)
+            for second, scene in enumerate(self._watch.scenes(hour, number)):
+                zone[second] = scene.zone
+                told += [self._told(each, day, number) for each in self._whereabouts.step(scene)]
+            self._whereabouts.take_day()
+            rooms = _add(rooms, compare(zone, day, hour, self.floor.near))
+        return before._replace(
+            told=[*before.told, *told],
+            truths=[*before.truths, *truths_of(day, number, len(self.people))],
+            left_beds=[*before.left_beds, *left_beds_of(day, number)],
+            rooms=rooms,
+            days=number + 1,
+        )
 
     def _told(self, found: Found, day: Day, number: int) -> Told:
         zones = self.floor.zones
@@ -273,22 +313,31 @@ def truths_of(day: Day, number: int, residents: int) -> Iterator[Truth]:
 
 
 def is_as_said(row: int, kind: EventKind, of_day: int, day: Day, floor: Floor) -> bool:
-    """Whether she did stand at an exit's door that opened, or did keep coming back to an exit."""
-    exits = [number for number, use in enumerate(floor.uses) if use is ZoneUse.EXIT]
+    """Whether she did stand alone at an exit's door while it was open, or did keep coming back to
+    an exit.
+    """
     if kind is EventKind.ELOPEMENT:
-        opened = {
-            floor.doors[each.door].zones[0]
-            for each in day.openings
-            if each.is_open and of_day - BY_DOOR_S <= each.second <= of_day
-        }
-        at = slice(max(of_day - BY_DOOR_S, 0), of_day)
-        carers = day.zone[day.residents : day.residents + day.carers, at]
-        there = set(day.zone[row, at].tolist()) - set(carers.ravel().tolist())
-        return bool(opened & there)
+        return _stood_by_open_door(row, of_day, day, floor)
     if kind is EventKind.EXIT_SEEKING:
+        exits = [number for number, use in enumerate(floor.uses) if use is ZoneUse.EXIT]
         at_exit = np.isin(day.zone[row, max(of_day - BACK_WITHIN_S, 0) : of_day], exits)
         came = int((at_exit[1:] & ~at_exit[:-1]).sum())
-        return came >= COMES_BACK or bool(at_exit[-LINGERS_S:].all())
+        lingers = len(at_exit) >= LINGERS_S and bool(at_exit[-LINGERS_S:].all())
+        return came >= COMES_BACK or lingers
+    return False
+
+
+def _stood_by_open_door(row: int, of_day: int, day: Day, floor: Floor) -> bool:
+    """In a second in which it was open, and no carer was there shortly before it was told."""
+    begin = max(of_day - BY_DOOR_S, 0)
+    at = slice(begin, of_day)
+    carers = set(day.zone[day.residents : day.residents + day.carers, at].ravel().tolist())
+    zone = day.zone[row, at]
+    for door in floor.exit_doors:
+        there = floor.doors[door].zones[0]
+        is_open = door_is_open(day, door)[at]
+        if there not in carers and bool((is_open & (zone == there)).any()):
+            return True
     return False
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contract.devices import Quantity
-from detectors.room_model import UNKNOWN, RoomModel, Walk, learn
+from detectors.room_model import RoomModel, Walk, learn
 from detectors.room_plan import for_home
 from detectors.wear import NOT_WORN_MIN
 from firmware_sim.behaviour import DAY_S, Activity, Day, movement_g
@@ -130,11 +130,12 @@ class HomeInAir:
             )
         )
 
-    def hours(self, day: Day, number: int) -> Iterator[Hour]:
+    def hours(self, day: Day, number: int, hours: range = range(DAY_S // HOUR_S)) -> Iterator[Hour]:
         """One day, in order; days one after the other, as sensors and rests go on."""
         tags = slice(0, self.wearables)
         motion = _begins(see_motion(day.zone, day.activity, self._motion, self._rng))
-        doors = say_contacts(_open(day, self.doors), self._door_said, self._rng)
+        is_open = np.array([door_is_open(day, each) for each in self.doors]).reshape(-1, DAY_S)
+        doors = say_contacts(is_open, self._door_said, self._rng)
         rows = [row for row, _ in self._mats]
         beds = say_beds(day.in_bed[rows], self._bed_said, self._rng)
         active = np.concatenate(
@@ -148,7 +149,7 @@ class HomeInAir:
         moved = movement_g(day, self._seed + number)[tags]
         present = ~day.absent[: self.residents] & ~_known_unworn(day.worn[: self.residents])
         walkers = _walkers(day, tags)
-        for begin in range(0, DAY_S, HOUR_S):
+        for begin in (HOUR_S * each for each in hours):
             span = slice(begin, begin + HOUR_S)
             rssi = self._air.hear(walkers.during(span))
             works = spoil(rssi, number * DAY_S + begin, self.troubles)
@@ -220,16 +221,6 @@ class HomeInAir:
         return Walk(rssi_dbm=heard, active=active, zone=np.array(zone, np.int64))
 
 
-def covered(model: RoomModel, works: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """(zones,) all but those whose own receivers are all down."""
-    zones = len(model.zones)
-    stands_in = model.stands_in
-    owned, heard = np.zeros(zones, np.bool_), np.zeros(zones, np.bool_)
-    owned[stands_in[stands_in != UNKNOWN]] = True
-    heard[stands_in[(stands_in != UNKNOWN) & works]] = True
-    return ~owned | heard
-
-
 def _walkers(day: Day, tags: slice) -> Walkers:
     x_m, y_m, storey = day.tags_m()
     activity = np.where(day.worn[tags], day.activity[tags], np.int8(Activity.STILL))
@@ -243,13 +234,12 @@ def _walkers(day: Day, tags: slice) -> Walkers:
     )
 
 
-def _open(day: Day, doors: Sequence[int]) -> NDArray[np.bool_]:
-    """(doors, seconds) which stand open."""
-    number = {door: row for row, door in enumerate(doors)}
-    is_open = np.zeros((len(doors), DAY_S), np.bool_)
+def door_is_open(day: Day, door: int) -> NDArray[np.bool_]:
+    """(seconds,) in which a door stands open."""
+    is_open = np.zeros(DAY_S, np.bool_)
     for each in sorted(day.openings, key=lambda one: one.second):
-        if each.door in number:
-            is_open[number[each.door], max(each.second, 0) :] = each.is_open
+        if each.door == door:
+            is_open[max(each.second, 0) :] = each.is_open
     return is_open
 
 

@@ -37,9 +37,11 @@ Figures = dict[str, object]
 def figures(played: Played, *, seed: int, walk_s: int) -> Figures:
     """Everything, as it goes into the JSON file."""
     judged = judge(played.told, played.truths, played.left_beds, played.asked)
-    days = played.days
-    rooms = played.rooms
-    pages = [one for one in judged.false if one.kind in PAGES]
+    days, rooms, names = played.days, played.rooms, played.names
+    false, harmless, true = (
+        [one for one in some if one.kind in PAGES]
+        for some in (judged.false, judged.harmless, judged.true)
+    )
     alone = [each for each in judged.answers if each.truth.kind == ALONE]
     return {
         "is_synthetic": True,
@@ -64,17 +66,20 @@ def figures(played: Played, *, seed: int, walk_s: int) -> Figures:
             "n": len(alone),
             "found": sum(each.at is not None for each in alone),
             "before_second_door": sum(each.is_in_time for each in alone),
-            "late_or_missed": [_answer(each) for each in alone if not each.is_in_time],
+            "told_before_first_door": sum(each.is_early for each in alone),
+            "late_or_missed": [_answer(each, names) for each in alone if not each.is_in_time],
         },
         "outings_with_carer": sum(each.kind == WITH_CARER for each in played.truths),
-        "false_pages_per_day": round(len(pages) / days, 3),
-        "harmless_pages_per_day": round(
-            sum(one.kind in PAGES for one in judged.harmless) / days, 3
-        ),
-        "true_pages_per_day": round(sum(one.kind in PAGES for one in judged.true) / days, 3),
-        "false_pages": [_one(one) for one in pages[:LISTED]],
+        "false_pages_per_day": round(len(false) / days, 3),
+        "harmless_pages_per_day": round(len(harmless) / days, 3),
+        "true_pages_per_day": round(len(true) / days, 3),
+        "false_pages_by_day": _by_day(false, days),
+        "harmless_pages_by_day": _by_day(harmless, days),
+        "true_pages_by_day": _by_day(true, days),
+        "false_pages": [_one(one, names) for one in false[:LISTED]],
+        "harmless_pages": [_one(one, names) for one in harmless[:LISTED]],
         "missed": [
-            _answer(each)
+            _answer(each, names)
             for each in judged.answers
             if each.at is None and each.truth.kind not in {"pacing", "lapping", "random"}
         ][:LISTED],
@@ -183,9 +188,16 @@ def _episodes(answers: list[Answer]) -> Figures:
     }
 
 
-def _one(one: Told) -> Figures:
+def _by_day(pages: list[Told], days: int) -> list[int]:
+    """How many on each day. What is told of the last second of one comes with its lateness."""
+    count = Counter(min(one.at // DAY_S, days - 1) for one in pages)
+    return [count[day] for day in range(days)]
+
+
+def _one(one: Told, names: tuple[str, ...]) -> Figures:
     return {
         "resident": one.row,
+        "name": names[one.row],
         "kind": one.kind.value,
         "when": _when(one.at),
         "zone": one.zone,
@@ -193,9 +205,10 @@ def _one(one: Told) -> Figures:
     }
 
 
-def _answer(each: Answer) -> Figures:
+def _answer(each: Answer, names: tuple[str, ...]) -> Figures:
     return {
         "resident": each.truth.row,
+        "name": names[each.truth.row],
         "kind": each.truth.kind,
         "begun": _when(each.truth.begun),
         "second_door": None if each.truth.second_door is None else _when(each.truth.second_door),

@@ -50,11 +50,17 @@ ANSWERED_BY: Final[dict[str, frozenset[EventKind]]] = {
 }
 """What should be told of each thing that really happens; only of whose plan asks."""
 
+WALKS: Final = frozenset(
+    {EventKind.WANDERING_EPISODE, EventKind.NIGHT_WANDERING, EventKind.EXIT_SEEKING}
+)
 LATE_S: Final = 300
-"""So long after its end a thing may still be told, as a walk is when it is over for good."""
+"""So long after its end a walk may still be told: it is known when it is over for good."""
+ON_TIME_S: Final = 15
+"""And so long everything else: two seconds of lateness, five until a room is decided, eight for a
+door. Who has come back from the toilet or the street is not missing any more."""
 EARLY_S: Final = 60
-"""So shortly before its beginning, as it is written down, it may be told: she stands by the exit as
-somebody else goes through, and goes herself before anybody could have come."""
+"""So shortly before an elopement begins, as it is written down, it may be told: she stands by the
+exit as somebody else goes through, and goes herself before anybody could have come."""
 LEFT_BED_S: Final = 60
 """A bed exit is true if she really left her bed, or it again, so shortly before or after."""
 
@@ -82,8 +88,8 @@ class Told(NamedTuple):
     zone: str
     sentence: str
     is_as_said: bool = False
-    """It was so, though nothing came of it: she stood there alone when the exit's door was
-    opened, or did come back to the exit again and again."""
+    """It was so, though nothing came of it: she stood there alone while the exit's door was open,
+    or did come back to the exit again and again."""
 
 
 class Answer(NamedTuple):
@@ -92,6 +98,11 @@ class Answer(NamedTuple):
     truth: Truth
     at: int | None
     """When it was first told; None: never."""
+
+    @property
+    def is_early(self) -> bool:
+        """Before it began: as somebody else opened the door."""
+        return self.at is not None and self.at < self.truth.begun
 
     @property
     def is_in_time(self) -> bool:
@@ -152,9 +163,7 @@ def judge(
             at = [
                 one.at
                 for one in spoken.get(truth.row, ())
-                if one.kind in kinds
-                and not one.excused
-                and truth.begun - EARLY_S <= one.at <= truth.ended + LATE_S
+                if one.kind in kinds and not one.excused and _is_meanwhile(one, truth)
             ]
             judged.answers.append(Answer(truth, min(at, default=None)))
     return judged
@@ -165,11 +174,14 @@ def _is_true(one: Told, truths: Iterable[Truth], left_beds: Iterable[int]) -> bo
         abs(second - one.begun) <= LEFT_BED_S for second in left_beds
     ):
         return True
-    return any(
-        truth.kind in IS_DUE_TO[one.kind]
-        and truth.begun - EARLY_S <= one.at <= truth.ended + LATE_S
-        for truth in truths
-    )
+    return any(truth.kind in IS_DUE_TO[one.kind] and _is_meanwhile(one, truth) for truth in truths)
+
+
+def _is_meanwhile(one: Told, truth: Truth) -> bool:
+    """Whether it was told while it happened, or so near to it that it is meant."""
+    early_s = EARLY_S if truth.kind == ALONE else 0
+    late_s = LATE_S if one.kind in WALKS else ON_TIME_S
+    return truth.begun - early_s <= one.at <= truth.ended + late_s
 
 
 def _is_asked(asked: NDArray[np.bool_], row: int, kind: EventKind) -> bool:

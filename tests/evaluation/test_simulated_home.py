@@ -17,7 +17,7 @@ from evaluation.whereabouts.simulated import (
     left_beds_of,
     truths_of,
 )
-from evaluation.whereabouts.simulated_home import HOUR_S, HomeInAir, Hour, covered
+from evaluation.whereabouts.simulated_home import HOUR_S, HomeInAir, Hour, door_is_open
 from firmware_sim.behaviour import DAY_S, Activity, Day, Episode, Happening, Opening, TagOff
 from firmware_sim.floor import Floor, read_plan
 from firmware_sim.ghosts import Trouble
@@ -122,6 +122,20 @@ def test_hours_join_to_a_day(hours: list[Hour]) -> None:
     assert _whole(hours, "rssi_dbm").shape == (DAY_S, 3, 3)
 
 
+def test_some_hours_are_those_of_the_whole_day(floor: Floor, hours: list[Hour]) -> None:
+    home = HomeInAir(floor, [0, 1], 1, 3, [Trouble(5 * HOUR_S, 6 * HOUR_S, "dead", 0)])
+    (tenth,) = home.hours(_day(floor), 0, range(10, 11))
+    assert tenth.begin == OUT_AT
+    assert (tenth.present == hours[10].present).all()
+    assert (tenth.active == hours[10].active).all()
+    assert tenth.rssi_dbm.shape == hours[10].rssi_dbm.shape
+
+
+def test_a_door_stands_open_from_opening_to_closing(floor: Floor) -> None:
+    is_open = door_is_open(_day(floor), floor.exit_doors[0])
+    assert np.flatnonzero(is_open).tolist() == list(range(OUT_AT - 1, OUT_AT + 5))
+
+
 def test_who_is_away_is_not_heard_and_who_is_there_is(hours: list[Hour]) -> None:
     heard = np.isfinite(_whole(hours, "rssi_dbm")).any(axis=1)
     assert not heard[OUT_AT:BACK_AT, WALKER].any()
@@ -178,16 +192,6 @@ def test_a_calibration_walk_is_as_long_as_asked_and_teaches_every_zone(floor: Fl
     assert heard.argmax() == own
 
 
-def test_a_zone_is_covered_unless_all_its_receivers_are_down(floor: Floor) -> None:
-    model = HomeInAir(floor, [0, 1], 1, 3).model(0)
-    works = np.ones(len(floor.receivers), np.bool_)
-    assert covered(model, works).all()
-    works[0] = False
-    down = covered(model, works)
-    assert not down[floor.receivers[0].zone]
-    assert down.sum() == len(floor.zones) - 1
-
-
 def test_truth_is_in_seconds_since_the_first_midnight_and_of_residents_only(floor: Floor) -> None:
     (out,) = truths_of(_day(floor), 2, 2)
     assert (out.row, out.kind) == (WALKER, "elopement")
@@ -198,7 +202,7 @@ def test_truth_is_in_seconds_since_the_first_midnight_and_of_residents_only(floo
 
 def test_rooms_are_judged_of_who_is_there_and_wears_it(floor: Floor, hours: list[Hour]) -> None:
     day = _day(floor)
-    told = np.repeat(day.zone[:2, :HOUR_S].T, 1, axis=1).astype(np.int64)
+    told = day.zone[:2, :HOUR_S].T.astype(np.int64)
     told[1800:, SLEEPER] = UNKNOWN
     told[900:1800, WALKER] = floor.zone_number(PORCH)
     found = compare(told, day, hours[0], floor.near)
@@ -254,6 +258,9 @@ def test_who_stands_alone_at_a_door_that_opens_is_told_with_reason(floor: Floor)
     assert not is_as_said(SLEEPER, kind, OUT_AT + 5, at_door, floor), "a carer stands by"
     assert not is_as_said(SLEEPER, kind, OUT_AT + 5, day, floor), "she lies in bed"
     assert not is_as_said(SLEEPER, kind, OUT_AT - 60, alone, floor), "the door is shut"
+    gone = alone._replace(zone=alone.zone.copy())
+    gone.zone[SLEEPER, OUT_AT - 1 :] = floor.zone_number(CORRIDOR)
+    assert not is_as_said(SLEEPER, kind, OUT_AT + 5, gone, floor), "she left before it opened"
 
 
 def test_who_comes_back_to_an_exit_or_stays_is_told_with_reason(floor: Floor) -> None:
@@ -267,4 +274,6 @@ def test_who_comes_back_to_an_exit_or_stays_is_told_with_reason(floor: Floor) ->
     assert not is_as_said(SLEEPER, kind, 1300, comes, floor), "twice only"
     assert not is_as_said(SLEEPER, kind, 4000, comes, floor), "long ago"
     assert is_as_said(CARER, kind, 5000, day, floor), "stays"
+    assert not is_as_said(CARER, kind, 0, day, floor), "nothing is known before the first second"
+    assert not is_as_said(CARER, kind, 59, day, floor), "no minute yet"
     assert not is_as_said(SLEEPER, EventKind.INACTIVE, 1410, comes, floor)

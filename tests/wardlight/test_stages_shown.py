@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 
-from wardlight.reports import Stages
+from contract.clock import VirtualClock
+from wardlight.reports import Progress, Stages
 
 
 class Screen(io.StringIO):
@@ -30,3 +31,22 @@ def test_nobody_is_told_where_nobody_watches():
     stages.show("Playing hours", 1, 2)
     stages.end()
     assert not paper.getvalue()
+
+
+def test_long_work_says_how_much_is_left():
+    async def work() -> None:
+        for done, seconds in ((24, 0), (25, 84), (30, 456), (719, 600), (720, 1)):
+            await clock.sleep(seconds)
+            progress.show(done, 720)
+
+    screen, clock = Screen(), VirtualClock()
+    progress = Progress("Living hours", screen, clock)
+    clock.run(work())
+    assert [line.rstrip() for line in screen.getvalue().split("\r")[1:]] == [
+        "Living hours: 24 of 720",
+        "Living hours: 25 of 720, about 973 min left",
+        "Living hours: 30 of 720, about 1035 min left",
+        "Living hours: 719 of 720",
+        "Living hours: 720 of 720",
+    ]
+    assert len({len(line) for line in screen.getvalue().split("\r")[3:5]}) == 1, "nothing stays"

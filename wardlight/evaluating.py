@@ -208,6 +208,7 @@ def rooms(
         if uncalibrated:
             model = planned(sequences, standing)
         result = evaluate_rooms(sequences, model, with_sensors=sensors, progress=progress.show)
+        result = result._replace(unreadable=unreadable)
     except CalibrationError as error:
         progress.end()
         _refuse(str(error))
@@ -327,7 +328,7 @@ def _check_places(files: list[Path], report: Path | None, recordings: list[Path]
             _refuse(f"{file} cannot be written: name a file in a folder that is there")
         if not os.access(file if file.exists() else file.parent, os.W_OK):
             _refuse(f"{file} cannot be written: permission denied")
-        if file.suffix == ".parquet" or any(_is_same(file, each) for each in recordings):
+        if file.suffix == ".parquet" or any(is_recorded(file, each) for each in recordings):
             _refuse(f"{file} would be written over a recording: name another file")
     ordinary = [file.resolve() for file in files if file.is_file() or not file.exists()]
     if len(set(ordinary)) < len(ordinary):
@@ -338,8 +339,11 @@ def _check_places(files: list[Path], report: Path | None, recordings: list[Path]
             _refuse(f"{report} cannot be written: {there} is no folder that can be written to")
 
 
-def _is_same(one: Path, other: Path) -> bool:
-    return one.resolve() == other.resolve()
+def is_recorded(file: Path, recording: Path) -> bool:
+    """Whether a file is a recording, or one of the tables in its folder."""
+    at, recorded = file.resolve(), recording.resolve()
+    is_table = file.suffix in {".csv", ".gz", ".txt"} and file.exists()
+    return at == recorded or (is_table and recorded in at.parents)
 
 
 def _evaluate(

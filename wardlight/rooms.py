@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from wardlight.evaluating import is_recorded
 from wardlight.options import ConfigOption, LogOption, settings_of
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ def rooms(
 
     if out.is_dir() or not os.access(out.parent, os.W_OK):
         _refuse(f"{out} cannot be written: name a file in a folder that can be written to")
+    if any(is_recorded(out, each) for each in paths):
+        _refuse(f"{out} would be written over a recording: name another file")
     sequences, unreadable = read_all(paths)
     for reason in unreadable:
         typer.echo(f"cannot be read: {reason}", err=True)

@@ -31,6 +31,8 @@ class RoomsResult(NamedTuple):
     how: str
     """With what calibration, in words."""
     with_sensors: bool
+    unreadable: Several[str] = ()
+    """Folders beside them, with their reasons."""
 
     @property
     def total(self) -> Score:
@@ -48,6 +50,7 @@ class RoomsResult(NamedTuple):
                     "calibration": self.how,
                     "sensors_used": self.with_sensors,
                     "decided_after_s": DELAY_S,
+                    "unreadable": self.unreadable,
                 }
             )
         ).decode()
@@ -90,7 +93,8 @@ def evaluate_rooms(
     Raises
     ------
     CalibrationError
-        If there is no calibration, and not two labelled sequences at least to make one of.
+        If there is no calibration, and not two labelled sequences at least to make one of; or a
+        sequence is of another home.
     """
     labelled = [each for each in sequences if each.is_labelled]
     if not labelled:
@@ -103,6 +107,7 @@ def evaluate_rooms(
     for number, sequence in enumerate(labelled):
         progress(number, len(labelled))
         home = model or calibrate([each for each in labelled if each is not sequence])
+        _check_home(sequence, home)
         home = _installed(sequence, home)
         told = play(sequence, home, with_sensors=with_sensors)
         seen = renumbered(sequence.zone, sequence.zones, home.zones)
@@ -112,6 +117,19 @@ def evaluate_rooms(
     else:
         how = "by the given calibration" if model.is_calibrated else "by the plan, uncalibrated"
     return RoomsResult(played, how, with_sensors)
+
+
+def _check_home(sequence: Sequence, home: RoomModel) -> None:
+    """Nothing right can be told of another home; that is no figure of the filter's."""
+    for what, hers, known in (
+        ("receivers", sequence.receivers, home.receivers),
+        ("rooms", sequence.visited, home.zones),
+    ):
+        if not set(hers) & set(known):
+            raise CalibrationError(
+                f"{sequence.name} is of another home: its {what} are {', '.join(hers)}, those that "
+                f"were learnt are {', '.join(known)}"
+            )
 
 
 def _installed(sequence: Sequence, home: RoomModel) -> RoomModel:

@@ -132,11 +132,11 @@ def read_sequence(folder: Path) -> Sequence:
 
 
 def _parquet(file: Path) -> dict[str, NDArray[np.float64]]:
-    from pyarrow import ArrowInvalid, parquet
+    from pyarrow import ArrowException, parquet
 
     try:
         table = parquet.read_table(file)
-    except (OSError, ArrowInvalid) as error:
+    except (OSError, ArrowException) as error:
         raise SequenceError(f"{file} cannot be read as parquet: {error}") from error
     _check_columns(file, table.column_names)
     try:
@@ -144,7 +144,7 @@ def _parquet(file: Path) -> dict[str, NDArray[np.float64]]:
             name: table.column(name).cast("float64").to_numpy(zero_copy_only=False)
             for name in table.column_names
         }
-    except (ArrowInvalid, ValueError, TypeError) as error:
+    except (ArrowException, ValueError, TypeError) as error:
         raise SequenceError(f"{file}: a column holds no numbers: {error}") from error
 
 

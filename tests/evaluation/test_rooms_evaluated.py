@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 from typer.testing import CliRunner
 
 from detectors.room_model import UNKNOWN
@@ -101,6 +103,50 @@ def test_what_cannot_be_read_is_said(walks, file, content, why):
     (walks[0] / file).write_text(content)
     with pytest.raises(SequenceError, match=why):
         read_sequence(walks[0])
+
+
+@pytest.mark.parametrize("column", [pa.array([0, 1], pa.timestamp("ms")), pa.array([[0.5], [1.5]])])
+def test_a_table_whose_times_are_no_numbers_is_said(tmp_path, column):
+    names = ["t", "x", "y", "z", "AP"]
+    rest = [pa.array([0.0, 1.0])] * 4
+    parquet.write_table(pa.Table.from_arrays([column, *rest], names), tmp_path / "wrist.parquet")
+    with pytest.raises(SequenceError, match="a column holds no numbers"):
+        read_sequence(tmp_path)
+
+
+def test_a_walk_through_another_home_is_not_judged(walks, tmp_path):
+    for folder in walks[1:]:
+        file = folder / "acceleration.csv"
+        file.write_text(file.read_text().replace("_AP", "_B", 2))
+    with pytest.raises(CalibrationError, match=r"walk-0 is of another home: its receivers are"):
+        evaluate_rooms([read_sequence(each) for each in walks], None)
+    file, labels = tmp_path / "home.json", walks[0] / "location_0.csv"
+    run = CliRunner()
+    assert run.invoke(app, ["calibrate", "rooms", str(walks[0]), "--out", str(file)]).exit_code == 0
+    for room in ("kitchen", "hall", "lounge"):
+        labels.write_text(labels.read_text().replace(room, f"my {room}"))
+    asked = ["evaluate", "rooms", str(walks[0]), "--calibration", str(file)]
+    judged = run.invoke(app, asked)
+    assert judged.exit_code == 2
+    assert "its rooms are my hall, my kitchen, my lounge" in judged.output
+
+
+def test_no_figures_are_written_over_a_walk(walks):
+    labels = walks[0] / "location_0.csv"
+    before = labels.read_text()
+    for asked in (["evaluate", "rooms", "--json"], ["calibrate", "rooms", "--out"]):
+        refused = CliRunner().invoke(app, [*asked, str(labels), str(walks[0]), str(walks[1])])
+        assert refused.exit_code == 2
+        assert "written over a recording" in refused.output
+    assert labels.read_text() == before
+
+
+def test_folders_that_could_not_be_read_are_in_the_figures(walks, tmp_path):
+    figures = tmp_path / "figures.json"
+    some = [str(walks[0]), str(walks[1]), str(tmp_path / "nowhere")]
+    judged = CliRunner().invoke(app, ["evaluate", "rooms", *some, "--json", str(figures)])
+    assert judged.exit_code == 1
+    assert "nowhere" in json.loads(figures.read_text())["unreadable"][0]
 
 
 def test_one_walk_cannot_teach_and_be_judged(walks):

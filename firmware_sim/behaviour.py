@@ -34,6 +34,7 @@ from firmware_sim.life.resident_day import ResidentDay
 from firmware_sim.life.resident_incidents import plan_incident, plan_return
 from firmware_sim.life.track import DAY_S, Activity, Crossing, Track
 from firmware_sim.life.visitors import Visited, visits_of
+from firmware_sim.residents import ASLEEP_G, RESTING_G
 
 __all__ = [
     "DAY_S",
@@ -243,14 +244,14 @@ def _openings(crossings: list[list[Crossing]]) -> list[Opening]:
 
 
 _MOVEMENT_G: Final = {
-    Activity.ASLEEP: (0.0015, 0.10, 15, 0.012),
-    Activity.RESTING: (0.006, 0.06, 30, 0.25),
+    Activity.ASLEEP: (ASLEEP_G, 0.10, 15, 0.012),
+    Activity.RESTING: (RESTING_G, 0.06, 30, 0.25),
     Activity.UP: (0.08, 0.12, 10, 0.3),
     Activity.WALKING: (0.18, 0.22, 10, 0.3),
     Activity.STILL: (0.0012, 0.0012, 30, 0.0),
 }
-"""Quiet, busy (g), seconds of a spell, and the share of spells that are busy. Quiet and busy as the
-hand's own motion in `firmware_sim.residents`; sleepers change posture some three times an hour."""
+"""Quiet, busy (g), seconds of a spell, and the share of spells that are busy; sleepers change
+posture some three times an hour."""
 _SPREAD: Final = 0.35
 """Deviation of the logarithm from second to second."""
 

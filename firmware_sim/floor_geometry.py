@@ -187,18 +187,3 @@ class Floor:
             walls += now & ~before
             before = now
         return walls
-
-    def walls_to_cells(self, receiver: int) -> NDArray[np.int16]:
-        """(storeys, rows, columns) walls between a receiver and each cell's centre."""
-        row, column = np.indices(self.cell_zone.shape[1:]).reshape(2, -1)
-        cells_m = np.stack(self.centres_m(row, column), axis=1)
-        stands = self.receivers[receiver]
-        at, storey = np.array([[stands.x_m, stands.y_m]]), np.array([stands.storey])
-        return np.stack(
-            [
-                self.walls_between(at, storey, cells_m, np.full(len(cells_m), each))[0].reshape(
-                    self.cell_zone.shape[1:]
-                )
-                for each in range(len(self.cell_zone))
-            ]
-        )

@@ -10,16 +10,15 @@ import msgspec
 import numpy as np
 
 from evaluation.alone import Row, measured_alone
-from evaluation.whereabouts.simulated_home import building_of
-from firmware_sim.behaviour import DAY_S, Activity, Day, live_day, residents_of
+from evaluation.whereabouts.simulated_home import HOUR_S, building_of, walkers_of
+from firmware_sim.behaviour import DAY_S, Day, live_day, residents_of
 from firmware_sim.floor import Floor, example_home
-from firmware_sim.propagation import Propagation, Walkers
+from firmware_sim.propagation import Propagation
 
 BAR_S: Final = 20.0
 """CPU-seconds for a day of sixty, as asked."""
 DAYS: Final = 3
 """The best of so many counts; the first one also finds the home's ways."""
-HOUR_S: Final = 3600
 
 
 def bench_home() -> list[Row]:
@@ -70,22 +69,10 @@ def _row(name: str, value_s: float, *, barred: bool = True) -> Row:
 
 def _hear(floor: Floor, day: Day) -> None:
     """The strengths of all tags at all receivers, an hour at a time as they are played."""
-    x_m, y_m, storey = day.tags_m()
-    tags = slice(0, day.residents + day.carers)
     air = Propagation(building_of(floor), day.residents + day.carers, 0)
+    walkers = walkers_of(day)
     for begin in range(0, DAY_S, HOUR_S):
-        span = slice(begin, begin + HOUR_S)
-        activity = day.activity[tags, span]
-        air.hear(
-            Walkers(
-                x_m=np.nan_to_num(x_m[:, span]),
-                y_m=np.nan_to_num(y_m[:, span]),
-                floor=storey[:, span],
-                moving=activity == Activity.WALKING,
-                asleep=activity == Activity.ASLEEP,
-                on_air=~np.isnan(x_m[:, span]),
-            )
-        )
+        air.hear(walkers.during(slice(begin, begin + HOUR_S)))
 
 
 if __name__ == "__main__":

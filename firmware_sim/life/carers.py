@@ -13,11 +13,10 @@ from firmware_sim.floor import Floor
 from firmware_sim.life.episodes import Escort
 from firmware_sim.life.exits import exits_of
 from firmware_sim.life.people import CARER_TAGS, Person
-from firmware_sim.life.track import DAY_S, Activity, Track
+from firmware_sim.life.track import DAY_S, HOUR_S, Activity, Track
 from firmware_sim.life.visitors import staff_places
 from firmware_sim.life.ways import ways_of
 
-HOUR_S: Final = 3600.0
 SPEED_M_S: Final = 1.2
 
 DUTY: Final = ((0.0, 7.0, 4), (7.0, 15.0, 8), (15.0, 22.0, 6), (22.0, 24.0, 4))

@@ -48,6 +48,12 @@ def exits_of(floor: Floor) -> tuple[Exit, ...]:
     return tuple(exits)
 
 
+def any_exit(floor: Floor, rng: np.random.Generator) -> Exit:
+    """One of them."""
+    exits = exits_of(floor)
+    return exits[int(rng.integers(len(exits)))]
+
+
 def _outside(floor: Floor, door: int) -> int:
     """The place outside that is farthest from all walls, of those within `BESIDE_M` of a door."""
     ways, at = ways_of(floor), floor.doors[door]

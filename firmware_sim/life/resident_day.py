@@ -10,13 +10,11 @@ import numpy as np
 from contract.whereabouts import NIGHT_FROM_MINUTE, NIGHT_TO_MINUTE, ZoneUse
 from firmware_sim.floor import Floor
 from firmware_sim.life.episodes import Episode, Escort, Happening, TagOff
-from firmware_sim.life.exits import exits_of
+from firmware_sim.life.exits import any_exit
 from firmware_sim.life.people import Person, Profile
-from firmware_sim.life.track import DAY_S, FAR, Activity, Track
+from firmware_sim.life.track import DAY_S, FAR, HOUR_S, Activity, Track, doors_of
 from firmware_sim.life.wandering import kind_of, wander
 from firmware_sim.life.ways import ways_of
-
-HOUR_S: Final = 3600.0
 
 QUIET_MIDNIGHT_S: Final = 900.0
 """Nobody is out of bed so long before and after midnight, so that days join on to each other."""
@@ -295,7 +293,7 @@ class ResidentDay:
         self.idle(Activity.RESTING)
 
     def _go_out(self) -> None:
-        way_out = exits_of(self.floor)[int(self.rng.integers(len(exits_of(self.floor))))]
+        way_out = any_exit(self.floor, self.rng)
         self.get_up()
         before = len(self.track.crossings)
         self.walk(way_out.outside_place)
@@ -305,9 +303,8 @@ class ResidentDay:
         self.walk(way_out.outside_place)
         self.walk(self.person.bedside_place)
         self.idle(Activity.RESTING)
-        doors = tuple((each.door, int(each.second)) for each in crossed)
         begun_s = crossed[0].second if crossed else self.track.now_s
-        self.tell(Happening.GOES_OUT, begun_s, way_out.hall, doors=doors)
+        self.tell(Happening.GOES_OUT, begun_s, way_out.hall, doors=doors_of(crossed))
 
     def _go_to_bed(self) -> None:
         self.get_up()

@@ -9,10 +9,10 @@ import numpy as np
 
 from contract.whereabouts import ZoneUse
 from firmware_sim.life.episodes import Escort, Happening, TagOff
-from firmware_sim.life.exits import Exit, exits_of
+from firmware_sim.life.exits import Exit, any_exit, exits_of
 from firmware_sim.life.incidents import Incident, Planned
 from firmware_sim.life.resident_day import Doing, ResidentDay
-from firmware_sim.life.track import DAY_S, FAR, Activity
+from firmware_sim.life.track import DAY_S, FAR, Activity, doors_of
 from firmware_sim.life.visitors import Visited
 
 AT_DOOR_S: Final = (4.0, 60.0)
@@ -100,7 +100,7 @@ def _plan_behind(day: ResidentDay, visited: Visited) -> None:
     visit, track = visited.visit, visited.track
     crossed = [each for each in track.crossings if visit.leaves_s < each.second < visited.gone_s]
     passes_s = crossed[0].second - 1
-    doors = tuple((each.door, int(each.second)) for each in crossed)
+    doors = doors_of(crossed)
 
     def slip_out() -> None:
         day.get_up()
@@ -140,15 +140,14 @@ def _plan_not_worn(day: ResidentDay, planned: Planned) -> None:
 
 
 def _elope(day: ResidentDay) -> None:
-    exits = exits_of(day.floor)
-    way_out = exits[int(day.rng.integers(len(exits)))]
+    way_out = any_exit(day.floor, day.rng)
     day.get_up()
     day.walk(way_out.hall_place)
     day.track.rest(day.track.now_s + day.draw(AT_DOOR_S), Activity.UP)
     before = len(day.track.crossings)
     speed_m_s = day.person.habits.speed_m_s
     day.track.walk(way_out.outside_place, speed_m_s, opening_s=day.draw(DOOR_S))
-    doors = tuple((each.door, int(each.second)) for each in day.track.crossings[before:])
+    doors = doors_of(day.track.crossings[before:])
     _be_lost_and_found(day, way_out, doors, is_behind_somebody=False)
 
 
@@ -175,8 +174,7 @@ def _be_lost_and_found(
 
 
 def _go_into_garden(day: ResidentDay) -> None:
-    exits = exits_of(day.floor)
-    way_out = exits[-1]
+    way_out = exits_of(day.floor)[-1]
     day.get_up()
     day.track.rest(day.track.now_s + 2 * FETCHED_BEFORE_S, Activity.UP)
     begin_s, before = day.track.now_s, len(day.track.crossings)
@@ -186,13 +184,11 @@ def _go_into_garden(day: ResidentDay) -> None:
     day.walk(day.person.lounge_place)
     day.idle(Activity.RESTING)
     day.escorts.append(Escort(day.row, begin_s, day.track.now_s))
-    doors = tuple((each.door, int(each.second)) for each in crossed)
-    day.tell(Happening.OUTING, crossed[0].second, way_out.hall, doors=doors)
+    day.tell(Happening.OUTING, crossed[0].second, way_out.hall, doors=doors_of(crossed))
 
 
 def _seek_exit(day: ResidentDay) -> None:
-    exits = exits_of(day.floor)
-    way_out = exits[int(day.rng.integers(len(exits)))]
+    way_out = any_exit(day.floor, day.rng)
     day.get_up()
     day.walk(way_out.hall_place)
     begun_s = day.track.now_s

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import IntEnum
 from typing import Final, NamedTuple
 
@@ -12,6 +13,7 @@ from firmware_sim.floor import OUTSIDE
 from firmware_sim.life.ways import Ways
 
 DAY_S: Final = 86_400
+HOUR_S: Final = 3600.0
 FAR: Final = -1
 """In the place of a place: away from the home, where no radio hears."""
 
@@ -38,6 +40,11 @@ class Crossing(NamedTuple):
     second: float
     """When she sets foot on the threshold."""
     door: int
+
+
+def doors_of(crossings: Iterable[Crossing]) -> tuple[tuple[int, int], ...]:
+    """Door and whole second of each, as an `Episode` has them."""
+    return tuple((each.door, int(each.second)) for each in crossings)
 
 
 class Track:
@@ -141,8 +148,3 @@ class Track:
             cell = np.insert(cell, before + 1, cell[before])
             self.crossings.append(Crossing(float(at_s[before + 1]), door))
         return at_s, cell
-
-
-def hours(clock_h: float) -> float:
-    """Seconds after midnight of a time of day in hours."""
-    return clock_h * 3600.0

@@ -10,13 +10,12 @@ import numpy as np
 
 from contract.whereabouts import ZoneUse
 from firmware_sim.floor import Floor
-from firmware_sim.life.exits import Exit, exits_of
+from firmware_sim.life.exits import Exit, any_exit, exits_of
 from firmware_sim.life.incidents import RETURN_H, DayPlan, Incident
 from firmware_sim.life.people import Person
-from firmware_sim.life.track import DAY_S, FAR, Activity, Track
+from firmware_sim.life.track import DAY_S, FAR, HOUR_S, Activity, Track
 from firmware_sim.life.ways import ways_of
 
-HOUR_S: Final = 3600.0
 VISITORS_A_DAY: Final = 12.0
 """For sixty residents; a fifth of them have somebody on a day."""
 VISIT_S: Final = (1200.0, 4800.0)
@@ -159,7 +158,7 @@ def _for_incidents(
     exits = exits_of(floor)
     for planned in plan.planned.values():
         person, row, at_s = people[planned.row], planned.row, planned.at_s
-        way_out = exits[int(rng.integers(len(exits)))]
+        way_out = any_exit(floor, rng)
         if planned.kind is Incident.ELOPEMENT_BEHIND_VISITOR:
             visits.append(Visit(at_s - 2400, at_s, person.lounge_place, way_out, row))
         elif planned.kind in {Incident.LEAVE, Incident.HOSPITAL}:

@@ -96,25 +96,6 @@ def test_walls_are_counted_along_the_straight_line() -> None:
     assert walls[3, 4] == 1
 
 
-def test_a_receivers_table_says_the_same_as_the_line_to_each_cell() -> None:
-    home = example_home()
-    table = home.walls_to_cells(0)
-    assert table.shape == home.cell_zone.shape
-    stands = home.receivers[0]
-    inside = np.argwhere(home.cell_zone == stands.zone)
-    assert (table[tuple(inside.T)] == 0).all()
-    far = next(each for each in home.beds if each.label == "ward-205-6")
-    row, column = home.cells_of(np.array([far.x_m]), np.array([far.y_m]))
-    line = home.walls_between(
-        np.array([[stands.x_m, stands.y_m]]),
-        np.array([stands.storey]),
-        np.array([[far.x_m, far.y_m]]),
-        np.array([far.storey]),
-    )
-    assert line[0, 0] > 2
-    assert table[far.storey, row[0], column[0]] == line[0, 0]
-
-
 @pytest.mark.parametrize(
     ("plan", "problem"),
     [

@@ -278,25 +278,19 @@ def _rings(home: RecordedHome) -> list[list[int]]:
 
 ANYWHERE: Final = frozenset(ZoneUse) - {ZoneUse.TOILET, ZoneUse.EXIT}
 
+_WANDERING: Final = Scenario(
+    make=_pacing,
+    at_night=False,
+    rests_in=ANYWHERE,
+    found_by=frozenset({EventKind.WANDERING_EPISODE}),
+    goes_with=frozenset({EventKind.NIGHT_WANDERING}),
+    at_risk=False,
+    measured_from="two minutes after she has entered the last room, which end a walk",
+)
+
 SCENARIOS: Final[dict[str, Scenario]] = {
-    "pacing": Scenario(
-        make=_pacing,
-        at_night=False,
-        rests_in=ANYWHERE,
-        found_by=frozenset({EventKind.WANDERING_EPISODE}),
-        goes_with=frozenset({EventKind.NIGHT_WANDERING}),
-        at_risk=False,
-        measured_from="two minutes after she has entered the last room, which end a walk",
-    ),
-    "lapping": Scenario(
-        make=_lapping,
-        at_night=False,
-        rests_in=ANYWHERE,
-        found_by=frozenset({EventKind.WANDERING_EPISODE}),
-        goes_with=frozenset({EventKind.NIGHT_WANDERING}),
-        at_risk=False,
-        measured_from="two minutes after she has entered the last room, which end a walk",
-    ),
+    "pacing": _WANDERING,
+    "lapping": _WANDERING._replace(make=_lapping),
     "night_exit": Scenario(
         make=_night_exit,
         at_night=True,

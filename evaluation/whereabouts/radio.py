@@ -8,6 +8,7 @@ take. The simulated home is another building, so levels of single rooms are not 
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -17,7 +18,7 @@ import numpy as np
 import pyarrow.csv
 from numpy.typing import NDArray
 
-from evaluation.rooms import read_sequence
+from evaluation.rooms import SequenceError, read_sequence
 from evaluation.whereabouts.simulated_home import HOUR_S, HomeInAir
 from firmware_sim.behaviour import live_day, residents_of
 from firmware_sim.floor import Floor, example_home
@@ -245,5 +246,19 @@ def report(folder: Path) -> str:
     return "\n".join(lines)
 
 
+def main(arguments: list[str] | None = None) -> int:
+    """Print both tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, metavar="DIR")
+    folder = parser.parse_args(arguments).folder
+    if not (any(folder.glob("sphere-*/")) and (folder / "ble-flat").is_dir()):
+        parser.error(f"{folder} holds no folders sphere-* and ble-flat")
+    try:
+        sys.stdout.write(report(folder) + "\n")
+    except (SequenceError, OSError) as error:
+        parser.error(str(error))
+    return 0
+
+
 if __name__ == "__main__":
-    sys.stdout.write(report(Path(sys.argv[1])) + "\n")
+    sys.exit(main())

@@ -27,7 +27,7 @@ KINDS: Final = (
 )
 """All that the rules tell; the last of them pages nobody."""
 
-WEEK_DAYS: Final = 7
+WEEK_S: Final = 7 * 86_400
 EVENTS_SHOWN: Final = 20
 OUTING_WITHIN_S: Final = 60
 """An outing is told if the find comes so soon after the door has opened."""
@@ -40,7 +40,7 @@ def figures(result: LifeResult) -> dict[str, Any]:
         "days": result.days,
         "per_kind": {kind: _kind(result, kind) for kind in KINDS},
         "pages": len(pages),
-        "pages_per_week": _per_week(len(pages), result.days),
+        "pages_per_week": _per_week(result),
         "outings": _outings(result),
         "injected": {name: _copies(name, copies) for name, copies in result.injected.items()},
         "events": [_event(home, each) for each in pages],
@@ -66,7 +66,7 @@ def pages_of(result: LifeResult) -> list[Told]:
 def table(result: LifeResult) -> str:
     """For a person."""
     pages = pages_of(result)
-    week = _per_week(len(pages), result.days)
+    week = _per_week(result)
     who = "one who may not leave alone" if result.asked.at_risk else "the default policy"
     lines = [
         f"{result.home.name}: {result.days} days, one resident, by {who}",
@@ -135,10 +135,12 @@ def _kind(result: LifeResult, kind: EventKind) -> dict[str, Any]:
     }
 
 
-def _per_week(pages: int, days: int) -> dict[str, float]:
-    low, high = rate_interval(pages, days / WEEK_DAYS)
+def _per_week(result: LifeResult) -> dict[str, float]:
+    """By the time that was recorded: a date of an hour is no day."""
+    pages, weeks = len(pages_of(result)), (result.home.end_s - result.judged_s) / WEEK_S
+    low, high = rate_interval(pages, weeks)
     return {
-        "rate": round(pages * WEEK_DAYS / days, 3),
+        "rate": round(pages / weeks, 3),
         "low": round(low, 3),
         "high": round(high, 3),
     }

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from contract.devices import Quantity
 from contract.events import EventKind
+from contract.whereabouts import ZoneUse
 from detectors.room_model import UNKNOWN
 from detectors.wear import NOT_WORN_MIN
+from evaluation.whereabouts.equipment import STEPS, fitted
+from evaluation.whereabouts.radio import main as compare_radio
 from evaluation.whereabouts.simulated import (
+    SimulatedDays,
     Watch,
     compare,
     is_as_said,
@@ -19,7 +25,7 @@ from evaluation.whereabouts.simulated import (
 )
 from evaluation.whereabouts.simulated_home import HOUR_S, HomeInAir, Hour, door_is_open
 from firmware_sim.behaviour import DAY_S, Activity, Day, Episode, Happening, Opening, TagOff
-from firmware_sim.floor import Floor, read_plan
+from firmware_sim.floor import Floor, example_home, read_plan
 from firmware_sim.ghosts import Trouble
 
 PLAN = """\
@@ -38,6 +44,7 @@ rooms:
 doors:
   1  front
 """
+LIVED_IN = PLAN.replace("B  corridor  corridor", "B  lounge    common")
 SLEEPER, WALKER, CARER, VISITOR = range(4)
 OUT_AT, BACK_AT = 10 * HOUR_S, 11 * HOUR_S
 OFF_AT, ON_AT = 14 * HOUR_S, 16 * HOUR_S
@@ -192,6 +199,30 @@ def test_a_calibration_walk_is_as_long_as_asked_and_teaches_every_zone(floor: Fl
     assert heard.argmax() == own
 
 
+def test_a_home_with_less_in_it_has_the_same_rooms_and_beds() -> None:
+    whole = example_home()
+    bare, matted = fitted(whole, STEPS[0]), fitted(whole, STEPS[3])
+    assert (bare.zones, len(bare.beds)) == (whole.zones, len(whole.beds))
+    assert not any(bed.sensor for bed in bare.beds)
+    assert all(each.quantity is not Quantity.OCCUPIED for each in bare.sensors)
+    toilets = set(whole.zones_of(ZoneUse.TOILET))
+    assert toilets == {each.zone for each in whole.receivers} - {
+        each.zone for each in bare.receivers
+    }
+    assert matted.beds == whole.beds
+    assert matted.receivers == bare.receivers
+    last = fitted(whole, STEPS[-1])
+    assert (last.receivers, last.sensors) == (whole.receivers, whole.sensors)
+
+
+def test_rooms_of_some_hours_are_told_of_everybody() -> None:
+    home = read_plan(LIVED_IN)
+    found = SimulatedDays(1, 7, floor=home, walk_s=90).rooms(range(3, 4))
+    assert found.seen == len(home.beds) * (HOUR_S - 5)
+    assert found.right > 0.8 * found.seen
+    assert found.right + found.unknown <= found.seen
+
+
 def test_truth_is_in_seconds_since_the_first_midnight_and_of_residents_only(floor: Floor) -> None:
     (out,) = truths_of(_day(floor), 2, 2)
     assert (out.row, out.kind) == (WALKER, "elopement")
@@ -210,6 +241,14 @@ def test_rooms_are_judged_of_who_is_there_and_wears_it(floor: Floor, hours: list
     assert (found.unknown, found.near) == (1800, 900)
     out = compare(np.full((HOUR_S, 2), UNKNOWN), day, hours[OUT_AT // HOUR_S], floor.near)
     assert out.seen == HOUR_S - 5
+
+
+def test_a_folder_without_recordings_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        compare_radio([str(tmp_path)])
+    assert "holds no folders sphere-* and ble-flat" in capsys.readouterr().err
 
 
 def _part(hour: Hour, begin: int, seconds: int) -> Hour:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
@@ -218,6 +219,8 @@ def test_the_command_judges_a_home(recorded, tmp_path):
     told = json.loads(figures.read_text())
     assert told["days"] == 2
     assert told["per_kind"]["elopement"]["count"] == 0
+    # 28 hours on two dates: none in a sixth of a week is at most 3.69 in it (Poisson).
+    assert told["pages_per_week"]["high"] == pytest.approx(6 * 3.689, rel=0.01)
     assert told["injected"]["night_exit"]["n"] == 2
     assert told["injected"]["night_exit"]["detected"] == 2
     assert told["injected"]["night_exit"]["delay_p95_s"] < 60
@@ -254,6 +257,19 @@ def test_the_night_in_which_the_clock_is_put_back_has_an_hour_more(recorded):
     )
     assert done.exit_code == 0, done.output
     assert "2 days" in done.output
+
+
+def test_a_file_that_ends_too_soon_is_judged_as_far_as_it_goes(recorded, tmp_path):
+    some = [each for each in lines(1) if " 02:" in each or " 07:" in each]
+    whole = gzip.compress("\n".join(some).encode())
+    cut = tmp_path / "home.csv.gz"
+    cut.write_bytes(whole[:-20])
+    done = CliRunner().invoke(app, ["evaluate", "whereabouts", str(cut)])
+    assert done.exit_code == 1
+    assert "end-of-stream" in done.output
+    assert "Pages a week" in done.output
+    cut.write_bytes(whole[:30])
+    assert CliRunner().invoke(app, ["evaluate", "whereabouts", str(cut)]).exit_code == 2
 
 
 def test_lines_that_cannot_be_read_are_named_and_the_rest_is_judged(recorded):

@@ -28,7 +28,7 @@ STANDS_IN: Final = {"Kitchen_AP": "kitchen", "Lounge_AP": "living", "Study_AP": 
 LAGS_S: Final = (1, 2, 5, 10, 30)
 AT_REST_G: Final = 0.03
 WALKS_G: Final = 0.1
-HOURS: Final = (10, 11, 12)
+HOURS: Final = range(10, 13)
 """Of the simulated day: after breakfast, when people move about, until dinner."""
 SEED: Final = 1
 ROBOT_M: Final = 0.3
@@ -125,8 +125,8 @@ def simulated() -> SimulatedHours:
     people = residents_of(floor, SEED)
     day = live_day(floor, people, 0, SEED)
     home = HomeInAir(floor, [each.bed for each in people], 0, SEED)
-    hours = [hour for hour in home.hours(day, 0) if hour.begin // HOUR_S in HOURS]
-    span, rows = slice(HOURS[0] * HOUR_S, (HOURS[-1] + 1) * HOUR_S), slice(0, len(people))
+    hours = list(home.hours(day, 0, HOURS))
+    span, rows = slice(HOURS.start * HOUR_S, HOURS.stop * HOUR_S), slice(0, len(people))
     return SimulatedHours(
         floor,
         np.concatenate([hour.rssi_dbm for hour in hours]).transpose(1, 2, 0),

@@ -148,7 +148,7 @@ class HomeInAir:
         in_bed[rows] = beds
         moved = movement_g(day, self._seed + number)[tags]
         present = ~day.absent[: self.residents] & ~_known_unworn(day.worn[: self.residents])
-        walkers = walkers_of(day)
+        walkers = _walkers(day, tags)
         for begin in (HOUR_S * each for each in hours):
             span = slice(begin, begin + HOUR_S)
             rssi = self._air.hear(walkers.during(span))
@@ -221,18 +221,16 @@ class HomeInAir:
         return Walk(rssi_dbm=heard, active=active, zone=np.array(zone, np.int64))
 
 
-def walkers_of(day: Day) -> Walkers:
-    """All wearables of a day, as radio sees them."""
+def _walkers(day: Day, tags: slice) -> Walkers:
     x_m, y_m, storey = day.tags_m()
-    tags = slice(0, day.residents + day.carers)
     activity = np.where(day.worn[tags], day.activity[tags], np.int8(Activity.STILL))
     return Walkers(
-        x_m=np.nan_to_num(x_m),
-        y_m=np.nan_to_num(y_m),
-        floor=storey,
+        x_m=np.nan_to_num(x_m[tags]),
+        y_m=np.nan_to_num(y_m[tags]),
+        floor=storey[tags],
         moving=activity == Activity.WALKING,
         asleep=(activity == Activity.ASLEEP) | (activity == Activity.STILL),
-        on_air=np.isfinite(x_m),
+        on_air=np.isfinite(x_m[tags]),
     )
 
 

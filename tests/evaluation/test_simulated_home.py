@@ -136,6 +136,8 @@ def test_some_hours_are_those_of_the_whole_day(floor: Floor, hours: list[Hour]) 
     assert (tenth.present == hours[10].present).all()
     assert (tenth.active == hours[10].active).all()
     assert tenth.rssi_dbm.shape == hours[10].rssi_dbm.shape
+    (first,) = HomeInAir(floor, [0, 1], 0, 3).hours(_day(floor), 0, range(1))
+    assert first.rssi_dbm.shape == (HOUR_S, 3, 2), "carers' tags may be left out"
 
 
 def test_a_door_stands_open_from_opening_to_closing(floor: Floor) -> None:

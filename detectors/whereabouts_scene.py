@@ -6,13 +6,14 @@ Arrays over residents, in the order of the roster; zones are numbers in the orde
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from contract.events import EventKind
-from contract.whereabouts import ZoneUse
+from contract.whereabouts import WhereaboutsPolicy, ZoneUse
 
 Flags = NDArray[np.bool_]
 Numbers = NDArray[np.int64]
@@ -77,6 +78,28 @@ class Policies(NamedTuple):
     safe: NDArray[np.bool_]
     """(residents, zones) where she may be alone."""
     has_bed_sensor: NDArray[np.bool_]
+
+    @classmethod
+    def of(
+        cls,
+        asked: Sequence[WhereaboutsPolicy],
+        *,
+        home_zone: NDArray[np.int64],
+        safe: NDArray[np.bool_],
+        has_bed_sensor: NDArray[np.bool_],
+    ) -> Policies:
+        """What is asked, by resident, and what only the plan of the home can say."""
+        minutes = np.array([each.not_returned_minutes for each in asked], dtype=np.int64)
+        return cls(
+            at_risk=np.array([each.at_risk for each in asked], dtype=np.bool_),
+            bed_exit=np.array([each.bed_exit for each in asked], dtype=np.bool_),
+            night_wandering=np.array([each.night_wandering for each in asked], dtype=np.bool_),
+            inactive=np.array([each.inactive for each in asked], dtype=np.bool_),
+            not_returned_s=60 * minutes,
+            home_zone=home_zone,
+            safe=safe,
+            has_bed_sensor=has_bed_sensor,
+        )
 
     def check(self, residents: int, zones: int) -> None:
         """Whether the arrays fit a home.

@@ -88,18 +88,12 @@ def policies_of(config: GatewayConfig, rows: Rows) -> Policies:
     """
     by_device = {each.device: each for each in config.wearables}
     hers = [by_device[device] for device in rows.devices]
-    asked = [each.whereabouts for each in hers]
     number = {zone: index for index, zone in enumerate(rows.zones)}
-    return Policies(
-        at_risk=np.array([each.at_risk for each in asked], dtype=np.bool_),
-        bed_exit=np.array([each.bed_exit for each in asked], dtype=np.bool_),
-        night_wandering=np.array([each.night_wandering for each in asked], dtype=np.bool_),
-        inactive=np.array([each.inactive for each in asked], dtype=np.bool_),
-        not_returned_s=np.array([60 * each.not_returned_minutes for each in asked], dtype=np.int64),
+    safe = np.array([_safe(each, number) for each in hers], dtype=np.bool_)
+    return Policies.of(
+        [each.whereabouts for each in hers],
         home_zone=np.array([number.get(each.zone or "", NOWHERE) for each in hers], dtype=np.int64),
-        safe=np.array([_safe(each, number) for each in hers], dtype=np.bool_).reshape(
-            len(hers), len(number)
-        ),
+        safe=safe.reshape(len(hers), len(number)),
         has_bed_sensor=np.zeros(len(hers), dtype=np.bool_),
     )
 

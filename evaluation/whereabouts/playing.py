@@ -58,13 +58,8 @@ def plan_of(home: RecordedHome) -> Plan:
 
 def policies_of(home: RecordedHome, *, at_risk: bool) -> Policies:
     """What is asked for the one resident: the defaults, and whether she may not leave alone."""
-    policy = WhereaboutsPolicy(at_risk=at_risk)
-    return Policies(
-        at_risk=np.array([policy.at_risk]),
-        bed_exit=np.array([policy.bed_exit]),
-        night_wandering=np.array([policy.night_wandering]),
-        inactive=np.array([policy.inactive]),
-        not_returned_s=np.array([policy.not_returned_minutes * 60]),
+    return Policies.of(
+        [WhereaboutsPolicy(at_risk=at_risk)],
         home_zone=np.array([home.bedroom]),
         safe=np.ones((1, len(home.zones)), np.bool_),
         has_bed_sensor=np.zeros(1, np.bool_),

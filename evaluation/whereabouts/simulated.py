@@ -275,12 +275,8 @@ def policies_of(floor: Floor, people: tuple[Person, ...]) -> Policies:
     for row, policy in enumerate(asked):
         if policy.safe_zones:
             safe[row] = [zone in policy.safe_zones for zone in floor.zones]
-    return Policies(
-        at_risk=np.array([each.at_risk for each in asked]),
-        bed_exit=np.array([each.bed_exit for each in asked]),
-        night_wandering=np.array([each.night_wandering for each in asked]),
-        inactive=np.array([each.inactive for each in asked]),
-        not_returned_s=np.array([60 * each.not_returned_minutes for each in asked]),
+    return Policies.of(
+        asked,
         home_zone=np.array([each.home_zone for each in people]),
         safe=safe,
         has_bed_sensor=np.array([bool(floor.beds[each.bed].sensor) for each in people]),

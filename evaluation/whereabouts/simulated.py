@@ -24,6 +24,7 @@ from detectors.whereabouts import Found, Plan, Policies, Scene, Whereabouts
 from detectors.whereabouts_words import sentence
 from edge.following import WALKS_G
 from edge.rooms import covered
+from edge.shared_air import LATENESS_S as SHARED_S
 from evaluation.whereabouts.simulated_home import (
     HOUR_S,
     WALK_EACH_S,
@@ -38,8 +39,9 @@ from firmware_sim.ghosts import Trouble
 
 FIRST_DAY: Final = date(2026, 3, 2).toordinal()
 """A Monday, without a change of clocks for weeks."""
-LATENESS_S: Final = 2
-"""A gateway judges a second when the others' words of it are in (`edge.shared_air`)."""
+LATENESS_S: Final = SHARED_S + 1
+"""A gateway judges a second when so many more have begun, late in the last of them
+(`edge.gateway.TICK_PHASE_NS`): what it finds is told in the one after it at the latest."""
 
 BY_DOOR_S: Final = 20
 """She stood there so shortly before it was told: five seconds to open, eight for the detector."""

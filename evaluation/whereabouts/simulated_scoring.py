@@ -56,7 +56,7 @@ WALKS: Final = frozenset(
 LATE_S: Final = 300
 """So long after its end a walk may still be told: it is known when it is over for good."""
 ON_TIME_S: Final = 15
-"""And so long everything else: two seconds of lateness, five until a room is decided, eight for a
+"""And so long everything else: three seconds of lateness, five until a room is decided, eight for a
 door. Who has come back from the toilet or the street is not missing any more."""
 EARLY_S: Final = 60
 """So shortly before an elopement begins, as it is written down, it may be told: she stands by the

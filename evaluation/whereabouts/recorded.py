@@ -48,6 +48,10 @@ STEPS_LEAST: Final = 5
 fired wrongly and no door."""
 STEPS_SHARE: Final = 0.02
 
+SILENT_AT_MOST: Final = timedelta(days=92)
+"""A recording that pauses for longer is two, or one of its stamps is wrong; all the seconds between
+would be played."""
+
 _LOOKED_FOR: Final = "lines like '2011-06-15 01:03:39.14962 Bedroom Bedroom ON Sleep'"
 
 
@@ -163,7 +167,7 @@ def read_home(
     Raises
     ------
     RecordedHomeError
-        If it is no such file, times go backwards, or a place is known by nobody.
+        If it is no such file, times go backwards or far ahead, or a place is known by nobody.
     """
     try:
         found = list(casas_events(path, zone))
@@ -181,6 +185,7 @@ def read_home(
         )
     _check_order(path, events, zone)
     events.sort(key=lambda each: each.at)
+    _check_pauses(path, events, zone)
     return _home(path.name, events, zone, dict(uses or {})), bad
 
 
@@ -195,6 +200,16 @@ def _check_order(path: Path, events: Iterable[HomeEvent], zone: tzinfo) -> None:
                 f"{minutes} min are put in order. Are these two homes in one file?"
             )
         latest = each.at if latest is None else max(latest, each.at)
+
+
+def _check_pauses(path: Path, events: Iterable[HomeEvent], zone: tzinfo) -> None:
+    for one, after in pairwise(events):
+        if after.at - one.at > SILENT_AT_MOST:
+            raise RecordedHomeError(
+                f"{path}: nothing was said from {one.at.astimezone(zone):%Y-%m-%d %H:%M:%S} to "
+                f"{after.at.astimezone(zone):%Y-%m-%d %H:%M:%S}; up to {SILENT_AT_MOST.days} days "
+                "are played. Is a stamp wrong? Else cut the file there."
+            )
 
 
 def _home(

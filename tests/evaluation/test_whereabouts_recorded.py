@@ -138,6 +138,10 @@ def test_a_reading_says_nothing_of_where_she_is(recorded):
     [
         (["what,ever", "1,2"], "no event of a sensor.*:1"),
         (lines(1)[::-1], "times go backwards"),
+        (
+            [*lines(1), "2099-01-01 01:00:00 Hall Hall ON"],
+            "nothing was said from 2024-05-06 .* to 2099-01-01 01:00:00; up to 92 days",
+        ),
         ([*lines(1), "2024-05-07 01:00:00 M017 M017 ON"], "M017: say it by --use"),
         (["2024-05-07 01:00:00 Kitchen Kitchen ON"], "is a bedroom"),
         ([*lines(1)[:4], *["2024-05-06 bad"] * 9], "of 13 lines 9 cannot be read.*:5: 2 fields"),

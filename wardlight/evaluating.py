@@ -190,7 +190,7 @@ def rooms(
 
     Each walk is played through the filter that a home's gateways run; each second is decided
     within five. Exit status 1: a folder could not be read, and the figures are those of the others;
-    2: nothing could be judged. See docs/evaluation.md.
+    2: nothing could be judged. See docs/rooms.md.
     """
     from evaluation.rooms import CalibrationError, evaluate_rooms, load_calibration, planned
     from wardlight.reports import Progress

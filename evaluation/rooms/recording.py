@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import math
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple, TextIO
@@ -198,6 +199,8 @@ class WalkRecorder:
         file = self._folder / SECONDS_FILE
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
+            for appended in (file, self._folder / SENSOR_FILE):
+                _drop_torn_row(appended)
             if not file.exists():
                 with file.open("w", encoding="utf-8", newline="") as lines:
                     csv.writer(lines).writerow(header)
@@ -293,3 +296,15 @@ class WalkRecorder:
 
     def _now_s(self) -> float:
         return (self._clock.monotonic_ns() - self._start_ns) / NS_PER_S
+
+
+def _drop_torn_row(file: Path) -> None:
+    """A machine that lost its power may have written half of the last row."""
+    if not file.exists():
+        return
+    written = file.read_bytes()
+    whole = written.rfind(b"\n") + 1
+    if whole == 0:
+        file.unlink()
+    elif whole < len(written):
+        os.truncate(file, whole)

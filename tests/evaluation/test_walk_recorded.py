@@ -92,6 +92,28 @@ def test_a_walk_that_was_cut_off_goes_on(tmp_path: Path) -> None:
     assert len(np.unique(read.zone[read.zone >= 0])) == 2
 
 
+def test_half_a_row_of_a_machine_that_lost_its_power_is_left_out(tmp_path: Path) -> None:
+    clock = VirtualClock()
+
+    async def main() -> None:
+        await stay(recorder(tmp_path, clock), clock, "bedroom", 40)
+        seconds = tmp_path / "seconds.csv"
+        seconds.write_bytes(seconds.read_bytes()[:-9])
+        (tmp_path / "pir.csv").write_bytes(b"start,end,name,index\r\n3,4,motion-1,0\r\n5,")
+        after = recorder(tmp_path, clock)
+        assert after.state().seconds["bedroom"] >= 35
+        await stay(after, clock, "lounge", 40)
+        after.finish()
+
+    clock.run(main())
+    read = read_sequence(tmp_path)
+    assert {"bedroom", "lounge"} == set(read.visited)
+    assert int(read.active.sum()) == 1
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "seconds.csv").write_text("t,move")
+    assert recorder(tmp_path / "new", clock).state().seconds["bedroom"] == 0
+
+
 def test_a_tap_is_taken_back(tmp_path: Path) -> None:
     clock = VirtualClock()
 

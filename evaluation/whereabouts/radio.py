@@ -18,13 +18,13 @@ import numpy as np
 import pyarrow.csv
 from numpy.typing import NDArray
 
-from evaluation.rooms import SequenceError, read_sequence
+from evaluation.rooms import SPHERE_STANDS_IN, SequenceError, read_sequence
 from evaluation.whereabouts.simulated_home import HOUR_S, HomeInAir
 from firmware_sim.behaviour import live_day, residents_of
 from firmware_sim.floor import Floor, example_home
 
-STANDS_IN: Final = {"Kitchen_AP": "kitchen", "Lounge_AP": "living", "Study_AP": "study"}
-"""SPHERE's receivers in rooms of their own."""
+STANDS_IN: Final = {name: zone for name, zone in SPHERE_STANDS_IN.items() if zone != "stairs"}
+"""SPHERE's receivers in rooms of their own: a landing is none."""
 LAGS_S: Final = (1, 2, 5, 10, 30)
 AT_REST_G: Final = 0.03
 WALKS_G: Final = 0.1

@@ -188,7 +188,7 @@ class SimulatedDays:
             excused=found.excused,
             zone=zones[found.zone] if found.zone != UNKNOWN else "",
             sentence=sentence(found, zones),
-            is_as_said=is_as_said(found.row, found.kind, of_day, day, self.floor),
+            is_as_said=is_as_said(found, of_day, day, self.floor),
         )
 
 
@@ -310,22 +310,35 @@ def truths_of(day: Day, number: int, residents: int) -> Iterator[Truth]:
             yield Truth(each.row, each.kind.value, begun, ended, second_door)
 
 
-def is_as_said(row: int, kind: EventKind, of_day: int, day: Day, floor: Floor) -> bool:
-    """Whether she did stand alone at an exit's door while it was open, or did keep coming back to
-    an exit.
+def is_as_said(found: Found, of_day: int, day: Day, floor: Floor) -> bool:
+    """Whether she did stand alone at the exit's door while it was open, or did keep coming back to
+    the exit: that which was told, or the lobby or hall beside it.
+
+    Parameters
+    ----------
+    of_day
+        When it was found, seconds after midnight.
     """
-    if kind is EventKind.ELOPEMENT:
-        return _stood_by_open_door(row, of_day, day, floor)
-    if kind is EventKind.EXIT_SEEKING:
-        exits = [number for number, use in enumerate(floor.uses) if use is ZoneUse.EXIT]
-        at_exit = np.isin(day.zone[row, max(of_day - BACK_WITHIN_S, 0) : of_day], exits)
+    exits = [
+        number
+        for number, use in enumerate(floor.uses)
+        if use is ZoneUse.EXIT
+        and found.zone != UNKNOWN
+        and (number == found.zone or floor.near[number, found.zone])
+    ]
+    if found.kind is EventKind.ELOPEMENT:
+        return _stood_by_open_door(found.row, of_day, day, floor, exits)
+    if found.kind is EventKind.EXIT_SEEKING:
+        at_exit = np.isin(day.zone[found.row, max(of_day - BACK_WITHIN_S, 0) : of_day], exits)
         came = int((at_exit[1:] & ~at_exit[:-1]).sum())
         lingers = len(at_exit) >= LINGERS_S and bool(at_exit[-LINGERS_S:].all())
         return came >= COMES_BACK or lingers
     return False
 
 
-def _stood_by_open_door(row: int, of_day: int, day: Day, floor: Floor) -> bool:
+def _stood_by_open_door(
+    row: int, of_day: int, day: Day, floor: Floor, exits: Sequence[int]
+) -> bool:
     """In a second in which it was open, and no carer was there shortly before it was told."""
     begin = max(of_day - BY_DOOR_S, 0)
     at = slice(begin, of_day)
@@ -334,7 +347,7 @@ def _stood_by_open_door(row: int, of_day: int, day: Day, floor: Floor) -> bool:
     for door in floor.exit_doors:
         there = floor.doors[door].zones[0]
         is_open = door_is_open(day, door)[at]
-        if there not in carers and bool((is_open & (zone == there)).any()):
+        if there in exits and there not in carers and bool((is_open & (zone == there)).any()):
             return True
     return False
 

@@ -13,6 +13,7 @@ from contract.events import EventKind
 from contract.whereabouts import ZoneUse
 from detectors.room_model import UNKNOWN
 from detectors.wear import NOT_WORN_MIN
+from detectors.whereabouts import Found
 from evaluation.whereabouts.equipment import STEPS, fitted
 from evaluation.whereabouts.radio import main as compare_radio
 from evaluation.whereabouts.simulated import (
@@ -288,20 +289,32 @@ def test_a_gateway_sees_where_everybody_is_and_each_opening_once(
     assert not scenes[-1].present[WALKER]
 
 
+def _found(row: int, kind: EventKind, zone: int) -> Found:
+    return Found(row, kind, 0, 0, zone, False, {})
+
+
 def test_who_stands_alone_at_a_door_that_opens_is_told_with_reason(floor: Floor) -> None:
     day = _day(floor)
     at_door = day._replace(zone=day.zone.copy())
     at_door.zone[SLEEPER] = floor.zone_number(PORCH)
     alone = at_door._replace(zone=at_door.zone.copy())
     alone.zone[CARER] = floor.zone_number(WARD)
-    kind = EventKind.ELOPEMENT
-    assert is_as_said(SLEEPER, kind, OUT_AT + 5, alone, floor)
-    assert not is_as_said(SLEEPER, kind, OUT_AT + 5, at_door, floor), "a carer stands by"
-    assert not is_as_said(SLEEPER, kind, OUT_AT + 5, day, floor), "she lies in bed"
-    assert not is_as_said(SLEEPER, kind, OUT_AT - 60, alone, floor), "the door is shut"
+    kind, porch = EventKind.ELOPEMENT, floor.zone_number(PORCH)
+    assert is_as_said(_found(SLEEPER, kind, porch), OUT_AT + 5, alone, floor)
+    assert not is_as_said(_found(SLEEPER, kind, porch), OUT_AT + 5, at_door, floor), (
+        "a carer stands by"
+    )
+    assert not is_as_said(_found(SLEEPER, kind, porch), OUT_AT + 5, day, floor), "she lies in bed"
+    assert not is_as_said(_found(SLEEPER, kind, porch), OUT_AT - 60, alone, floor), (
+        "the door is shut"
+    )
     gone = alone._replace(zone=alone.zone.copy())
     gone.zone[SLEEPER, OUT_AT - 1 :] = floor.zone_number(CORRIDOR)
-    assert not is_as_said(SLEEPER, kind, OUT_AT + 5, gone, floor), "she left before it opened"
+    assert not is_as_said(_found(SLEEPER, kind, porch), OUT_AT + 5, gone, floor), (
+        "she left before it opened"
+    )
+    ward = floor.zone_number(WARD)
+    assert not is_as_said(_found(SLEEPER, kind, ward), OUT_AT + 5, alone, floor), "another place"
 
 
 def test_who_comes_back_to_an_exit_or_stays_is_told_with_reason(floor: Floor) -> None:
@@ -311,10 +324,13 @@ def test_who_comes_back_to_an_exit_or_stays_is_told_with_reason(floor: Floor) ->
     for begun in (1000, 1200, 1400):
         comes.zone[SLEEPER, begun : begun + 20] = porch
     kind = EventKind.EXIT_SEEKING
-    assert is_as_said(SLEEPER, kind, 1410, comes, floor)
-    assert not is_as_said(SLEEPER, kind, 1300, comes, floor), "twice only"
-    assert not is_as_said(SLEEPER, kind, 4000, comes, floor), "long ago"
-    assert is_as_said(CARER, kind, 5000, day, floor), "stays"
-    assert not is_as_said(CARER, kind, 0, day, floor), "nothing is known before the first second"
-    assert not is_as_said(CARER, kind, 59, day, floor), "no minute yet"
-    assert not is_as_said(SLEEPER, EventKind.INACTIVE, 1410, comes, floor)
+    assert is_as_said(_found(SLEEPER, kind, porch), 1410, comes, floor)
+    assert not is_as_said(_found(SLEEPER, kind, porch), 1300, comes, floor), "twice only"
+    assert not is_as_said(_found(SLEEPER, kind, porch), 4000, comes, floor), "long ago"
+    assert is_as_said(_found(CARER, kind, porch), 5000, day, floor), "stays"
+    assert not is_as_said(_found(CARER, kind, porch), 0, day, floor), (
+        "nothing is known before the first second"
+    )
+    assert not is_as_said(_found(CARER, kind, porch), 59, day, floor), "no minute yet"
+    assert not is_as_said(_found(SLEEPER, kind, UNKNOWN), 1410, comes, floor), "no exit is told"
+    assert not is_as_said(_found(SLEEPER, EventKind.INACTIVE, porch), 1410, comes, floor)

@@ -65,6 +65,16 @@ LEAST_WALK_S: Final = 60
 """Seconds of walking that make it wandering (RTLS definition, SCIENCE 3.1); of a halt the first
 `PAUSE_S` count, as a room that is missed looks like one."""
 
+AT_ONE_ROOM: Final = 0.55
+"""Share of a walk's seconds in one room from which on she was there and hardly walked: who sits or
+washes between two receivers is told to be now here, now there, mostly here. Who goes to and fro
+between two rooms is in each for half of the time."""
+
+MEAN_STAY_S: Final = 25.0
+"""So long in a room on average, and it was no walk either: a room that is walked through takes 5 to
+25 s. The two are chosen on days of the simulated home (`wardlight evaluate simulated-home`), where
+nine of ten walks that wander stay below both, and one in five of those that radio makes."""
+
 LOOK_EACH_S: Final = 4
 """Between two looks at rooms that have come to count and stays that have ended a walk: what is told
 is the same, later by so much. Of 1,024 residents some move in each second, and to gather them costs
@@ -113,6 +123,8 @@ class WanderingEpisode(NamedTuple):
     """Of them those to rooms passed before, since the last halt."""
     tortuosity: float
     """Steps walked for each step of the shortest way to the farthest room and to the end."""
+    keeps_walking: bool
+    """Whether she went from room to room and did not stay in one (`AT_ONE_ROOM`, `MEAN_STAY_S`)."""
 
 
 class TravelPatterns:
@@ -148,6 +160,8 @@ class TravelPatterns:
         self._begun_s = np.zeros(residents, np.int64)
         self._start = np.full(residents, UNKNOWN)
         self._path = np.full((residents, PATH), UNKNOWN)
+        self._stayed_s = np.zeros((residents, PATH), np.int64)
+        """How long each was in each room of the path; of the last one nobody knows yet."""
         self._halted_at = np.zeros(residents, np.int64)
         """Number of the visit at which each halted last."""
         self._visits = np.zeros(residents, np.int64)
@@ -164,7 +178,7 @@ class TravelPatterns:
     def arrange(self, rows: NDArray[np.int64]) -> None:
         """Follow others from now on: (new residents,) the row of each so far, -1 for a new one."""
         fresh = TravelPatterns(self._near, len(rows))
-        rearrange(self, fresh, rows, first=("_path",), last=_BY_RESIDENT)
+        rearrange(self, fresh, rows, first=("_path", "_stayed_s"), last=_BY_RESIDENT)
         self._day.arrange(rows)
 
     def resize(self, residents: int) -> None:
@@ -174,7 +188,7 @@ class TravelPatterns:
     def to_arrays(self) -> dict[str, NDArray[np.float64]]:
         """All that is known of the walks, residents last in each; `from_arrays` goes on with it."""
         kept = {name.removeprefix("_"): getattr(self, name) for name in _BY_RESIDENT}
-        kept["path"] = self._path.T
+        kept["path"], kept["stayed_s"] = self._path.T, self._stayed_s.T
         of_day = {f"day_{name}": array for name, array in self._day.to_arrays().items()}
         return {name: array.astype(np.float64) for name, array in (kept | of_day).items()}
 
@@ -203,6 +217,8 @@ class TravelPatterns:
                 setattr(patterns, name, kept_array(kept, key, like, least, most))
         path = kept_array(kept, "path", patterns._path.T, UNKNOWN, zones - 1)
         patterns._path = np.ascontiguousarray(path.T)
+        stayed_s = kept_array(kept, "stayed_s", patterns._stayed_s.T, 0, _NEVER)
+        patterns._stayed_s = np.ascontiguousarray(stayed_s.T)
         walks = patterns._visits > 1
         if (patterns._zone[walks] == UNKNOWN).any() or (patterns._start[walks] == UNKNOWN).any():
             raise ValueError("somebody walks who is nowhere")
@@ -316,6 +332,7 @@ class TravelPatterns:
         begins = self._visits[rows] == 1
         self._begun_s[rows[begins]] = now_s[begins]
         self._walked_s[rows] += np.where(begins, 0, np.minimum(stayed_s, PAUSE_S))
+        self._stayed_s[rows, (self._visits[rows] - 1) % PATH] = np.where(begins, 0, stayed_s)
         halts = rows[(now_s - self._halting_s[rows] >= PAUSE_S) & ~begins]
         back = (self._visits[rows] > 1) & (zone == self._last_but_one(rows))
         back &= stayed_s < LOOK_S
@@ -327,7 +344,9 @@ class TravelPatterns:
         between = self._between[left, zone]
         missed = between != UNKNOWN
         if missed.any():
-            self._visit(rows[missed], between[missed])
+            put_in = rows[missed]
+            self._visit(put_in, between[missed])
+            self._stayed_s[put_in, (self._visits[put_in] - 1) % PATH] = 0
         before = self._signs[rows]
         self._visit(rows, zone)
         looks = rows[back]
@@ -345,6 +364,8 @@ class TravelPatterns:
         self._counts_from_s[rows] = _NEVER
         certain = (self._signs[rows] >= SIGNS) & (self._walked_s[rows] >= LEAST_WALK_S)
         fresh = rows[certain & ~self._is_certain[rows]]
+        if len(fresh):
+            fresh = fresh[self._keeps_walking(fresh)]
         if not len(fresh):
             return []
         self._is_certain[fresh] = True
@@ -378,25 +399,48 @@ class TravelPatterns:
         rows, ended_s = rows[walks], ended_s[walks]
         if not len(rows):
             return []
-        certain = self._is_certain[rows]
-        kind = np.full(len(rows), DIRECT)
-        said: list[WanderingEpisode] = []
-        if certain.any():
-            kind[certain] = classify(self._paths(rows[certain]))
-            said = self._episodes(rows[certain], ended_s[certain])
-        walked_s = ended_s - self._begun_s[rows]
-        self._day.add(rows, kind, walked_s, self._steps[rows], self._needed(rows))
+        said = self._tally(rows, ended_s)
         self._visits[rows] = 1
         self._is_certain[rows] = False
         self._stays_until_s[rows] = _NEVER
         return said
 
+    def _tally(self, rows: NDArray[np.int64], ended_s: NDArray[np.int64]) -> list[WanderingEpisode]:
+        """Counts these walks; returns those that wandered."""
+        wound = self._signs[rows] >= SIGNS
+        kind = np.full(len(rows), DIRECT)
+        counts = np.ones(len(rows), np.bool_)
+        said: list[WanderingEpisode] = []
+        if wound.any():
+            counts[wound] = self._keeps_walking(rows[wound])
+            certain = self._is_certain[rows]
+            said = self._episodes(rows[certain], ended_s[certain])
+            certain &= counts
+            kind[certain] = classify(self._paths(rows[certain]))
+        rows, ended_s = rows[counts], ended_s[counts]
+        walked_s = ended_s - self._begun_s[rows]
+        self._day.add(rows, kind[counts], walked_s, self._steps[rows], self._needed(rows))
+        return said
+
+    def _keeps_walking(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of these go from room to room, as far as their latest `PATH` visits tell."""
+        path = self._paths(rows)
+        stayed_s = self._in_order(self._stayed_s, rows)
+        stayed_s[np.arange(len(rows)), np.minimum(self._visits[rows], PATH) - 1] = 0
+        stayed_s[path == UNKNOWN] = 0
+        in_one_s = (stayed_s[:, None] * (path[:, :, None] == path[:, None, :])).sum(axis=2).max(1)
+        all_s, stays = stayed_s.sum(axis=1), (stayed_s > 0).sum(axis=1)
+        walks: NDArray[np.bool_] = (in_one_s < AT_ONE_ROOM * all_s) & (all_s < MEAN_STAY_S * stays)
+        return walks
+
     def _episodes(
         self, rows: NDArray[np.int64], ended_s: NDArray[np.int64] | None
     ) -> list[WanderingEpisode]:
         """In words, for the few who wander."""
+        if not len(rows):
+            return []
         paths = self._paths(rows)
-        kinds = classify(paths)
+        kinds, keeps = classify(paths), self._keeps_walking(rows)
         tortuosity = self._steps[rows] / self._needed(rows)
         return [
             WanderingEpisode(
@@ -408,17 +452,21 @@ class TravelPatterns:
                 visits=int(self._visits[row]),
                 revisits=int(self._revisits[row]),
                 tortuosity=float(tortuosity[index]),
+                keeps_walking=bool(keeps[index]),
             )
             for index, row in enumerate(rows)
         ]
 
     def _paths(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """(rows, PATH) the latest visits in their order, `UNKNOWN` after the last."""
+        return self._in_order(self._path, rows)
+
+    def _in_order(self, of_visits: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
         oldest = np.maximum(self._visits[rows] - PATH, 0)
-        path: NDArray[np.int64] = self._path[
+        ordered: NDArray[np.int64] = of_visits[
             rows[:, None], (oldest[:, None] + np.arange(PATH)) % PATH
         ]
-        return path
+        return ordered
 
     def _needed(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Steps of the shortest way to the farthest room of a walk and on to its end."""

@@ -20,6 +20,7 @@ from detectors.resident_rows import Each, Kept, ResidentRows
 from detectors.room_model import UNKNOWN
 from detectors.travel import TravelPatterns, WanderingEpisode
 from detectors.visits import Visits
+from detectors.walking_level import WalkingLevel
 from detectors.whereabouts_days import Days
 from detectors.whereabouts_exits import Elopement
 from detectors.whereabouts_habits import Habits
@@ -79,11 +80,12 @@ SET_BACK_S: Final = 60
 """A count of seconds that goes back by more begins anew; by less, those seconds are known already
 and passed over."""
 
-
-WALKED_SHARE: Final = 0.6
-"""Least share of a walk's seconds in which the wearable moved: who sits between two receivers, and
-now and then lifts a cup, is told to be here and there and walks nowhere (a wrist of somebody who
-sits moves in a quarter of the seconds)."""
+WALKED_SHARE: Final = 0.5
+"""Least movement of a walk, as a share of her own in walking (`WalkingLevel.share`): who sits
+between two receivers and lifts a cup is told to be here and there, and walks nowhere."""
+SURELY_WALKED_SHARE: Final = 0.85
+"""From here on she walked, though most of it in one room: to and fro between two of which one was
+missed is told so, too."""
 _NIGHT_EACH_S: Final = 30
 
 
@@ -118,6 +120,7 @@ class Whereabouts:
         self._stays = Visits(residents, zones, STAY_S)
         self._beds = Visits(residents, 2, BED_S, unmoved_s=BED_UNMOVED_S)
         self._walking = Walking(residents)
+        self._level = WalkingLevel(residents)
         self._habits = Habits(residents)
         self._elopement = Elopement(plan, residents)
         self._safe_zones = SafeZones(residents)
@@ -132,6 +135,7 @@ class Whereabouts:
             "stays": self._stays,
             "beds": self._beds,
             "walking": self._walking,
+            "level": self._level,
             "habits": self._habits,
             "elopement": self._elopement,
             "safe_zones": self._safe_zones,
@@ -192,6 +196,7 @@ class Whereabouts:
         self._come_and_go(scene)
         zone = np.where(scene.present, scene.zone, UNKNOWN)
         self._walking.step(scene.movement_g, second)
+        self._level.step(scene.movement_g, second)
         walked_s, moved_s = self._walking.walked_s, self._walking.moved_s
         # Rooms that count, not all that are told: radio that drifts walks nowhere.
         walks = self._travel.step(np.where(zone != UNKNOWN, self._visits.zone, UNKNOWN), second)
@@ -256,7 +261,8 @@ class Whereabouts:
     def _walked(self, walk: WanderingEpisode) -> bool:
         """Whether she moved through it; then it is one of her day's."""
         ended_s = walk.begun_s if walk.ended_s is None else walk.ended_s
-        if self._walking.share(walk.row, walk.begun_s, ended_s) < WALKED_SHARE:
+        least = WALKED_SHARE if walk.keeps_walking else SURELY_WALKED_SHARE
+        if self._level.share(walk.row, walk.begun_s, ended_s) < least:
             return False
         self._days.count(walk.row, (ended_s - walk.begun_s) / 60)
         return True

@@ -239,7 +239,7 @@ def judge(
     called, delays = ["direct"] * len(walks), []
     for second in range(zone.shape[1]):
         for said in patterns.step(zone[:, second], second):
-            called[said.row] = said.kind
+            called[said.row] = said.kind if said.keeps_walking else "direct"
             if said.ended_s is None:
                 delays.append(second - said.begun_s)
     by_kind = {kind: dict.fromkeys(("direct", "random", "pacing", "lapping"), 0) for kind in WALKS}

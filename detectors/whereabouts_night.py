@@ -26,6 +26,9 @@ below 15 min are silent)."""
 ROOMS: Final = 3
 """Rooms on one excursion that make it wandering (SCIENCE 3.3). Corridors and her own room lead to
 the others, and toilets count as one: two next to each other sound alike."""
+ROOM_S: Final = 20
+"""So long in a room, and she has been to it: who walks along a corridor at 0.4 m/s is told to be in
+each room behind its wall for 10 to 15 s."""
 OTHERS_ROOM_S: Final = 60
 """So long in somebody else's bedroom: walls are thin for radio."""
 THROUGH_WALL_S: Final = 3 * 60
@@ -82,10 +85,8 @@ class Night(ResidentRows):
     def step(self, view: View) -> list[Found]:
         """Take in one more second; returns who wanders, and who has left her bed."""
         found: list[Found] = []
-        rows = view.settled
-        if len(rows) or len(view.got_up_or_lay_down):
+        if len(view.settled) or len(view.got_up_or_lay_down):
             found += self._bed_exits(view)
-            self._has_seen[view.stays.zone[rows], rows] |= self._begun_s[rows] != NEVER
         if self._look.is_due(view.second):
             found += self._look_after(view)
         return found
@@ -154,18 +155,28 @@ class Night(ResidentRows):
         if len(begins):
             late = self.bedtimes.is_known & self.is_night(minute, after_min=UP_LATE_MIN)
             self._begin(begins[(self._has_settled | late)[begins]], view)
+        self._follow(view)
         rows = np.flatnonzero(self._begun_s != NEVER)
         return self._judge(rows, view) if len(rows) else []
+
+    def _follow(self, view: View) -> None:
+        """Which rooms they have been to."""
+        stays = view.stays
+        stayed_s = view.second - stays.begun_s
+        been = np.flatnonzero(
+            (self._begun_s != NEVER)
+            & (stays.zone != UNKNOWN)
+            & (stays.told == stays.zone)
+            & (stayed_s >= ROOM_S)
+        )
+        self._has_seen[stays.zone[been], been] = True
 
     def _begin(self, rows: Numbers, view: View) -> None:
         stays, beds = view.stays, view.beds
         left_s = np.where(beds.zone[rows] == 0, beds.begun_s[rows], stays.begun_s[rows])
         is_recent = view.second - left_s <= LEFT_WITHIN_S
         self._begun_s[rows] = np.where(is_recent, left_s, view.second)
-        zone = stays.zone[rows]
-        known = zone != UNKNOWN
         self._has_seen[:, rows] = False
-        self._has_seen[zone[known], rows[known]] = True
         self.trips[rows] += 1
 
     def _end(self, rows: Numbers) -> None:

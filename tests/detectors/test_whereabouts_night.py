@@ -87,10 +87,20 @@ def test_who_sits_up_in_her_own_room_wanders_nowhere_until_she_has_left_it() -> 
 
 def test_three_rooms_at_night() -> None:
     home = asleep()
-    get_up(home, CORRIDOR, TOILET, CORRIDOR, LOUNGE)
+    get_up(home, CORRIDOR, TOILET, CORRIDOR, LOUNGE, seconds=25)
     assert home.of(NIGHT) == []
-    home.go(KITCHEN, seconds=25)
+    home.go(KITCHEN, seconds=30)
     assert [each.features["rooms"] for each in home.of(NIGHT)] == [3.0]
+
+
+def test_rooms_behind_the_walls_of_a_corridor_are_not_visited() -> None:
+    """To the toilet and back, told to be in each room that she passes for as long as that takes."""
+    home = asleep()
+    get_up(home, CORRIDOR, LOUNGE, KITCHEN, CORRIDOR, seconds=15)
+    home.go(TOILET, seconds=200)
+    home.go(KITCHEN, LOUNGE, CORRIDOR, ROOM, seconds=15)
+    home.stay(200)
+    assert home.of(NIGHT) == []
 
 
 def test_corridors_and_ghosts_are_no_rooms() -> None:

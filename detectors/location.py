@@ -60,6 +60,10 @@ THROUGH_WALLS: Final = 1e-6
 """Chance that a change of room is between two that are not next to each other: a plan that is
 wrong, a minute without reception. Nobody walks faster than 3 m/s, so otherwise there is none."""
 
+THROUGH_SHUT_DOORS: Final = 1e-5
+"""By so much less likely a change of room leads into one whose door is shut by its own contact: one
+message in a hundred of a contact is lost, and a dead one may say so for ever."""
+
 UNKNOWN_BELOW: Final = 0.5
 """A room that is not likelier than all others together is not told."""
 
@@ -125,10 +129,9 @@ class RoomFilter:
         # Residents last in all arrays: what is done over zones then goes along memory, five times
         # as fast as with the few zones of each resident side by side.
         zones = len(model.zones)
-        steps = _steps(model.near)
-        # What changes by the people who leave, not what there is after it.
-        self._goes = steps - np.eye(zones, dtype=np.float32)
-        self._comes = np.ascontiguousarray(self._goes.T)
+        self._steps = _steps(model.near)
+        self._shut = np.zeros(zones, np.bool_)
+        self._walk()
         self._evidence = RoomEvidence(model, residents)
         self._moved = np.zeros((_MOVED_S, residents), np.float32)
         self._measured = np.zeros((_MOVED_S, residents), np.float32)
@@ -221,6 +224,25 @@ class RoomFilter:
         `UNKNOWN` where it is empty or there is none. It holds until it is said again.
         """
         self._lies_in = lies_in
+
+    def note_shut(self, shut: NDArray[np.bool_]) -> None:
+        """Before `step`: (zones,) which nobody can enter, their doors being shut. It holds until it
+        is said again.
+        """
+        if not np.array_equal(shut, self._shut):
+            self._shut = shut.copy()
+            self._walk()
+
+    def _walk(self) -> None:
+        """Where one goes who leaves a room, and what changes by it."""
+        steps = self._steps
+        if self._shut.any():
+            # Who is held to be in there comes out: it was not so.
+            steps = np.where(self._shut, np.float32(THROUGH_SHUT_DOORS), np.float32(1)) * steps
+            steps /= np.maximum(steps.sum(axis=1, keepdims=True), np.float32(1e-12))
+        # What changes by the people who leave, not what there is after it.
+        self._goes = steps - np.eye(len(steps), dtype=np.float32)
+        self._comes = np.ascontiguousarray(self._goes.T)
 
     def _believe_beds(self, trust: NDArray[np.float32], likelihood: NDArray[np.float32]) -> None:
         rows = np.flatnonzero(self._lies_in != UNKNOWN)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from contract.events import EventKind
 from detectors.resident_rows import LONG_AGO, NEVER, Each, Kept, ResidentRows
 from detectors.room_model import UNKNOWN
+from detectors.shut_doors import behind
 from detectors.whereabouts_scene import ASK_AGAIN_S, Flags, Found, Numbers, Plan, Scene
 from detectors.whereabouts_view import View
 
@@ -24,6 +25,9 @@ EXIT_BELIEF: Final = 0.6
 neither."""
 EXIT_LASTS_S: Final = 1
 """It must hold for so long beyond its first second: two seconds of three, of SCIENCE 3.3."""
+STANDS_S: Final = 4
+"""A door is hers if she was believed there for so long, before or after it opened: who passes the
+hall as others go through is drawn to it for some 3 s, and who opens it stands there."""
 LATE_LASTS_S: Final = 6
 """So long, if she was not believed there before the door opened: the door's own sensor says that
 somebody is at it, and for some seconds that draws everybody there who is near."""
@@ -32,12 +36,16 @@ BEFORE_DOOR_S: Final = 5
 AFTER_DOOR_S: Final = 8
 """So long after a door was open last somebody who appears behind it has come through: a door that
 closes by itself takes 5 s, the belief follows a step into another room in 2 to 4 s."""
-COMES_IN_S: Final = 15
+COMES_IN_S: Final = 20
 """The outer door opened so shortly before the inner one: somebody is coming in. A lobby is crossed
-in 3 to 10 s."""
-STOOD_S: Final = 4
-"""Then she must have been believed at the inner door for so long before it opened: who walks past
-in the corridor just then does not go out, and who waits for it to open stands there."""
+in 3 to 10 s, and more with bags."""
+STOOD_S: Final = 10
+"""Then she must have been believed at the inner door for so long before it opened, and then still:
+who walks past in the corridor just then does not go out, and who waits for it to open stands there.
+"""
+IN_LOBBY_S: Final = 120
+"""Nobody is between two doors of whom the inner one was shut for so long: the outer one was opened
+from the street. Who has gone into the lobby and waits there was told at its inner door."""
 REPEAT_S: Final = 120
 """A door that opens again so long after the last find, with her still there, is another one: the
 first may have been answered. Below, two gateways' words are about one (a door seen a second
@@ -107,8 +115,10 @@ class Elopement(ResidentRows):
         self._open_s = np.full(doors, LONG_AGO)
         self._latest_open_s = LONG_AGO
         """Of any door."""
+        self._from_s = NEVER
+        """Since when the doors are watched without a hole."""
         self._sides = _sides(plan, self._exits)
-        self._behind = _behind(plan, self._exits)
+        self._behind = behind(plan)
         self._knows = np.zeros(len(self._exits), np.bool_)
         """(exits,) whose doors can be believed, all of them."""
         exits = (len(self._exits),)
@@ -136,6 +146,7 @@ class Elopement(ResidentRows):
     def step(self, view: View) -> list[Found]:
         """Take in one more second; returns who has gone, and who is not back."""
         scene, rows = view.scene, view.at_risk
+        self._from_s = min(self._from_s, scene.second)
         self._watch_doors(scene)
         self._hear(scene)
         if not (len(rows) and len(self._exits)):
@@ -196,6 +207,7 @@ class Elopement(ResidentRows):
         """What they did before a hole in the seconds is not of now."""
         self._is_open[:] = self.doors_stuck[:] = False
         self._opened_s[:] = self._open_s[:] = self._latest_open_s = LONG_AGO
+        self._from_s = NEVER
         self._is_any_open = True  # Looked at, whatever they say.
 
     def _watch_doors(self, scene: Scene) -> None:
@@ -222,6 +234,13 @@ class Elopement(ResidentRows):
         latest = np.full(len(self._exits), LONG_AGO)
         np.maximum.at(latest, self._exit_of_door, np.where(self.doors_stuck, LONG_AGO, of_door))
         return latest
+
+    def _is_reached(self, opened_s: Numbers) -> Flags:
+        """(exits,) where somebody of the home can stand as the exit's door opens."""
+        shut_s = opened_s[None, :] - np.maximum(self._by_exit(self._open_s)[:, None], self._from_s)
+        passed = self._behind & ((shut_s <= IN_LOBBY_S) | ~self._knows[:, None])
+        reached: Flags = passed.any(axis=0) | ~self._behind.any(axis=0)
+        return reached
 
     def _hear(self, scene: Scene) -> None:
         is_heard = scene.heard_s < LOST_AFTER_DOOR_S
@@ -255,12 +274,15 @@ class Elopement(ResidentRows):
             return []
         each = np.ix_(exits, rows)
         there = second - self._at_s[each] <= BEFORE_DOOR_S
-        there &= (self._since_s[each] <= opened_s[exits, None]) | (
-            self._at_s[each] - self._since_s[each] >= LATE_LASTS_S
-        )
+        is_late = self._since_s[each] > opened_s[exits, None]
+        lasts_s = self._at_s[each] - self._since_s[each]
+        there &= lasts_s >= np.where(is_late, LATE_LASTS_S, STANDS_S)
+        there &= self._is_reached(opened_s)[exits, None]
         since_outer_s = opened_s[exits, None] - np.where(self._behind, opened_s, LONG_AGO)[exits]
         comes_in = np.asarray(((since_outer_s > 0) & (since_outer_s <= COMES_IN_S)).any(axis=1))
-        there &= ~comes_in[:, None] | (self._since_s[each] <= opened_s[exits, None] - STOOD_S)
+        waited = self._since_s[each] <= opened_s[exits, None] - STOOD_S
+        waited &= self._there_s[each] >= opened_s[exits, None]
+        there &= ~comes_in[:, None] | waited
         is_new = self._may_go(rows, second)
         is_new = is_new | (opened_s[exits, None] >= self._found_s[rows] + REPEAT_S)
         is_new |= (opened_s[exits, None] > self._found_s[rows]) & self._is_left(rows, view)
@@ -382,14 +404,6 @@ class Elopement(ResidentRows):
         self._inside_s[out] = np.where(unheard, self._inside_s[out], since_s)
         back: Numbers = out[is_told & (second - since_s >= BACK_S)]
         return back
-
-
-def _behind(plan: Plan, exits: Numbers) -> NDArray[np.bool_]:
-    """(exits, exits) whether the second lies behind the first: a lobby, seen from inside."""
-    near = plan.near | plan.near.T
-    inner = np.asarray((near[exits] & ~plan.is_exit).any(axis=1))
-    behind: NDArray[np.bool_] = near[exits][:, exits] & inner[:, None] & ~inner[None, :]
-    return behind
 
 
 def _sides(plan: Plan, exits: Numbers) -> NDArray[np.float32]:

@@ -23,19 +23,20 @@ from detectors.dwell import stays
 from detectors.location import RoomFilter
 from detectors.receivers import ReceiverWatch
 from detectors.room_model import UNKNOWN, RoomModel
+from detectors.shut_doors import ShutDoors
 from detectors.summary import DEVIATION_G, SummaryBlock
 from detectors.whereabouts import Scene
 from edge.carers import FORGOTTEN_S
 from edge.faults import FaultBook
 from edge.places import Places
-from edge.plan import Rows
+from edge.plan import Rows, plan_of
 from edge.presence import Neighbours, Shared
 from edge.reporter import Sender
 from edge.rooms import Rooms, by_name, covered
 from edge.scenes import Found, Scenes
 from edge.sensors import SensorBoard
 from edge.shared_air import HELD_S, LATENESS_S, HomeSecond, Second, SharedAir
-from edge.shared_sensors import SharedSensors, active
+from edge.shared_sensors import Happening, SharedSensors, active
 from edge.strengths import Hearing
 from edge.timebase import SessionTime
 from edge.wearables import NEVER, OWN_KIND, Roster, Wearable
@@ -121,6 +122,7 @@ class Following:
         """Those that do not advertise, or not how they move, while a link is held to them."""
         self._measured_g: dict[str, float] = {}
         """How those moved, as far as it is new."""
+        self._shut: ShutDoors | None = None
         self._done: int | None = None
         """Latest grid second that was looked at."""
 
@@ -145,6 +147,7 @@ class Following:
             self._filter = self._watch = None
         uses = {each.zone: each.use for each in reversed(config.zones)}
         self._uses = [uses[zone] for zone in self.zones]
+        self._shut = None if self.model is None else ShutDoors(plan_of(config, self.rows))
         self._arrange()
 
     def _arrange(self) -> None:
@@ -317,6 +320,7 @@ class Following:
         self._alive &= ~lies.stuck
         fired = np.zeros(len(model.sensors), np.bool_)
         fired[active(happenings, self._sensor)] = True
+        self._note_doors(rooms, happenings, second)
         rooms.note_beds(self._lies_in(movement_g))
         found = rooms.step(lies.rssi_dbm, movement_g, fired, self._alive)
         zone = np.where(lies.in_two_places, UNKNOWN, found.zone)
@@ -334,6 +338,11 @@ class Following:
             covered=covered(model, self._alive),
             happenings=happenings,
         )
+
+    def _note_doors(self, rooms: RoomFilter, happenings: Sequence[Happening], second: int) -> None:
+        if self._shut is not None:
+            is_open, opened = self._scenes.doors(happenings)
+            rooms.note_shut(self._shut.step(is_open, opened, second))
 
     def _lies_in(self, movement_g: NDArray[np.float32]) -> NDArray[np.int64]:
         """(rows,) zone of the bed that she seems to lie in; not of who walks meanwhile."""

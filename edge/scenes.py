@@ -108,12 +108,7 @@ class Scenes:
         residents = slice(0, len(rows.devices))
         carers = slice(residents.stop, residents.stop + len(rows.carers))
         self.carers.note(zip(rows.carers, found.movement_g[carers].tolist(), strict=True))
-        opened = {
-            each.device
-            for each in found.happenings
-            if each.quantity == Quantity.OPENING and each.value > 0
-        }
-        doors = [(each,) for each in rows.doors]
+        door_open, door_opened = self.doors(found.happenings)
         return Scene(
             second=found.second,
             minute_of_day=60 * local.hour + local.minute,
@@ -124,12 +119,25 @@ class Scenes:
             present=np.ones(len(rows.devices), np.bool_),
             movement_g=found.movement_g[residents],
             in_bed=self._states(rows.beds, Quantity.OCCUPIED, now_ns),
-            door_open=self._states(doors, Quantity.OPENING, now_ns),
-            door_opened=np.array([each in opened for each in rows.doors], np.bool_),
+            door_open=door_open,
+            door_opened=door_opened,
             covered=found.covered,
             carer_zone=found.zone[carers],
             carer_belief=found.belief[carers],
             carer_worn=np.array([self.carers.is_worn(each) for each in rows.carers], np.bool_),
+        )
+
+    def doors(self, happenings: Sequence[Happening]) -> tuple[NDArray[np.int8], NDArray[np.bool_]]:
+        """(doors,) which are open, 1, 0 or `UNKNOWN`, and which were opened in this second."""
+        opened = {
+            each.device
+            for each in happenings
+            if each.quantity == Quantity.OPENING and each.value > 0
+        }
+        doors = [(each,) for each in self.rows.doors]
+        return (
+            self._states(doors, Quantity.OPENING, self._clock.monotonic_ns()),
+            np.array([each in opened for each in self.rows.doors], np.bool_),
         )
 
     def _states(

@@ -20,6 +20,7 @@ from detectors.dwell import stays
 from detectors.location import DELAY_S, RoomFilter
 from detectors.receivers import ReceiverWatch
 from detectors.room_model import UNKNOWN, RoomModel
+from detectors.shut_doors import ShutDoors
 from detectors.whereabouts import Found, Plan, Policies, Scene, Whereabouts
 from detectors.whereabouts_words import sentence
 from edge.following import WALKS_G
@@ -119,17 +120,13 @@ class SimulatedDays:
         self.walk_s = WALK_EACH_S * len(self.floor.zones) if walk_s is None else walk_s
         self.model = self.home.model(self.walk_s)
         self.policies = policies_of(self.floor, self.people)
-        plan = Plan(
-            near=self.floor.near,
-            use=np.array(self.floor.uses, np.object_),
-            exit_doors=np.array([self.floor.doors[door].zones[0] for door in self.home.doors]),
-        )
+        plan = plan_of(self.floor)
         self._whereabouts = Whereabouts(plan, self.policies, carers)
         self._watch = Watch(
             self.model,
+            plan,
             self.home.residents,
             self.home.wearables,
-            len(self.home.doors),
             bedroom=self.policies.home_zone,
             uses=self.floor.uses,
         )
@@ -199,7 +196,9 @@ class Watch:
     ----------
     model
         The home, as far as it is known.
-    residents, wearables, doors
+    plan
+        Its exits.
+    residents, wearables
         How many; residents' wearables come first.
     bedroom
         (residents,) zone of each one's bed.
@@ -210,9 +209,9 @@ class Watch:
     def __init__(
         self,
         model: RoomModel,
+        plan: Plan,
         residents: int,
         wearables: int,
-        doors: int,
         *,
         bedroom: NDArray[np.int64],
         uses: Sequence[ZoneUse],
@@ -225,7 +224,8 @@ class Watch:
         self._liars = ReceiverWatch(model, wearables)
         self._bedroom = bedroom
         self._unheard_s = np.zeros(residents, np.int64)
-        self._door_open = np.zeros(doors, np.bool_)
+        self._shut = ShutDoors(plan)
+        self._door_open = np.zeros(len(plan.exit_doors), np.bool_)
 
     def scenes(self, hour: Hour, number: int) -> Iterator[Scene]:
         """Each second of an hour of a day, as the rules see it."""
@@ -236,16 +236,19 @@ class Watch:
             moved = hour.movement_g[second]
             lies = self._liars.step(rssi, moved)
             alive = works & ~lies.stuck
+            is_open = hour.door_open[second]
+            opened, self._door_open = is_open & ~self._door_open, is_open
+            door_open, of_day = is_open.astype(np.int8), hour.begin + second
+            at = number * DAY_S + of_day
+            self._rooms.note_shut(self._shut.step(door_open, opened, at))
             self._rooms.note_beds(self._lies_in(hour.in_bed[second], moved))
             places = self._rooms.step(lies.rssi_dbm, moved, hour.active[second], alive)
             zone = np.where(lies.in_two_places, UNKNOWN, places.zone)
             self._unheard_s += 1
             self._unheard_s[heard[second]] = 0
-            is_open = hour.door_open[second]
-            opened, self._door_open = is_open & ~self._door_open, is_open
-            belief, of_day = self._rooms.belief, hour.begin + second
+            belief = self._rooms.belief
             yield Scene(
-                second=number * DAY_S + of_day,
+                second=at,
                 minute_of_day=of_day // 60,
                 day=FIRST_DAY + number,
                 zone=zone[:residents],
@@ -254,7 +257,7 @@ class Watch:
                 present=hour.present[second],
                 movement_g=moved[:residents],
                 in_bed=hour.in_bed[second],
-                door_open=is_open.astype(np.int8),
+                door_open=door_open,
                 door_opened=opened,
                 covered=covered(self._model, alive),
                 carer_zone=zone[residents:],
@@ -268,6 +271,15 @@ class Watch:
         lies = (in_bed == 1) & (moved[: self._residents] < WALKS_G)
         lies_in[: self._residents] = np.where(lies, self._bedroom, UNKNOWN)
         return lies_in
+
+
+def plan_of(floor: Floor) -> Plan:
+    """The home, as the rules know it."""
+    return Plan(
+        near=floor.near,
+        use=np.array(floor.uses, np.object_),
+        exit_doors=np.array([floor.doors[door].zones[0] for door in floor.exit_doors]),
+    )
 
 
 def policies_of(floor: Floor, people: tuple[Person, ...]) -> Policies:

@@ -73,6 +73,45 @@ def test_everybody_is_followed_as_if_alone(home):
         assert (together[:, each] == play(home, crowd[:, :, each : each + 1])[:, 0]).all()
 
 
+def test_nobody_is_told_to_be_where_the_door_is_shut_by_a_few_seconds_that_sound_like_it(home):
+    """Two rooms from where she is, with one between: five seconds of it are a walk, or a wall."""
+    rooms = np.repeat([0, 1, 2, 1, 0], [60, 6, 5, 6, 40])
+    strengths = heard(rooms)
+    shut = np.arange(len(ZONES)) == 2
+
+    def told(is_shut):
+        filter_ = RoomFilter(home, 1)
+        if is_shut:
+            filter_.note_shut(shut)
+        fired, alive = np.zeros(len(SENSORS), np.bool_), np.ones(len(RECEIVERS), np.bool_)
+        moving = np.full(1, 0.1, np.float32)
+        return [
+            int(filter_.step(each[:, None], moving, fired, alive).zone[0]) for each in strengths.T
+        ]
+
+    assert 2 in told(is_shut=False)
+    assert 2 not in told(is_shut=True)
+
+
+def test_a_door_that_has_opened_leads_in_again_and_out_it_always_did(home):
+    strengths = heard(np.repeat([0, 1, 2], 60))[:, :, None]
+    filter_ = RoomFilter(home, 1)
+    fired, alive = np.zeros(len(SENSORS), np.bool_), np.ones(len(RECEIVERS), np.bool_)
+    moving = np.full(1, 0.1, np.float32)
+    shut = np.arange(len(ZONES)) == 2
+    for second in range(180):
+        filter_.note_shut(shut if second < 118 else np.zeros_like(shut))
+        zone = filter_.step(strengths[:, second], moving, fired, alive).zone[0]
+    assert zone == 2
+    filter_.note_shut(shut)
+    back = heard(np.repeat([1, 0], 30), 3)[:, :, None]
+    zones = [
+        int(filter_.step(back[:, second], moving, fired, alive).zone[0]) for second in range(60)
+    ]
+    assert zones[15] == 1
+    assert zones[-1] == 0
+
+
 @given(st.integers(20, 150), st.integers(1, 8))
 @settings(deadline=None, max_examples=25)
 def test_a_gap_in_hearing_tells_nothing_new_and_hides_nothing_later(home, begin, length):

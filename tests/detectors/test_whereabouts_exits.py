@@ -5,6 +5,7 @@ import numpy as np
 from contract.events import EventKind
 from contract.whereabouts import ZoneUse
 from detectors.whereabouts import Found, Plan, Whereabouts
+from detectors.whereabouts_exits import STANDS_S
 from detectors.whereabouts_words import sentence
 from tests.detectors.scenes import (
     CORRIDOR,
@@ -64,7 +65,7 @@ def test_she_is_found_before_the_place_is_decided() -> None:
     belief = np.full((1, 8), 0.01, np.float32)
     belief[0, EXIT] = 0.9
     home.belief = belief
-    home.stay(2)
+    home.stay(STANDS_S)
     assert [each.kind for each in home.open_door(0)] == [ELOPEMENT]
 
 

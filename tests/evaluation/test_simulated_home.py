@@ -22,6 +22,7 @@ from evaluation.whereabouts.simulated import (
     compare,
     is_as_said,
     left_beds_of,
+    plan_of,
     truths_of,
 )
 from evaluation.whereabouts.simulated_home import HOUR_S, HomeInAir, Hour, door_is_open
@@ -273,7 +274,14 @@ def test_a_gateway_sees_where_everybody_is_and_each_opening_once(
     floor: Floor, hours: list[Hour]
 ) -> None:
     home = HomeInAir(floor, [0, 1], 1, 3)
-    watch = Watch(home.model(300), 2, 3, 1, bedroom=np.zeros(2, np.int64), uses=home.floor.uses)
+    watch = Watch(
+        home.model(300),
+        plan_of(floor),
+        2,
+        3,
+        bedroom=np.zeros(2, np.int64),
+        uses=home.floor.uses,
+    )
     before = _part(hours[OUT_AT // HOUR_S - 1], HOUR_S - 90, 90)
     scenes = [*watch.scenes(before, 4), *watch.scenes(_part(hours[OUT_AT // HOUR_S], 0, 30), 4)]
     assert [each.second for each in scenes] == [4 * DAY_S + OUT_AT - 90 + n for n in range(120)]

@@ -1,0 +1,78 @@
+"""Which zones nobody can have entered, as the doors that lead to them are shut.
+
+A lobby lies behind a hall's door, and its walls let radio through: who sits in the lounge beside it
+sounds now and then like somebody in it. The contact on the door knows better.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.resident_rows import NEVER
+from detectors.room_model import UNKNOWN
+from detectors.whereabouts_scene import Plan
+
+SHUT_S: Final = 15
+"""So long after its door was shut nobody is entering a zone any more: belief follows a step through
+a door in 2 to 4 s, and a second is judged once more 5 s later."""
+
+
+def behind(plan: Plan) -> NDArray[np.bool_]:
+    """(exits, exits) whether the second lies behind the first: a lobby, seen from inside. In the
+    order of the plan's exits.
+    """
+    near, exits = plan.near | plan.near.T, np.flatnonzero(plan.is_exit)
+    inner = np.asarray((near[exits] & ~plan.is_exit).any(axis=1))
+    lies_behind: NDArray[np.bool_] = near[exits][:, exits] & inner[:, None] & ~inner[None, :]
+    return lies_behind
+
+
+class ShutDoors:
+    """Follows the doors of a home's exits.
+
+    Parameters
+    ----------
+    plan
+        The home.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._exits = np.flatnonzero(plan.is_exit)
+        self._zones = len(plan.use)
+        self._behind = behind(plan)
+        number = {int(zone): index for index, zone in enumerate(self._exits)}
+        self._exit_of_door = np.array([number[int(zone)] for zone in plan.exit_doors], np.int64)
+        doors = len(plan.exit_doors)
+        self._was_known = np.zeros(doors, np.bool_)
+        self._open_s = np.full(doors, NEVER)
+        """When each may have been open last; before the first second, nobody knows."""
+
+    def step(
+        self, door_open: NDArray[np.int8], door_opened: NDArray[np.bool_], second: int
+    ) -> NDArray[np.bool_]:
+        """Take in one more second; returns (zones,) which nobody can enter.
+
+        Parameters
+        ----------
+        door_open
+            (doors,) 1 open, 0 shut, `UNKNOWN`.
+        door_opened
+            (doors,) whether it was opened in this second.
+        """
+        known = door_open != UNKNOWN
+        self._was_known |= known
+        # Of a contact that has gone silent nobody knows; a motion sensor never was a contact.
+        may_be_open = (door_open == 1) | door_opened | (self._was_known & ~known)
+        self._open_s[may_be_open | (self._open_s > second)] = second
+        is_shut = second - self._open_s > SHUT_S
+        exits = len(self._exits)
+        watched, passable = np.zeros(exits, np.bool_), np.zeros(exits, np.bool_)
+        watched[self._exit_of_door[known]] = True
+        passable[self._exit_of_door[~is_shut]] = True
+        leads_in = self._behind & (passable | ~watched)[:, None]
+        shut = np.zeros(self._zones, np.bool_)
+        shut[self._exits] = self._behind.any(axis=0) & ~leads_in.any(axis=0)
+        return shut

@@ -364,8 +364,6 @@ class TravelPatterns:
         self._counts_from_s[rows] = _NEVER
         certain = (self._signs[rows] >= SIGNS) & (self._walked_s[rows] >= LEAST_WALK_S)
         fresh = rows[certain & ~self._is_certain[rows]]
-        if len(fresh):
-            fresh = fresh[self._keeps_walking(fresh)]
         if not len(fresh):
             return []
         self._is_certain[fresh] = True

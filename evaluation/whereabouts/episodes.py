@@ -239,7 +239,8 @@ def judge(
     called, delays = ["direct"] * len(walks), []
     for second in range(zone.shape[1]):
         for said in patterns.step(zone[:, second], second):
-            called[said.row] = said.kind if said.keeps_walking else "direct"
+            # Who keeps to one room for most of it is believed for how she moves: these walk.
+            called[said.row] = said.kind
             if said.ended_s is None:
                 delays.append(second - said.begun_s)
     by_kind = {kind: dict.fromkeys(("direct", "random", "pacing", "lapping"), 0) for kind in WALKS}

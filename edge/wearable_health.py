@@ -12,7 +12,7 @@ from contract.clock import Clock, now_datetime
 from contract.events import FaultCause
 from contract.protocols import Bus
 from contract.units import NS_PER_S, seconds_to_ns
-from detectors.whereabouts_exits import ASK_AGAIN_S
+from detectors.whereabouts_scene import ASK_AGAIN_S
 from edge import battery, drift, not_heard, swaps
 from edge.absences import Absences
 from edge.bed_mates import BedMates

@@ -15,7 +15,7 @@ from detectors.habits import KEPT_A_DAY
 from detectors.resident_rows import LONG_AGO, NEVER, Each, ResidentRows
 from detectors.room_model import UNKNOWN
 from detectors.visits import FORGET_S
-from detectors.whereabouts_scene import Found, Numbers, Plan, Values
+from detectors.whereabouts_scene import ASK_AGAIN_S, Flags, Found, Numbers, Plan, Values
 from detectors.whereabouts_view import View
 
 WINDOW_S: Final = 20 * 60
@@ -73,6 +73,8 @@ class ExitSeeking(ResidentRows):
         self._counts_s = self._seconds("counts_s", NEVER)
         """When the present visit counts."""
         self._is_told = self._flags("is_told")
+        self._ask_s = self._seconds("ask_s", NEVER)
+        """When a spell that was excused is told again, if she is alone in it by then."""
         self._stays = self._values("stays", is_habit=True, least=0.0)
         self._log_stay = self._values("log_stay", is_habit=True)
         self._log_square = self._values("log_square", is_habit=True, least=0.0)
@@ -128,7 +130,8 @@ class ExitSeeking(ResidentRows):
             return []
         self._counts_s[fresh] = NEVER
         came_s = self._came_s[fresh]
-        self._is_told[fresh] &= came_s - self._left_s[fresh] <= QUIET_S
+        begins = fresh[came_s - self._left_s[fresh] > QUIET_S]
+        self._is_told[begins], self._ask_s[begins] = False, NEVER
         self._visits_s[self._count[fresh] % KEPT_VISITS, fresh] = came_s
         self._visits_zone[self._count[fresh] % KEPT_VISITS, fresh] = view.visits.zone[fresh]
         self._count[fresh] += 1
@@ -148,7 +151,7 @@ class ExitSeeking(ResidentRows):
 
     def _returning(self, rows: Numbers, view: View) -> list[Found]:
         """Those of them who come more often than is usual."""
-        rows = rows[view.policies.at_risk[rows] & ~self._is_told[rows] & view.scene.present[rows]]
+        rows = rows[self._may_be_told(rows, view)]
         count = (self._visits_s[:, rows] > view.second - WINDOW_S).sum(axis=0)
         rows, count = rows[count >= LEAST_VISITS], count[count >= LEAST_VISITS]
         if not len(rows):
@@ -156,10 +159,11 @@ class ExitSeeking(ResidentRows):
         hour, window_h = view.scene.minute_of_day // 60, WINDOW_S / 3600
         surprise = view.habits.exit_visits.surprise(hour, count, window_h, rows=rows)
         odd = surprise >= SURPRISE
-        rows, count, surprise = rows[odd], count[odd], surprise[odd]
+        excused, is_news = self._tell(rows, odd, view)
+        rows, excused = rows[is_news], excused[is_news]
+        count, surprise = count[is_news], surprise[is_news]
         if not len(rows):
             return []
-        self._is_told[rows] = True
         least, most = view.habits.exit_visits.usual(hour, window_h, rows=rows)
         is_recent = self._visits_s[:, rows] > view.second - WINDOW_S
         zones = np.where(is_recent, self._visits_zone[:, rows], UNKNOWN).T
@@ -168,7 +172,7 @@ class ExitSeeking(ResidentRows):
             EventKind.EXIT_SEEKING,
             rows,
             np.where(is_recent, self._visits_s[:, rows], view.second).min(axis=0),
-            excused=view.is_excused(rows),
+            excused=excused,
             features={
                 "visits": count,
                 "exits": exits,
@@ -179,6 +183,21 @@ class ExitSeeking(ResidentRows):
             },
         )
 
+    def _may_be_told(self, rows: Numbers, view: View) -> Flags:
+        """(rows,) of whom somebody wants to know who has not, or only that it was excused."""
+        may = ~self._is_told[rows] | (self._ask_s[rows] <= view.second)
+        may &= view.policies.at_risk[rows] & view.scene.present[rows]
+        return may
+
+    def _tell(self, rows: Numbers, seeks: Flags, view: View) -> tuple[Flags, Flags]:
+        """(rows,) who is excused, and who of those that seek is to be told."""
+        excused = view.is_excused(rows)
+        is_news = seeks & (~excused | ~self._is_told[rows])
+        told = rows[is_news]
+        self._is_told[told] = True
+        self._ask_s[told] = np.where(excused[is_news], view.second + ASK_AGAIN_S, NEVER)
+        return excused, is_news
+
     def _lingering(self, view: View) -> list[Found]:
         rows = np.flatnonzero(self._is_there)
         if not len(rows):
@@ -187,20 +206,20 @@ class ExitSeeking(ResidentRows):
         self._is_there[lost] = False
         self._counts_s[lost] = NEVER  # Nobody knows how long she stayed.
         self._left_s[lost] = view.second - FORGET_S
-        policies, second = view.policies, view.second
-        rows = rows[policies.at_risk[rows] & view.scene.present[rows] & ~self._is_told[rows]]
+        second = view.second
+        rows = rows[self._may_be_told(rows, view)]
         rows = rows[self._is_there[rows] & (second - self._came_s[rows] > LEAST_STAY_S)]
         rows = rows[view.visits.is_told(rows, second, HEARD_WITHIN_S)]
         if not len(rows):
             return []
         limit_s = self.limit_s()
-        rows = rows[second - self._came_s[rows] > limit_s[rows]]
-        self._is_told[rows] = True
+        excused, is_news = self._tell(rows, second - self._came_s[rows] > limit_s[rows], view)
+        rows, excused = rows[is_news], excused[is_news]
         return view.find(
             EventKind.EXIT_SEEKING,
             rows,
             self._came_s[rows],
-            excused=view.is_excused(rows),
+            excused=excused,
             features={
                 "is_lingering": 1.0,
                 "stayed_s": second - self._came_s[rows],

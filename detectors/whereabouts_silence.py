@@ -14,7 +14,7 @@ from detectors.room_model import UNKNOWN
 from detectors.wear import MOVED_DEVIATION_G
 from detectors.whereabouts_habits import BOUT_S, GREATEST_STEP_S, LOOK_EACH_S, Habits
 from detectors.whereabouts_night import Night
-from detectors.whereabouts_scene import Flags, Found, Numbers, Plan, Values
+from detectors.whereabouts_scene import ASK_AGAIN_S, Flags, Found, Numbers, Plan, Values
 from detectors.whereabouts_view import View
 
 LEAST_LOG10_P: Final = -4.0
@@ -172,6 +172,8 @@ class NotReturned(ResidentRows):
         self._is_toilet = plan.is_for(ZoneUse.TOILET)
         self._since_s = self._seconds("since_s", NEVER)
         self._toilet = self._zones("toilet", len(plan.use))
+        self._ask_s = self._seconds("ask_s", NEVER)
+        """When who was excused is told again, if she is alone there by then."""
         self._look = Each(LOOK_EACH_S)
 
     def step(self, view: View) -> list[Found]:
@@ -182,7 +184,7 @@ class NotReturned(ResidentRows):
             there = self._is_toilet[zone] & (zone != view.policies.home_zone[rows])
             came = view.stays.before[rows] != UNKNOWN
             begins = rows[there & came & (self._toilet[rows] == UNKNOWN)]
-            self._since_s[begins] = view.stays.begun_s[begins]
+            self._since_s[begins], self._ask_s[begins] = view.stays.begun_s[begins], NEVER
             self._toilet[rows] = np.where(there, zone, UNKNOWN)
             self._since_s[rows[~there]] = NEVER
         return self._overdue(view) if self._look.is_due(view.second) else []
@@ -191,15 +193,20 @@ class NotReturned(ResidentRows):
         limit_s = view.policies.not_returned_s
         rows = np.flatnonzero(view.second - self._since_s >= limit_s)
         rows = rows[(limit_s[rows] > 0) & view.scene.present[rows]]
+        rows = rows[(self._ask_s[rows] == NEVER) | (self._ask_s[rows] <= view.second)]
+        excused = view.is_excused(rows)
+        is_news = ~excused | (self._ask_s[rows] == NEVER)
+        rows, excused = rows[is_news], excused[is_news]
         if not len(rows):
             return []
         begun = self._since_s[rows]
-        self._since_s[rows] = NEVER  # Once a visit: only another one begins anew.
+        self._since_s[rows[~excused]] = NEVER  # Once a visit: only another one begins anew.
+        self._ask_s[rows] = np.where(excused, view.second + ASK_AGAIN_S, NEVER)
         return view.find(
             EventKind.NOT_RETURNED,
             rows,
             begun,
-            excused=view.is_excused(rows),
+            excused=excused,
             zone=self._toilet[rows],
             features={
                 "away_min": (view.second - begun) / 60,

@@ -501,6 +501,16 @@ def test_after_a_quiet_quarter_of_an_hour_it_is_another_spell() -> None:
     assert len(home.of(SEEKING)) == 2
 
 
+def test_whom_her_carer_has_left_at_the_exit_is_told_again() -> None:
+    for stays, excused in ((True, [True, False]), (False, [True])):
+        home = accompanied(Home(carers=1))
+        home.stay(240)
+        home.carer_zone[0] = UNKNOWN
+        home.zone[0] = EXIT if stays else HALL
+        home.stay(660, each=5)
+        assert [each.excused for each in home.of(SEEKING)] == excused
+
+
 def test_who_looks_twice_before_she_stands_there_has_come_once() -> None:
     home = Home()
     home.stay(30)

@@ -165,6 +165,25 @@ def test_not_back_from_the_toilet() -> None:
     assert len(home.of(NOT_RETURNED)) == 1
 
 
+def test_whom_her_carer_has_left_in_the_toilet_is_told_again_unless_she_is_back() -> None:
+    for is_back, excused in ((False, [True, False]), (True, [True])):
+        home = Home(carers=1)
+        for room in (LOUNGE, CORRIDOR, TOILET):
+            home.carer_zone[0] = home.zone[0] = room
+            home.stay(20)
+        home.stay(1800 - 300, each=10)
+        for room in (CORRIDOR, ROOM, CORRIDOR, TOILET):  # The carer fetches something.
+            home.carer_zone[0] = room
+            home.stay(20)
+        home.stay(300, each=5)
+        assert [each.excused for each in home.of(NOT_RETURNED)] == [True]
+        home.carer_zone[0] = UNKNOWN
+        if is_back:
+            home.go(CORRIDOR, LOUNGE)
+        home.stay(620, each=5)
+        assert [each.excused for each in home.of(NOT_RETURNED)] == excused
+
+
 def test_left_for_the_toilet_and_told_nowhere_since() -> None:
     home = Home()
     home.stay(60)

@@ -20,6 +20,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.resident_rows import Each
 from detectors.room_model import UNKNOWN
 from detectors.rows import kept_array, rearrange, rows_of
 from detectors.travel_day import TravelDay, TravelTally
@@ -174,6 +175,7 @@ class TravelPatterns:
         self._farthest = np.full(residents, UNKNOWN)
         self._is_certain = np.zeros(residents, np.bool_)
         self._day = TravelTally(len(near), residents)
+        self._look = Each(LOOK_EACH_S)
 
     def arrange(self, rows: NDArray[np.int64]) -> None:
         """Follow others from now on: (new residents,) the row of each so far, -1 for a new one."""
@@ -259,7 +261,7 @@ class TravelPatterns:
             if zone[moved].max() >= len(self._hops) or zone[moved].min() < UNKNOWN:
                 raise ValueError(f"zones go from 0 to {len(self._hops) - 1}, and -1 is unknown")
             said += self._move(moved, zone[moved], second)
-        if second % LOOK_EACH_S:
+        if not self._look.is_due(second):
             return said
         counts = np.flatnonzero(self._counts_from_s <= second)
         if len(counts):

@@ -76,6 +76,16 @@ def test_who_stays_is_followed_on_when_others_come_and_go(seed, cut):
     )
 
 
+def test_walks_end_whichever_seconds_are_left_out():
+    patterns = TravelPatterns(NEAR, 1)
+    told = np.repeat([0, 1, 2, 1, 0, 1, 2, 1, 0, 1, 2, 1], 10)[:, None]
+    play(patterns, told)
+    said = []
+    for second in range(121, 400, 2):
+        said += patterns.step(np.array([1]), second)
+    assert [each.ended_s for each in said] == [110]
+
+
 def test_the_last_ones_go_and_new_ones_begin_with_nothing():
     patterns = TravelPatterns(NEAR, 2)
     play(patterns, np.tile(np.repeat([0, 1, 2, 1, 0, 1, 2, 1], 10)[:, None], (4, 2)))

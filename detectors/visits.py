@@ -99,10 +99,17 @@ class Visits(ResidentRows):
         home
             (residents,) with it, bedrooms: to be there nobody must have walked. Who lies down while
             she is told to be in the next room would else be there all night.
+
+        Raises
+        ------
+        ValueError
+            If a zone is not on the plan.
         """
         changed = (zone != self.told).nonzero()[0]
         if len(changed):
             fresh = zone[changed]
+            if fresh.min() < UNKNOWN or fresh.max() >= len(self._near):
+                raise ValueError(f"zones go from 0 to {len(self._near) - 1}, and -1 is unknown")
             # What was told up to now was told until the second before.
             known = changed[self.told[changed] != UNKNOWN]
             self.told_s[known] = second - 1

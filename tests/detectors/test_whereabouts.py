@@ -172,6 +172,15 @@ def test_plans_and_policies_that_do_not_fit_are_an_error() -> None:
         Whereabouts(plan, policies(), 0).policies = policies(2)
 
 
+@pytest.mark.parametrize("zone", [len(ZONES), -2])
+def test_a_zone_that_is_not_on_the_plan_is_an_error(zone: int) -> None:
+    home = Home(policies(2))
+    home.stay(20)
+    home.zone[1] = zone
+    with pytest.raises(ValueError, match="zones go from 0 to 7"):
+        home.stay(1)
+
+
 def test_a_home_without_doors_exits_ways_or_residents_is_followed() -> None:
     plan = a_plan()
     lonely = plan._replace(near=np.zeros_like(plan.near), exit_doors=np.zeros(0, np.int64))

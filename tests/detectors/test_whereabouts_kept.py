@@ -179,10 +179,12 @@ def _up_from_her_chair_and_into_the_kitchen(home: Home) -> None:
 
 
 def _between_two_receivers(home: Home) -> None:
-    for number in range(24):
+    for number in range(16):
         home.zone[0] = (CORRIDOR, LOUNGE)[number % 2]
-        home.moves[0] = number % 2 == 0
+        home.moves[0] = True
         home.stay(9)
+        home.moves[0] = False
+        home.stay(11)
     home.moves[0] = False
     home.stay(200, each=4)
 

@@ -12,7 +12,6 @@ from contract.clock import Clock, now_datetime
 from contract.events import FaultCause
 from contract.protocols import Bus
 from contract.units import NS_PER_S, seconds_to_ns
-from detectors.whereabouts_scene import ASK_AGAIN_S
 from edge import battery, drift, not_heard, swaps
 from edge.absences import Absences
 from edge.bed_mates import BedMates
@@ -36,10 +35,11 @@ DOWN_WITHIN_NS: Final = seconds_to_ns(15)
 """A gateway that was heard for at most so much longer than a wearable which it heard last went
 silent with it: a wearable is counted as heard for 10 s after its advert."""
 
-FLAT_NS: Final = seconds_to_ns(ASK_AGAIN_S + 60)
+FLAT_NS: Final = seconds_to_ns(11 * 60)
 """From then on a silence that an empty battery explains says nothing of the wearer. Before, it may
 be hers who goes out by a door: that takes up to a minute to be told, and of who was excused it is
-asked for once more. A battery that ends just there is rarer than somebody who leaves."""
+asked for once more after ten (`ASK_AGAIN_S` of the detectors). A battery that ends just there is
+rarer than somebody who leaves."""
 
 MINUTE_NS: Final = seconds_to_ns(60)
 

@@ -10,10 +10,12 @@ from contract.clock import now_us
 from contract.devices import Quantity
 from contract.events import EventKind, FaultCause
 from contract.messages import SensorConfig
-from contract.units import US_PER_S
+from contract.units import US_PER_S, seconds_to_ns
 from contract.whereabouts import WhereaboutsPolicy, ZoneConfig, ZoneUse
+from detectors import whereabouts_exits
 from edge.decode.bthome import SERVICE_UUID
 from edge.episodes import SAME_S
+from edge.wearable_health import FLAT_NS
 from firmware_sim.room_sensors import RoomSensor, SensorKind
 
 ZONES = [
@@ -210,5 +212,6 @@ def test_an_empty_battery_explains_no_silence_behind_an_exit(air, bench):
             await air.be(70, she=None)
             (event,) = bench.far_end.of(EventKind.ELOPEMENT)
             assert event.evidence.features["is_lost"] == 1
+        assert seconds_to_ns(vars(whereabouts_exits)["ASK_AGAIN_S"]) < FLAT_NS, "or it is not asked"
 
     bench.clock.run(main())

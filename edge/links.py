@@ -92,6 +92,8 @@ class LinkPool:
 
     def __init__(self, radio: Radio, clock: Clock) -> None:
         self._radio = radio
+        # Once: to ask a radio what it can takes longer than the rest of `_total`, every second.
+        self._counts = radio if isinstance(radio, CountsSlots) else None
         self._clock = clock
         self._places: dict[str, _Place] = {}
         self._slots = SlotQueue(self._total)
@@ -99,7 +101,7 @@ class LinkPool:
         self._streams_rest_until_ns = 0
 
     def _total(self) -> int:
-        return self._radio.slots if isinstance(self._radio, CountsSlots) else MAX_LINKS
+        return MAX_LINKS if self._counts is None else self._counts.slots
 
     @property
     def count(self) -> int:

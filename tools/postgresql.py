@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, LiteralString
 
 from contract.clock import Clock
 from contract.units import ns_to_seconds
@@ -144,21 +144,25 @@ class PostgreSQL:
 
     def make_database(self, name: str, template: str = "template1") -> str:
         """Make a database, as a copy of one that nobody is connected to; its URL."""
-        self._run(
-            find_postgresql() / "createdb",
-            *("--host", "127.0.0.1", "--port", str(self.port), "--username", OWNER),
-            # Copied in the log, as a small database is quickest; a file copy waits for the disk.
-            *("--template", template, "--strategy", "wal_log", "--no-password", name),
-        )
+        # Copied in the log, as a small database is quickest; a file copy waits for the disk.
+        self._do("CREATE DATABASE {} TEMPLATE {} STRATEGY wal_log", name, template)
         return self.url(name)
 
     def drop_database(self, name: str) -> None:
         """Delete a database, whoever is connected."""
-        self._run(
-            find_postgresql() / "dropdb",
-            *("--host", "127.0.0.1", "--port", str(self.port), "--username", OWNER),
-            *("--force", "--no-password", name),
-        )
+        self._do("DROP DATABASE {} WITH (FORCE)", name)
+
+    def _do(self, command: LiteralString, *names: str) -> None:
+        """Within this process: a program of its own for it took half of the whole time."""
+        import psycopg  # not for those who only look for the server
+        from psycopg import sql
+
+        where = self.url().replace("+psycopg", "")
+        try:
+            with psycopg.connect(where, autocommit=True) as connection:
+                connection.execute(sql.SQL(command).format(*map(sql.Identifier, names)))
+        except psycopg.Error as error:
+            raise PostgreSQLFailedError(str(error)) from error
 
     @property
     def _data(self) -> Path:

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contract.events import EventKind
+from detectors.exit_doors import behind, sides
 from detectors.resident_rows import LONG_AGO, NEVER, Each, Kept, ResidentRows
 from detectors.room_model import UNKNOWN
-from detectors.shut_doors import behind
 from detectors.whereabouts_scene import ASK_AGAIN_S, Flags, Found, Numbers, Plan, Scene
 from detectors.whereabouts_view import View
 
@@ -117,7 +117,7 @@ class Elopement(ResidentRows):
         """Of any door."""
         self._from_s = NEVER
         """Since when the doors are watched without a hole."""
-        self._sides = _sides(plan, self._exits)
+        self._sides = sides(plan)
         self._behind = behind(plan)
         self._knows = np.zeros(len(self._exits), np.bool_)
         """(exits,) whose doors can be believed, all of them."""
@@ -404,17 +404,3 @@ class Elopement(ResidentRows):
         self._inside_s[out] = np.where(unheard, self._inside_s[out], since_s)
         back: Numbers = out[is_told & (second - since_s >= BACK_S)]
         return back
-
-
-def _sides(plan: Plan, exits: Numbers) -> NDArray[np.float32]:
-    """(exits, zones) 1 where one stands at an exit's door: in front of it, and behind it if that is
-    an exit zone, too. Radio tells the two sides of an inner door badly from each other.
-    """
-    is_exit, near = plan.is_exit, plan.near | plan.near.T
-    sides = np.zeros((len(exits), len(is_exit)), np.float32)
-    sides[np.arange(len(exits)), exits] = 1.0
-    # From a lobby between two doors the way leads out; who is in front of its inner door is not yet
-    # at the outer one.
-    inner = (near[exits] & ~is_exit).any(axis=1)
-    sides[inner] += (near[exits] & is_exit)[inner]
-    return np.minimum(sides, 1.0)

@@ -20,10 +20,10 @@ from contract.messages import GatewayConfig, Presence
 from contract.units import NS_PER_S
 from contract.whereabouts import ZoneUse
 from detectors.dwell import stays
+from detectors.exit_doors import ShutDoors
 from detectors.location import RoomFilter
 from detectors.receivers import ReceiverWatch
 from detectors.room_model import UNKNOWN, RoomModel
-from detectors.shut_doors import ShutDoors
 from detectors.summary import DEVIATION_G, SummaryBlock
 from detectors.whereabouts import Scene
 from edge.carers import FORGOTTEN_S

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from contract.events import EventKind
 from contract.whereabouts import WhereaboutsPolicy, ZoneUse
 from detectors.dwell import stays
+from detectors.exit_doors import ShutDoors
 from detectors.location import DELAY_S, RoomFilter
 from detectors.receivers import ReceiverWatch
 from detectors.room_model import UNKNOWN, RoomModel
-from detectors.shut_doors import ShutDoors
 from detectors.whereabouts import Found, Plan, Policies, Scene, Whereabouts
 from detectors.whereabouts_words import sentence
 from edge.following import WALKS_G

@@ -187,3 +187,35 @@ def _certain(zone: np.ndarray) -> np.ndarray:
     known = zone != UNKNOWN
     belief[np.flatnonzero(known), zone[known]] = 0.93
     return belief
+
+
+def at_exit(home: Home) -> Home:
+    home.stay(30)
+    home.go(CORRIDOR, HALL, EXIT)
+    return home
+
+
+def accompanied(home: Home) -> Home:
+    """A carer fetches her and goes with her, a second behind."""
+    home.stay(30)
+    for room in (LOUNGE, CORRIDOR, ROOM):
+        home.carer_zone[0] = room
+        home.stay(12)
+    for room in (CORRIDOR, HALL, EXIT):
+        home.zone[0] = room
+        home.stay(1)
+        home.carer_zone[0] = room
+        home.stay(11)
+    return home
+
+
+def two_doors(*doors: int) -> Home:
+    """Behind the exit's inner door is a lobby (the kitchen's place), and its outer door."""
+    near = a_plan().near.copy()
+    near[KITCHEN] = near[:, KITCHEN] = False
+    near[KITCHEN, EXIT] = near[EXIT, KITCHEN] = True
+    use = a_plan().use.copy()
+    use[KITCHEN] = ZoneUse.EXIT
+    home = Home()
+    home.detector = Whereabouts(Plan(near, use, np.array(doors)), home.asked, 0)
+    return home

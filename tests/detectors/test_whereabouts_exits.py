@@ -3,7 +3,6 @@ from __future__ import annotations
 import numpy as np
 
 from contract.events import EventKind
-from contract.whereabouts import ZoneUse
 from detectors.whereabouts import Found, Plan, Whereabouts
 from detectors.whereabouts_exits import STANDS_S
 from detectors.whereabouts_words import sentence
@@ -18,6 +17,8 @@ from tests.detectors.scenes import (
     ZONES,
     Home,
     a_plan,
+    accompanied,
+    at_exit,
     policies,
 )
 
@@ -26,26 +27,6 @@ ELOPEMENT, LEFT, SEEKING = (
     EventKind.LEFT_SAFE_ZONE,
     EventKind.EXIT_SEEKING,
 )
-
-
-def at_exit(home: Home) -> Home:
-    home.stay(30)
-    home.go(CORRIDOR, HALL, EXIT)
-    return home
-
-
-def accompanied(home: Home) -> Home:
-    """A carer fetches her and goes with her, a second behind."""
-    home.stay(30)
-    for room in (LOUNGE, CORRIDOR, ROOM):
-        home.carer_zone[0] = room
-        home.stay(12)
-    for room in (CORRIDOR, HALL, EXIT):
-        home.zone[0] = room
-        home.stay(1)
-        home.carer_zone[0] = room
-        home.stay(11)
-    return home
 
 
 def test_the_door_opens_where_she_stands() -> None:
@@ -455,165 +436,3 @@ def test_with_a_carer_outside_it_is_asked_again_unless_she_is_back() -> None:
             home.go(LOUNGE)
         home.stay(620, each=5)
         assert [each.excused for each in home.of(LEFT)] == excused
-
-
-def visit_exit(home: Home, times: int) -> None:
-    for _ in range(times):
-        home.go(HALL, EXIT, HALL, seconds=20)
-        home.go(HALL, seconds=30)
-
-
-def test_at_the_exit_again_and_again() -> None:
-    home = Home()
-    home.stay(30)
-    home.go(CORRIDOR)
-    visit_exit(home, 3)
-    assert home.of(SEEKING) == []
-    visit_exit(home, 5)
-    (found,) = home.of(SEEKING)
-    assert found.features["visits"] in {4.0, 5.0}
-    assert found.features["surprise_log10"] >= 3.5
-    assert found.features["usual_most"] <= 1.0
-    assert found.features["is_learning"] == 1.0
-
-
-def test_visits_to_two_exits_are_not_told_of_one() -> None:
-    home = _two_doors(EXIT, KITCHEN)
-    home.go(CORRIDOR)
-    for _ in range(3):
-        home.go(HALL, EXIT, seconds=20)
-        home.go(HALL, seconds=30)
-        home.go(KITCHEN, seconds=20)
-        home.go(HALL, seconds=30)
-    (found,) = home.of(SEEKING)
-    assert found.features["exits"] == 2.0
-    assert sentence(found, ZONES).startswith("4 visits to 2 exits in 20 min, now at kitchen; usual")
-
-
-def test_after_a_quiet_quarter_of_an_hour_it_is_another_spell() -> None:
-    home = Home()
-    home.stay(30)
-    home.go(CORRIDOR)
-    visit_exit(home, 6)
-    home.go(LOUNGE)
-    home.stay(1250, each=10)
-    visit_exit(home, 6)
-    assert len(home.of(SEEKING)) == 2
-
-
-def test_whom_her_carer_has_left_at_the_exit_is_told_again() -> None:
-    for stays, excused in ((True, [True, False]), (False, [True])):
-        home = accompanied(Home(carers=1))
-        home.stay(240)
-        home.carer_zone[0] = UNKNOWN
-        home.zone[0] = EXIT if stays else HALL
-        home.stay(660, each=5)
-        assert [each.excused for each in home.of(SEEKING)] == excused
-
-
-def test_who_looks_twice_before_she_stands_there_has_come_once() -> None:
-    home = Home()
-    home.stay(30)
-    home.go(CORRIDOR, HALL)
-    for visits in range(1, 5):
-        home.go(EXIT, HALL, seconds=9)
-        home.go(EXIT, seconds=40)
-        home.go(HALL, EXIT, HALL, seconds=9)
-        home.stay(30)
-        assert home.detector.to_arrays()["seeking.visits_today"].tolist() == [visits]
-
-
-def test_lost_at_the_exit_for_minutes_she_is_in_the_same_spell() -> None:
-    home = at_exit(Home())
-    home.stay(120)
-    home.zone[0] = UNKNOWN
-    home.stay(150)
-    home.zone[0] = EXIT
-    home.stay(120)
-    assert len(home.of(SEEKING)) == 1
-
-
-def test_standing_at_the_exit_for_long() -> None:
-    home = at_exit(Home())
-    home.stay(60)
-    assert home.of(SEEKING) == []
-    home.stay(300, each=5)
-    (found,) = home.of(SEEKING)
-    assert 90 <= found.features["stayed_s"] <= 100
-    assert found.features["usual_stay_s"] >= 90
-
-
-def test_who_always_sits_by_the_exit_lingers_no_more() -> None:
-    home = Home()
-    home.stay(30)
-    for _ in range(12):
-        home.go(HALL, seconds=30)
-        home.zone[0] = EXIT
-        home.stay(600, each=20)
-    home.go(HALL, seconds=30)
-    before = len(home.of(SEEKING))
-    home.local_s += 3600
-    home.go(LOUNGE)
-    home.stay(990, each=10)
-    home.zone[0] = EXIT
-    home.stay(500, each=20)
-    assert len(home.of(SEEKING)) == before
-
-
-def test_radio_at_the_wall_of_the_exit_is_no_visit() -> None:
-    home = Home()
-    home.stay(30)
-    home.go(CORRIDOR)
-    for _ in range(60):
-        home.go(EXIT, HALL, seconds=6)
-    assert all(each.features.get("is_lingering") for each in home.of(SEEKING))
-
-
-def _two_doors(*doors: int) -> Home:
-    """Behind the exit's inner door is a lobby (the kitchen's place), and its outer door."""
-    near = a_plan().near.copy()
-    near[KITCHEN] = near[:, KITCHEN] = False
-    near[KITCHEN, EXIT] = near[EXIT, KITCHEN] = True
-    use = a_plan().use.copy()
-    use[KITCHEN] = ZoneUse.EXIT
-    home = Home()
-    home.detector = Whereabouts(Plan(near, use, np.array(doors)), home.asked, 0)
-    return home
-
-
-def test_an_inner_door_has_two_sides() -> None:
-    # She stands in front of it, and sounds as if she were in the lobby behind it.
-    home = _two_doors(EXIT)
-    home.go(CORRIDOR, HALL, EXIT, KITCHEN)
-    assert [found.kind for found in home.open_door()] == [ELOPEMENT]
-
-
-def test_who_is_in_front_of_the_inner_door_is_not_at_the_outer_one() -> None:
-    home = _two_doors(KITCHEN)
-    home.go(CORRIDOR, HALL, EXIT)
-    assert home.open_door() == []
-
-
-def _comes_in(there_s: int) -> list[Found]:
-    """Somebody comes in by the lobby: its outer door, and six seconds later the inner one. She is
-    at the inner door for so long before that opens, and for as long after it.
-    """
-    home = _two_doors(EXIT, KITCHEN)
-    found: list[Found] = []
-    for second in range(-40, 20):
-        home.second += 1
-        home.zone[0] = EXIT if -there_s <= second <= there_s else HALL
-        scene = home.scene()._replace(
-            door_open=np.array([0 <= second < 3, -6 <= second < -3], np.int8),
-            door_opened=np.array([second == 0, second == -6]),
-        )
-        found += home.detector.step(scene)
-    return [each for each in found if each.kind is ELOPEMENT]
-
-
-def test_who_walks_past_as_somebody_comes_in_has_not_left() -> None:
-    assert _comes_in(2) == []
-
-
-def test_who_waits_at_the_inner_door_until_somebody_comes_in_may_have_left() -> None:
-    assert len(_comes_in(12)) == 1

@@ -1,4 +1,4 @@
-"""Which zones nobody can have entered, as the doors that lead to them are shut.
+"""The doors of exits: their sides, and which zones nobody can have entered, as they are shut.
 
 A lobby lies behind a hall's door, and its walls let radio through: who sits in the lounge beside it
 sounds now and then like somebody in it. The contact on the door knows better.
@@ -28,6 +28,21 @@ def behind(plan: Plan) -> NDArray[np.bool_]:
     inner = np.asarray((near[exits] & ~plan.is_exit).any(axis=1))
     lies_behind: NDArray[np.bool_] = near[exits][:, exits] & inner[:, None] & ~inner[None, :]
     return lies_behind
+
+
+def sides(plan: Plan) -> NDArray[np.float32]:
+    """(exits, zones) 1 where one stands at an exit's door: in front of it, and behind it if that is
+    an exit zone, too. Radio tells the two sides of an inner door badly from each other.
+    """
+    is_exit, near = plan.is_exit, plan.near | plan.near.T
+    exits = np.flatnonzero(is_exit)
+    at_door = np.zeros((len(exits), len(is_exit)), np.float32)
+    at_door[np.arange(len(exits)), exits] = 1.0
+    # From a lobby between two doors the way leads out; who is in front of its inner door is not yet
+    # at the outer one.
+    inner = (near[exits] & ~is_exit).any(axis=1)
+    at_door[inner] += (near[exits] & is_exit)[inner]
+    return np.minimum(at_door, 1.0)
 
 
 class ShutDoors:

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from contract.whereabouts import ZoneUse
-from detectors.shut_doors import SHUT_S, ShutDoors
+from detectors.exit_doors import SHUT_S, ShutDoors
 from detectors.whereabouts import Plan
 
 LOUNGE, HALL, LOBBY = range(3)

@@ -373,7 +373,7 @@ def test_what_is_kept_is_the_same_wherever_the_carers_went(house, bench):
         async with bench.running(at_the_desk, about):
             await house.meet(at_the_desk)
             await house.meet(about)
-            await house.sleep(60)
+            await house.sleep(25)
             one, other = (each.wanderers._detector for each in (at_the_desk, about))
             went = [each._company._in_zone_s for each in (one, other)]
             assert not np.array_equal(*went), "the detectors do know"

@@ -186,7 +186,7 @@ def test_what_is_asked_of_others_meanwhile_hides_nobody_who_goes_out(air, bench)
         gateway = air.gateways["gateway-c"]
         async with bench.running(gateway):
             await air.be(5, she=CORRIDOR)
-            await air.be(20, she=ENTRANCE)
+            await air.be(14, she=ENTRANCE)
             await air.be(20, she=None)
             asked = WhereaboutsPolicy(at_risk=True, bed_exit=True)
             people = [
@@ -208,8 +208,8 @@ def test_an_empty_battery_explains_no_silence_behind_an_exit(air, bench):
         air.battery_percent = 3
         async with bench.running(gateway):
             await air.be(5, she=CORRIDOR)
-            await air.be(20, she=ENTRANCE)
-            await air.be(70, she=None)
+            await air.be(14, she=ENTRANCE)
+            await air.be(65, she=None)
             (event,) = bench.far_end.of(EventKind.ELOPEMENT)
             assert event.evidence.features["is_lost"] == 1
         assert seconds_to_ns(vars(whereabouts_exits)["ASK_AGAIN_S"]) < FLAT_NS, "or it is not asked"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -20,6 +20,7 @@ def lived(days: int, *a_day: float, residents: int = 2) -> Rates:
     return rates
 
 
+@settings(deadline=None)
 @given(
     st.integers(0, 60),
     st.floats(0.05, 50),
@@ -171,6 +172,7 @@ def test_twice_as_many_is_a_change_and_as_many_is_none() -> None:
     assert np.isfinite(change.score).all()
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 9), min_size=3, max_size=3))
 def test_no_resident_changes_what_is_usual_for_another_but_through_the_home(
     counts: list[int],

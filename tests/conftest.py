@@ -82,6 +82,16 @@ def forget_cached_loggers():
 def pytest_runtest_setup():
     if "sqlalchemy" in sys.modules:
         share_compiled_statements()
+    if "typer.testing" in sys.modules:
+        build_commands_once()
+
+
+@cache
+def build_commands_once():
+    """Typer reads the options of all our commands, 50 ms, each time that one is invoked."""
+    from typer import testing
+
+    testing._get_command = cache(testing._get_command)
 
 
 @cache

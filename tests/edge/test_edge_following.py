@@ -354,6 +354,27 @@ def test_a_door_and_a_bed_are_in_the_second_in_which_they_were_heard(make_rooms)
     home.bench.clock.run(main())
 
 
+@pytest.mark.parametrize(("is_open", "found"), [(0.0, "entrance"), (1.0, "lobby")])
+def test_nobody_is_told_to_be_in_a_lobby_whose_door_is_shut(make_rooms, is_open, found):
+    """For some seconds the gateway in it hears her best: then she is in front of the door."""
+    door = SensorConfig(device="door", address="A4:C1:38:00:00:01", zone="entrance")
+    lobby = ZoneConfig(zone="lobby", use=ZoneUse.EXIT, next_to=["entrance"])
+    standing = {"gateway-a": "room-211", "gateway-b": "lobby"}
+    home = make_rooms(zones=[*PLAN, lobby], sensors=[door], gateway_zones=standing)
+    made = RoomSensor(SensorKind.DOOR, door)
+
+    async def main():
+        gateway = home.gateway("gateway-b")
+        async with home.running(home.gateway("gateway-a"), gateway):
+            packet = made.packet([(Quantity.OPENING, is_open)])
+            home.radios["gateway-b"].hear_service(door.address, SERVICE_UUID, packet)
+            await home.live(40, "gateway-a")
+            await home.live(15, "gateway-b")
+        assert places(gateway)["wearable-1"] == found
+
+    home.bench.clock.run(main())
+
+
 def test_a_door_that_only_a_gateway_without_a_place_hears_opens_all_the_same(make_rooms):
     """It was plugged in and stands in no settings yet."""
     door = SensorConfig(device="door", address="A4:C1:38:00:00:01", zone="entrance")

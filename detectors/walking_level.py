@@ -23,6 +23,10 @@ LEAST_G: Final = 0.04
 MOST_G: Final = 0.6
 """Sitting is below, flailing and falls above (`detectors.walking`)."""
 
+MEASURED_G: Final = 16.0
+"""The widest range of a wearable's accelerometer; a message that says more is damaged, and what it
+said could not be kept over a restart."""
+
 EXCEEDED: Final = 0.05
 """Share of moving seconds above the level: half an hour of walking among ten hours awake and
 moving, as in the simulated home; who walks more is judged by a quieter part of her walking."""
@@ -75,7 +79,7 @@ class WalkingLevel(ResidentRows):
             self._block[others] = block
             self._sum_g[others] = 0
             self._seconds_known[others] = 0
-        known = movement_g >= 0
+        known = (movement_g >= 0) & (movement_g <= MEASURED_G)
         self._seconds_known += known
         np.add(self._sum_g, movement_g, out=self._sum_g, where=known)
 

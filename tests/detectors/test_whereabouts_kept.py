@@ -69,6 +69,16 @@ def test_the_same_arrays_go_on_in_the_same_way() -> None:
     assert all(np.array_equal(kept[name], again[name]) for name in kept)
 
 
+@pytest.mark.parametrize("movement_g", [np.inf, 1e30, -1.0, np.nan])
+def test_a_movement_that_is_none_damages_nothing_that_is_kept(movement_g: float) -> None:
+    home = Home()
+    home.stay(15)
+    measured = np.full(1, movement_g, np.float32)
+    home.detector.step(home.scene()._replace(second=home.second + 1, movement_g=measured))
+    kept = home.detector.to_arrays()
+    assert Whereabouts.from_arrays(a_plan(), home.asked, 0, kept).to_arrays().keys() == kept.keys()
+
+
 def test_rows_follow_the_roster() -> None:
     home = Home(policies(3))
     home.stay(60)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from detectors.dwell import Stays
 from detectors.room_evidence import RoomEvidence
 from detectors.room_model import AHEAD_S, BEHIND_S, UNKNOWN, RoomModel, reachable
-from detectors.rows import rearrange, rows_of
+from detectors.rows import rearrange
 
 LAG_S: Final = 4
 """So many further seconds are looked at before one is decided. On SPHERE (one sequence left out,
@@ -169,10 +169,6 @@ class RoomFilter:
         rearrange(self, RoomFilter(self.model, len(rows)), rows, last=_BY_RESIDENT)
         self._evidence.arrange(rows)
         self.residents = len(rows)
-
-    def resize(self, residents: int) -> None:
-        """Follow so many: new ones come after those so far, or the last ones go."""
-        self.arrange(rows_of(residents, self.residents))
 
     def step(
         self,

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.room_model import STRONGEST_DBM, UNKNOWN, WEAKEST_DBM, RoomModel, audible
-from detectors.rows import rearrange, rows_of
+from detectors.rows import rearrange
 
 SAME_DB: Final = 0.01
 """Means of a second that are nearer than this are one number: the mean of two adverts moves by half
@@ -94,10 +94,6 @@ class ReceiverWatch:
     def arrange(self, rows: NDArray[np.int64]) -> None:
         """Follow others from now on: (new residents,) the row of each so far, -1 for a new one."""
         rearrange(self, ReceiverWatch(self._model, len(rows)), rows, last=_BY_RESIDENT)
-
-    def resize(self, residents: int) -> None:
-        """Follow so many: new ones come after those so far, or the last ones go."""
-        self.arrange(rows_of(residents, self._torn.shape[1]))
 
     def step(self, rssi_dbm: NDArray[np.float32], movement_g: NDArray[np.float32]) -> Lies:
         """Take in one more second.

@@ -11,13 +11,6 @@ from numpy.typing import NDArray
 Value = TypeVar("Value", bound=np.generic)
 
 
-def rows_of(residents: int, before: int) -> NDArray[np.int64]:
-    """(residents,) the same rows as before, then new ones; those beyond the number are left out."""
-    rows = np.arange(residents)
-    rows[before:] = -1
-    return rows
-
-
 def rearrange(
     kept: object,
     fresh: object,

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from detectors.resident_rows import Each
 from detectors.room_model import UNKNOWN
-from detectors.rows import kept_array, rearrange, rows_of
+from detectors.rows import kept_array, rearrange
 from detectors.travel_day import TravelDay, TravelTally
 from detectors.travel_shape import (
     DIRECT,
@@ -182,10 +182,6 @@ class TravelPatterns:
         fresh = TravelPatterns(self._near, len(rows))
         rearrange(self, fresh, rows, first=("_path", "_stayed_s"), last=_BY_RESIDENT)
         self._day.arrange(rows)
-
-    def resize(self, residents: int) -> None:
-        """Follow so many: new ones come after those so far, or the last ones go."""
-        self.arrange(rows_of(residents, len(self._here)))
 
     def to_arrays(self) -> dict[str, NDArray[np.float64]]:
         """All that is known of the walks, residents last in each; `from_arrays` goes on with it."""

@@ -129,5 +129,5 @@ def test_residents_come_and_go():
     follows.arrange(np.array([1, -1, 0]))
     said = follows.step(rssi[80][:, [1, 0, 0]], np.full(3, 0.1, np.float32))
     assert np.isnan(said.rssi_dbm[0]).tolist() == [True, False, False]
-    follows.resize(1)
+    follows.arrange(np.array([0]))
     assert follows.step(rssi[81][:, :1], moving[:1]).in_two_places.shape == (1,)

@@ -90,9 +90,9 @@ def test_the_last_ones_go_and_new_ones_begin_with_nothing():
     patterns = TravelPatterns(NEAR, 2)
     play(patterns, np.tile(np.repeat([0, 1, 2, 1, 0, 1, 2, 1], 10)[:, None], (4, 2)))
     assert patterns.wandering.all()
-    patterns.resize(1)
+    patterns.arrange(np.array([0]))
     assert patterns.wandering.tolist() == [True]
-    patterns.resize(3)
+    patterns.arrange(np.array([0, -1, -1]))
     assert patterns.wandering.tolist() == [True, False, False]
 
 
@@ -146,5 +146,5 @@ def test_rooms_of_those_who_stay_are_told_on():
         assert np.allclose(places.probability[[0, 2]], whole.probability[[2, 0]], atol=1e-5)
         if at < 44:
             assert places.zone[1] == -1, "nobody knows yet where the new one is"
-    rooms.resize(5)
+    rooms.arrange(np.array([0, 1, 2, -1, -1]))
     assert rooms.belief.shape == (5, 5)

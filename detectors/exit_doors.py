@@ -60,9 +60,7 @@ class ShutDoors:
         self._behind = behind(plan)
         number = {int(zone): index for index, zone in enumerate(self._exits)}
         self._exit_of_door = np.array([number[int(zone)] for zone in plan.exit_doors], np.int64)
-        doors = len(plan.exit_doors)
-        self._was_known = np.zeros(doors, np.bool_)
-        self._open_s = np.full(doors, NEVER)
+        self._open_s = np.full(len(plan.exit_doors), NEVER)
         """When each may have been open last; before the first second, nobody knows."""
 
     def step(
@@ -73,19 +71,17 @@ class ShutDoors:
         Parameters
         ----------
         door_open
-            (doors,) 1 open, 0 shut, `UNKNOWN`.
+            (doors,) as in `Scene`.
         door_opened
             (doors,) whether it was opened in this second.
         """
-        known = door_open != UNKNOWN
-        self._was_known |= known
-        # Of a contact that has gone silent nobody knows; a motion sensor never was a contact.
-        may_be_open = (door_open == 1) | door_opened | (self._was_known & ~known)
+        # Of a contact that is silent nobody knows.
+        may_be_open = (door_open == 1) | door_opened | (door_open == UNKNOWN)
         self._open_s[may_be_open | (self._open_s > second)] = second
         is_shut = second - self._open_s > SHUT_S
         exits = len(self._exits)
         watched, passable = np.zeros(exits, np.bool_), np.zeros(exits, np.bool_)
-        watched[self._exit_of_door[known]] = True
+        watched[self._exit_of_door[door_open >= 0]] = True
         passable[self._exit_of_door[~is_shut]] = True
         leads_in = self._behind & (passable | ~watched)[:, None]
         shut = np.zeros(self._zones, np.bool_)

@@ -226,7 +226,7 @@ class Elopement(ResidentRows):
         if judged.any():
             self._open_s[judged] = self._latest_open_s = scene.second
         self._knows[:] = False
-        self._knows[self._exit_of_door] = True
+        self._knows[self._exit_of_door[scene.door_open >= 0]] = True
         self._knows[self._exit_of_door[(scene.door_open == UNKNOWN) | self.doors_stuck]] = False
 
     def _by_exit(self, of_door: Numbers) -> Numbers:
@@ -239,8 +239,7 @@ class Elopement(ResidentRows):
         """(exits,) where somebody of the home can stand as the exit's door opens."""
         shut_s = opened_s[None, :] - np.maximum(self._by_exit(self._open_s)[:, None], self._from_s)
         passed = self._behind & ((shut_s <= IN_LOBBY_S) | ~self._knows[:, None])
-        reached: Flags = passed.any(axis=0) | ~self._behind.any(axis=0)
-        return reached
+        return np.asarray(passed.any(axis=0) | ~self._behind.any(axis=0))
 
     def _hear(self, scene: Scene) -> None:
         is_heard = scene.heard_s < LOST_AFTER_DOOR_S

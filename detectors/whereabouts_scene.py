@@ -23,6 +23,10 @@ DETECTOR: Final = "whereabouts/1"
 """Name and version, for an event's evidence."""
 
 
+NO_DOOR: Final = -2
+"""Of a sensor at an exit that says other things and never whether a door is open: it vouches for no
+door, and its silence casts no doubt on one."""
+
 ASK_AGAIN_S: Final = 10 * 60
 """An excused find is told once more, not excused, if it is not over by then (SAFETY)."""
 
@@ -140,7 +144,7 @@ class Scene(NamedTuple):
     in_bed: NDArray[np.int8]
     """(residents,) 1, 0, or -1: nobody can say."""
     door_open: NDArray[np.int8]
-    """(doors,) 1, 0, or -1: unknown."""
+    """(doors,) 1, 0, -1: unknown, or `NO_DOOR`."""
     door_opened: NDArray[np.bool_]
     """(doors,) became open in this second."""
     covered: NDArray[np.bool_]

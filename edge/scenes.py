@@ -17,6 +17,7 @@ from contract.messages import GatewayConfig
 from contract.units import us_to_datetime
 from detectors.room_model import UNKNOWN
 from detectors.whereabouts import Scene
+from detectors.whereabouts_scene import NO_DOOR
 from edge.carers import Carers
 from edge.faults import FaultBook
 from edge.plan import Rows, rows_of
@@ -128,17 +129,25 @@ class Scenes:
         )
 
     def doors(self, happenings: Sequence[Happening]) -> tuple[NDArray[np.int8], NDArray[np.bool_]]:
-        """(doors,) which are open, 1, 0 or `UNKNOWN`, and which were opened in this second."""
+        """(doors,) as in `Scene`: which are open, and which were opened in this second."""
         opened = {
             each.device
             for each in happenings
             if each.quantity == Quantity.OPENING and each.value > 0
         }
-        doors = [(each,) for each in self.rows.doors]
-        return (
-            self._states(doors, Quantity.OPENING, self._clock.monotonic_ns()),
-            np.array([each in opened for each in self.rows.doors], np.bool_),
+        doors = self.rows.doors
+        states = self._states(
+            [[each] for each in doors], Quantity.OPENING, self._clock.monotonic_ns()
         )
+        states[[self._is_no_contact(each) for each in doors]] = NO_DOOR
+        return states, np.array([each in opened for each in doors], np.bool_)
+
+    def _is_no_contact(self, device: str) -> bool:
+        """Whether it says other things, and never whether a door is open."""
+        if self._sensors.state(device, Quantity.OPENING) is not None:
+            return False
+        sensor = self._board.state(device)
+        return self._sensors.speaks(device) or (sensor is not None and bool(sensor.said))
 
     def _states(
         self, sensors: Sequence[Sequence[str]], quantity: Quantity, now_ns: int

@@ -193,6 +193,10 @@ class SharedSensors:
         known = self._states.get((device, quantity.value))
         return None if known is None else known.value
 
+    def speaks(self, device: str) -> bool:
+        """Whether anything that lasts is known of a sensor."""
+        return any(known == device for known, _ in self._states)
+
     def happened(self, second: int) -> list[Happening]:
         """What happened in a grid second, and what came too late for one before it. To be asked of
         each second in turn.

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from contract.whereabouts import ZoneUse
 from detectors.exit_doors import SHUT_S, ShutDoors
 from detectors.whereabouts import Plan
+from detectors.whereabouts_scene import NO_DOOR
 
 LOUNGE, HALL, LOBBY = range(3)
 UNKNOWN = -1
@@ -64,8 +65,9 @@ def test_without_a_contact_on_the_inner_door_nothing_is_known() -> None:
 
 def test_a_motion_sensor_in_the_hall_is_no_door() -> None:
     watch = doors(HALL, HALL, LOBBY)
-    shut(watch, (0, UNKNOWN, 0), 0)
-    assert shut(watch, (0, UNKNOWN, 0), 100)[LOBBY]
+    shut(watch, (0, NO_DOOR, 0), 0)
+    assert shut(watch, (0, NO_DOOR, 0), 100)[LOBBY]
+    assert not shut(watch, (NO_DOOR, NO_DOOR, 0), 200)[LOBBY]
 
 
 def test_a_second_inner_door_leads_in_too() -> None:

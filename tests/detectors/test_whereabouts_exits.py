@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from contract.events import EventKind
-from detectors.whereabouts import Found, Plan, Whereabouts
+from detectors.whereabouts import Plan, Whereabouts
 from detectors.whereabouts_exits import STANDS_S
+from detectors.whereabouts_scene import NO_DOOR
 from detectors.whereabouts_words import sentence
 from tests.detectors.scenes import (
     CORRIDOR,
@@ -158,19 +160,23 @@ def test_a_stuck_door_that_opens_has_been_closed() -> None:
     assert [each.kind for each in home.detector.step(home.scene(door_opened=True))] == [ELOPEMENT]
 
 
-def test_of_two_doors_at_one_exit_the_silent_one_is_not_vouched_for_by_the_other() -> None:
-    plan = a_plan()
+@pytest.mark.parametrize(("other", "found"), [(NO_DOOR, []), (UNKNOWN, [ELOPEMENT])])
+def test_a_silent_door_is_not_vouched_for_by_another_and_a_motion_sensor_is_no_door(
+    other: int, found: list[EventKind]
+) -> None:
+    """She is heard no more beside an exit of which one contact says that it stayed shut."""
     home = Home()
-    home.detector = Whereabouts(plan._replace(exit_doors=np.array([EXIT, EXIT])), home.asked, 0)
-    found: list[Found] = []
+    plan = a_plan()._replace(exit_doors=np.array([EXIT, EXIT]))
+    home.detector = Whereabouts(plan, home.asked, 0)
+    told = []
     for second in range(120):
         home.second, home.heard_s[0] = second, max(0, second - 40)
         home.zone[0] = (LOUNGE, CORRIDOR, HALL, HALL)[min(second // 12, 3)]
         scene = home.scene()._replace(
-            door_open=np.array([0, -1], np.int8), door_opened=np.zeros(2, np.bool_)
+            door_open=np.array([0, other], np.int8), door_opened=np.zeros(2, np.bool_)
         )
-        found += home.detector.step(scene)
-    assert [each.kind for each in found] == [ELOPEMENT]
+        told += home.detector.step(scene)
+    assert [each.kind for each in told] == found
 
 
 def test_gone_behind_a_door_that_opened() -> None:

@@ -40,7 +40,7 @@ def test_at_the_exit_again_and_again() -> None:
 
 
 def test_visits_to_two_exits_are_not_told_of_one() -> None:
-    home = two_doors(EXIT, KITCHEN)
+    home = two_doors(EXIT)
     home.go(CORRIDOR)
     for _ in range(3):
         home.go(HALL, EXIT, seconds=20)

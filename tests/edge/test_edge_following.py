@@ -18,6 +18,7 @@ from contract.messages import Presence, ReceiverConfig, SensorConfig
 from contract.protocols import HeardAdvert
 from contract.whereabouts import WHEREABOUTS_S, Whereabouts, ZoneConfig, ZoneUse
 from detectors.room_model import UNKNOWN
+from detectors.whereabouts_scene import NO_DOOR
 from edge.configuration import RejectedConfigError, check_config
 from edge.decode.bthome import SERVICE_UUID
 from firmware_sim.room_sensors import RoomSensor, SensorKind
@@ -378,18 +379,24 @@ def test_nobody_is_told_to_be_in_a_lobby_whose_door_is_shut(make_rooms, is_open,
 def test_a_door_that_only_a_gateway_without_a_place_hears_opens_all_the_same(make_rooms):
     """It was plugged in and stands in no settings yet."""
     door = SensorConfig(device="door", address="A4:C1:38:00:00:01", zone="entrance")
-    home = make_rooms(sensors=[door], gateway_zones={"gateway-b": "entrance"})
-    made = RoomSensor(SensorKind.DOOR, door)
+    eye = SensorConfig(device="eye", address="A4:C1:38:00:00:03", zone="entrance")
+    home = make_rooms(sensors=[door, eye], gateway_zones={"gateway-b": "entrance"})
 
     async def main():
         gateway = home.gateway("gateway-b")
-        async with home.running(home.gateway("gateway-a"), gateway):
-            for is_open in (0.0, 1.0):
-                packet = made.packet([(Quantity.OPENING, is_open)])
-                home.radios["gateway-a"].hear_service(door.address, SERVICE_UUID, packet)
-                await home.live(4, "gateway-a")
+
+        async def say(sensor: SensorConfig, kind: SensorKind, quantity: Quantity, value: float):
+            packet = RoomSensor(kind, sensor).packet([(quantity, value)])
+            home.radios["gateway-a"].hear_service(sensor.address, SERVICE_UUID, packet)
+            await home.live(4, "gateway-a")
             scene = gateway.following.tick(home.bench.clock.monotonic_ns() + 1_000_000_000)
-            assert scene.door_open.tolist() == [1]
+            return scene.door_open.tolist()
+
+        async with home.running(home.gateway("gateway-a"), gateway):
+            assert await say(door, SensorKind.DOOR, Quantity.OPENING, 0.0) == [0, UNKNOWN]
+            assert await say(door, SensorKind.DOOR, Quantity.OPENING, 1.0) == [1, UNKNOWN]
+            # What says that something moves, and never that it is open, is no contact.
+            assert await say(eye, SensorKind.MOTION, Quantity.MOTION, 0.0) == [1, NO_DOOR]
             assert gateway.following.alive == {"gateway-b": True}
 
     home.bench.clock.run(main())

@@ -26,9 +26,17 @@ below 15 min are silent)."""
 ROOMS: Final = 3
 """Rooms on one excursion that make it wandering (SCIENCE 3.3). Corridors and her own room lead to
 the others, and toilets count as one: two next to each other sound alike."""
-ROOM_S: Final = 20
-"""So long in a room, and she has been to it: who walks along a corridor at 0.4 m/s is told to be in
-each room behind its wall for 10 to 15 s."""
+STOPS_S: Final = 30
+"""So long in one of them that is no toilet she has stopped there, as she must have in one: who
+walks along a corridor at 0.4 m/s is told to be in each room behind its wall for 10 to 20 s."""
+STOPS_BEHIND_WALL_S: Final = 90
+"""So long, if she was not told to be next to it before."""
+STOPS: Final = 2
+"""Who has stopped in so many has wandered, too: that is no trip to a toilet, nor for a glass of
+water. Of twelve nights of the simulated home it finds one more."""
+WALKED_SHARE: Final = 0.6
+"""And she must have walked there, by her own measure: who washes her hands in a toilet is told now
+and then to be in the rooms behind its walls."""
 OTHERS_ROOM_S: Final = 60
 """So long in somebody else's bedroom: walls are thin for radio."""
 THROUGH_WALL_S: Final = 3 * 60
@@ -78,6 +86,8 @@ class Night(ResidentRows):
         """When an excursion that was excused is told again, if she is alone on it by then."""
         self._has_seen = self._flags("has_seen", lead=(len(plan.use),))
         """(zones, residents) rooms of the present excursion."""
+        self._has_stopped = self._flags("has_stopped", lead=(len(plan.use),))
+        """(zones, residents) those of them in which she did more than walk through."""
         self.trips = self._values("trips", is_habit=True, least=0.0)
         """(residents,) excursions since `end_day`."""
         self._look = Each(_LOOK_EACH_S)
@@ -85,8 +95,10 @@ class Night(ResidentRows):
     def step(self, view: View) -> list[Found]:
         """Take in one more second; returns who wanders, and who has left her bed."""
         found: list[Found] = []
-        if len(view.settled) or len(view.got_up_or_lay_down):
+        rows = view.settled
+        if len(rows) or len(view.got_up_or_lay_down):
             found += self._bed_exits(view)
+            self._has_seen[view.stays.zone[rows], rows] |= self._begun_s[rows] != NEVER
         if self._look.is_due(view.second):
             found += self._look_after(view)
         return found
@@ -155,34 +167,39 @@ class Night(ResidentRows):
         if len(begins):
             late = self.bedtimes.is_known & self.is_night(minute, after_min=UP_LATE_MIN)
             self._begin(begins[(self._has_settled | late)[begins]], view)
-        self._follow(view)
+        self._stop(view)
         rows = np.flatnonzero(self._begun_s != NEVER)
         return self._judge(rows, view) if len(rows) else []
 
-    def _follow(self, view: View) -> None:
-        """Which rooms they have been to."""
-        stays = view.stays
-        stayed_s = view.second - stays.begun_s
-        been = np.flatnonzero(
-            (self._begun_s != NEVER)
-            & (stays.zone != UNKNOWN)
-            & (stays.told == stays.zone)
-            & (stayed_s >= ROOM_S)
-        )
-        self._has_seen[stays.zone[been], been] = True
+    def _stop(self, view: View) -> None:
+        """Who has stopped in a room that is no way to another, no toilet and not her own."""
+        stays, home = view.stays, view.policies.home_zone
+        stands = (stays.zone != UNKNOWN) & (stays.told == stays.zone) & (stays.zone != home)
+        stands &= ~(self._is_way | self._is_toilet)[stays.zone]
+        visits = view.visits
+        by_door = self._near[visits.before, stays.zone] & (visits.zone == stays.zone)
+        least_s = np.where(by_door, STOPS_S, STOPS_BEHIND_WALL_S)
+        stands &= view.second - stays.begun_s >= least_s
+        rows = np.flatnonzero(stands & (self._begun_s != NEVER))
+        rows = rows[view.level.most(rows, stays.begun_s[rows]) >= WALKED_SHARE]
+        self._has_stopped[stays.zone[rows], rows] = True
 
     def _begin(self, rows: Numbers, view: View) -> None:
         stays, beds = view.stays, view.beds
         left_s = np.where(beds.zone[rows] == 0, beds.begun_s[rows], stays.begun_s[rows])
         is_recent = view.second - left_s <= LEFT_WITHIN_S
         self._begun_s[rows] = np.where(is_recent, left_s, view.second)
+        zone = stays.zone[rows]
+        known = zone != UNKNOWN
         self._has_seen[:, rows] = False
+        self._has_stopped[:, rows] = False
+        self._has_seen[zone[known], rows[known]] = True
         self.trips[rows] += 1
 
     def _end(self, rows: Numbers) -> None:
         self._begun_s[rows] = self._ask_s[rows] = NEVER
         self._is_told[rows] = False
-        self._has_seen[:, rows] = False
+        self._has_seen[:, rows] = self._has_stopped[:, rows] = False
 
     def _judge(self, rows: Numbers, view: View) -> list[Found]:
         second, stays = view.second, view.stays
@@ -197,6 +214,8 @@ class Night(ResidentRows):
         own = np.arange(len(seen))[:, None] == home
         rooms = (seen & counts[:, None] & ~own).sum(axis=0)
         rooms += (seen & self._is_toilet[:, None]).any(axis=0)
+        stops = self._has_stopped[:, rows].sum(axis=0)
+        is_round = (stops >= STOPS) | ((rooms >= ROOMS) & (stops > 0))
         in_others = (zone != UNKNOWN) & self._is_bedroom[zone] & (zone != home) & (home != UNKNOWN)
         visits = view.visits
         by_door = self._near[visits.before[rows], zone] & (visits.zone[rows] == zone)
@@ -206,7 +225,7 @@ class Night(ResidentRows):
         is_out = self.is_out(view)[rows]
         # Who sits up in her own room, or has risen early, wanders nowhere.
         is_long = (out_s >= OUT_S) & ((zone != home) | (home == UNKNOWN))
-        wanders = np.flatnonzero(is_out & (is_long | (rooms >= ROOMS) | in_others))
+        wanders = np.flatnonzero(is_out & (is_long | is_round | in_others))
         excused = view.is_excused(rows[wanders])
         is_news = ~excused | ~self._is_told[rows[wanders]]
         wanders, excused = wanders[is_news], excused[is_news]

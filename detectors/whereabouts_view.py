@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from contract.events import EventKind
 from detectors.company import Company
 from detectors.visits import Visits
+from detectors.walking_level import WalkingLevel
 from detectors.whereabouts_habits import Habits
 from detectors.whereabouts_scene import Flags, Found, Numbers, Policies, Scene
 
@@ -36,6 +37,7 @@ class View(NamedTuple):
     got_up_or_lay_down: Numbers
     """Likewise."""
     company: Company
+    level: WalkingLevel
 
     @property
     def second(self) -> int:

@@ -89,8 +89,17 @@ def test_three_rooms_at_night() -> None:
     home = asleep()
     get_up(home, CORRIDOR, TOILET, CORRIDOR, LOUNGE, seconds=25)
     assert home.of(NIGHT) == []
-    home.go(KITCHEN, seconds=30)
+    home.go(KITCHEN, seconds=35)
     assert [each.features["rooms"] for each in home.of(NIGHT)] == [3.0]
+
+
+def test_who_stops_in_two_rooms_at_night_is_on_no_errand() -> None:
+    home = asleep()
+    get_up(home, CORRIDOR)
+    home.go(LOUNGE, seconds=50)
+    assert home.of(NIGHT) == []
+    home.go(KITCHEN, seconds=40)
+    assert [each.features["rooms"] for each in home.of(NIGHT)] == [2.0]
 
 
 def test_rooms_behind_the_walls_of_a_corridor_are_not_visited() -> None:

@@ -70,6 +70,8 @@ class ExitSeeking(ResidentRows):
         self._is_there = self._flags("is_there")
         self._came_s = self._seconds("came_s", LONG_AGO)
         self._left_s = self._seconds("left_s", LONG_AGO)
+        self._elsewhere_s = self._seconds("elsewhere_s", NEVER)
+        """Since when who is held to be at an exit is told to be elsewhere."""
         self._counts_s = self._seconds("counts_s", NEVER)
         """When the present visit counts."""
         self._is_told = self._flags("is_told")
@@ -198,6 +200,20 @@ class ExitSeeking(ResidentRows):
         self._ask_s[told] = np.where(excused[is_news], view.second + ASK_AGAIN_S, NEVER)
         return excused, is_news
 
+    def _still_there(self, rows: Numbers, view: View) -> Numbers:
+        """Those of these who are told to be at an exit. Who sits beside one is told so for a while,
+        and then where she sits: she has not walked, so her visit lasts, and does not linger.
+        """
+        rows = rows[self._is_there[rows]]
+        at_exit = self._is_exit[view.visits.told_last(rows)]
+        away: Numbers = rows[~at_exit]
+        there: Numbers = rows[at_exit]
+        self._elsewhere_s[away] = np.minimum(self._elsewhere_s[away], view.second)
+        back = there[view.second - self._elsewhere_s[there] >= APART_S]
+        self._came_s[back] = view.second
+        self._elsewhere_s[there] = NEVER
+        return there
+
     def _lingering(self, view: View) -> list[Found]:
         rows = np.flatnonzero(self._is_there)
         if not len(rows):
@@ -208,7 +224,8 @@ class ExitSeeking(ResidentRows):
         self._left_s[lost] = view.second - FORGET_S
         second = view.second
         rows = rows[self._may_be_told(rows, view)]
-        rows = rows[self._is_there[rows] & (second - self._came_s[rows] > LEAST_STAY_S)]
+        rows = self._still_there(rows, view)
+        rows = rows[second - self._came_s[rows] > LEAST_STAY_S]
         rows = rows[view.visits.is_told(rows, second, HEARD_WITHIN_S)]
         if not len(rows):
             return []

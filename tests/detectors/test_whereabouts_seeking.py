@@ -122,6 +122,22 @@ def test_who_always_sits_by_the_exit_lingers_no_more() -> None:
     assert len(home.of(SEEKING)) == before
 
 
+def test_who_sits_beside_the_exit_and_is_told_at_it_for_a_while_does_not_linger() -> None:
+    home = at_exit(Home())
+    home.moves[0] = False
+    home.stay(65)
+    home.zone[0] = HALL
+    home.stay(900)
+    assert home.of(SEEKING) == []
+    # Told there again she has just come, as far as anybody knows.
+    home.zone[0] = EXIT
+    home.stay(80)
+    assert home.of(SEEKING) == []
+    home.stay(30)
+    (found,) = home.of(SEEKING)
+    assert found.features["stayed_s"] <= 110
+
+
 def test_radio_at_the_wall_of_the_exit_is_no_visit() -> None:
     home = Home()
     home.stay(30)

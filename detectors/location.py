@@ -60,6 +60,11 @@ THROUGH_WALLS: Final = 1e-6
 """Chance that a change of room is between two that are not next to each other: a plan that is
 wrong, a minute without reception. Nobody walks faster than 3 m/s, so otherwise there is none."""
 
+NOT_BEHIND_SHUT_DOORS: Final = 0.6
+"""How much less likely a zone is in each second in which its doors have been shut for a while: who
+has gone in has gone out, or is heard in it so well that it is told all the same. At rest by as much
+less as her strengths weigh less, as with beds."""
+
 THROUGH_SHUT_DOORS: Final = 1e-5
 """By so much less likely a change of room leads into one whose door is shut by its own contact: one
 message in a hundred of a contact is lost, and a dead one may say so for ever."""
@@ -204,6 +209,9 @@ class RoomFilter:
         likelihood, belief = self._likelihood[self._ring], self._past[self._ring]
         self._evidence.weigh(alive, before, trust, likelihood)
         self._believe_beds(trust, likelihood)
+        if self._shut.any():
+            share = trust / TRUST_WALKING * is_heard
+            likelihood[self._shut] *= np.float32(NOT_BEHIND_SHUT_DOORS) ** share
         going = leaves if self._stays is None else _leaving(leaves, self._stays)
         np.matmul(self._comes, before * going, out=belief)
         belief += before

@@ -66,15 +66,15 @@ LEAST_WALK_S: Final = 60
 """Seconds of walking that make it wandering (RTLS definition, SCIENCE 3.1); of a halt the first
 `PAUSE_S` count, as a room that is missed looks like one."""
 
-AT_ONE_ROOM: Final = 0.55
+AT_ONE_ROOM: Final = 0.6
 """Share of a walk's seconds in one room from which on she was there and hardly walked: who sits or
 washes between two receivers is told to be now here, now there, mostly here. Who goes to and fro
-between two rooms is in each for half of the time."""
+through a corridor is in it for half of the time."""
 
 MEAN_STAY_S: Final = 25.0
 """So long in a room on average, and it was no walk either: a room that is walked through takes 5 to
 25 s. The two are chosen on days of the simulated home (`wardlight evaluate simulated-home`), where
-nine of ten walks that wander stay below both, and one in five of those that radio makes."""
+nine of ten walks that wander stay below both, and one in four of those that radio makes."""
 
 LOOK_EACH_S: Final = 4
 """Between two looks at rooms that have come to count and stays that have ended a walk: what is told
@@ -125,7 +125,8 @@ class WanderingEpisode(NamedTuple):
     tortuosity: float
     """Steps walked for each step of the shortest way to the farthest room and to the end."""
     keeps_walking: bool
-    """Whether she went from room to room and did not stay in one (`AT_ONE_ROOM`, `MEAN_STAY_S`)."""
+    """Whether she went from room to room and did not stay in one (`AT_ONE_ROOM`, `MEAN_STAY_S`); it
+    is to be believed when the walk is over."""
 
 
 class TravelPatterns:
@@ -403,16 +404,12 @@ class TravelPatterns:
 
     def _tally(self, rows: NDArray[np.int64], ended_s: NDArray[np.int64]) -> list[WanderingEpisode]:
         """Counts these walks; returns those that wandered."""
-        wound = self._signs[rows] >= SIGNS
-        kind = np.full(len(rows), DIRECT)
-        counts = np.ones(len(rows), np.bool_)
-        said: list[WanderingEpisode] = []
-        if wound.any():
-            counts[wound] = self._keeps_walking(rows[wound])
-            certain = self._is_certain[rows]
-            said = self._episodes(rows[certain], ended_s[certain])
-            certain &= counts
-            kind[certain] = classify(self._paths(rows[certain]))
+        certain = np.flatnonzero(self._is_certain[rows])
+        kind, counts = np.full(len(rows), DIRECT), np.ones(len(rows), np.bool_)
+        said = self._episodes(rows[certain], ended_s[certain])
+        if said:
+            counts[certain] = [each.keeps_walking for each in said]
+            kind[certain] = [KINDS.index(each.kind) for each in said]
         rows, ended_s = rows[counts], ended_s[counts]
         walked_s = ended_s - self._begun_s[rows]
         self._day.add(rows, kind[counts], walked_s, self._steps[rows], self._needed(rows))

@@ -118,6 +118,20 @@ def test_a_missed_room_is_put_in_and_a_glimpse_left_out() -> None:
     )
 
 
+def test_who_halts_at_the_end_of_a_walk_has_wandered_all_the_same() -> None:
+    """Each halt takes a fifth of the signs; what was certain stays so."""
+    walked = there_and_back(ROOM, CORRIDOR, HALL, times=3)
+    said, _ = walk(*walked, *[(room, 50) for room in (LOUNGE, GARDEN, CORRIDOR, HALL) * 3])
+    assert [each.ended_s is None for each in said] == [True, False]
+
+
+def test_who_sits_between_two_rooms_keeps_to_one() -> None:
+    said, day = walk((CORRIDOR, 10), *[(ROOM, 40), (CORRIDOR, 12)] * 8)
+    assert not any(each.keeps_walking for each in said if each.ended_s is not None)
+    assert day.episodes[1:].sum() == 0
+    assert walk(*there_and_back(ROOM, CORRIDOR, HALL, times=5))[0][-1].keeps_walking
+
+
 def test_a_minute_of_walking_is_needed() -> None:
     said, _ = walk(*there_and_back(ROOM, CORRIDOR, times=3, each_s=6))
     assert said == []

@@ -37,8 +37,6 @@ LEARNS_PER_S: Final = 5e-4
 
 BLOCK_S: Final = 10
 """The deviation is averaged for so long: two to ten steps."""
-AROUND_S: Final = 20
-"""A change of room is told so long after the step into it, at most."""
 HISTORY_S: Final = 1800
 """So long is remembered: wandering seldom lasts longer, and of a longer walk its end is judged."""
 _BLOCKS: Final = HISTORY_S // BLOCK_S
@@ -90,14 +88,6 @@ class WalkingLevel(ResidentRows):
         last = ended_s // BLOCK_S
         first = max(begun_s // BLOCK_S, last - _BLOCKS + 2)
         return float(self._shares[np.arange(first, last + 1) % _BLOCKS, row].mean())
-
-    def most(self, rows: NDArray[np.int64], at_s: NDArray[np.int64]) -> NDArray[np.float64]:
-        """(rows,) the share of the block nearest to her level, from `AROUND_S` before these seconds
-        to `BLOCK_S` after them; those must be over.
-        """
-        blocks = at_s // BLOCK_S + np.arange(-AROUND_S // BLOCK_S, 2)[:, None]
-        most: NDArray[np.float64] = self._shares[blocks % _BLOCKS, rows].max(axis=0)
-        return most
 
     def _close(self, rows: NDArray[np.int64], block: int) -> None:
         """The blocks of these are over."""

@@ -222,7 +222,6 @@ class Whereabouts:
             beds=self._beds,
             got_up_or_lay_down=self._beds.step(said_of_beds, second, moved_s, self._in_bed),
             company=self._company,
-            level=self._level,
         )
         over = [each for each in walks if each.ended_s is not None]
         return self._judge(view) + [_episode(each, view) for each in over if self._walked(each)]

@@ -34,9 +34,6 @@ STOPS_BEHIND_WALL_S: Final = 90
 STOPS: Final = 2
 """Who has stopped in so many has wandered, too: that is no trip to a toilet, nor for a glass of
 water. Of twelve nights of the simulated home it finds one more."""
-WALKED_SHARE: Final = 0.6
-"""And she must have walked there, by her own measure: who washes her hands in a toilet is told now
-and then to be in the rooms behind its walls."""
 OTHERS_ROOM_S: Final = 60
 """So long in somebody else's bedroom: walls are thin for radio."""
 THROUGH_WALL_S: Final = 3 * 60
@@ -181,7 +178,6 @@ class Night(ResidentRows):
         least_s = np.where(by_door, STOPS_S, STOPS_BEHIND_WALL_S)
         stands &= view.second - stays.begun_s >= least_s
         rows = np.flatnonzero(stands & (self._begun_s != NEVER))
-        rows = rows[view.level.most(rows, stays.begun_s[rows]) >= WALKED_SHARE]
         self._has_stopped[stays.zone[rows], rows] = True
 
     def _begin(self, rows: Numbers, view: View) -> None:

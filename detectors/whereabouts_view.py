@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from contract.events import EventKind
 from detectors.company import Company
 from detectors.visits import Visits
-from detectors.walking_level import WalkingLevel
 from detectors.whereabouts_habits import Habits
 from detectors.whereabouts_scene import Flags, Found, Numbers, Policies, Scene
 
@@ -37,7 +36,6 @@ class View(NamedTuple):
     got_up_or_lay_down: Numbers
     """Likewise."""
     company: Company
-    level: WalkingLevel
 
     @property
     def second(self) -> int:

@@ -31,7 +31,7 @@ differ would otherwise move people to and fro."""
 KEPT_S: Final = 12 * 3_600
 """A shift with its hand-over: beyond it a place says nothing of where to look."""
 
-SWEPT_EACH_S: Final = 600.0
+SWEPT_EACH_S: Final = 3600.0
 """How often older ones are deleted, whether any lead still speaks or not."""
 
 

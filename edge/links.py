@@ -92,8 +92,6 @@ class LinkPool:
 
     def __init__(self, radio: Radio, clock: Clock) -> None:
         self._radio = radio
-        # Once: to ask a radio what it can takes longer than the rest of `_total`, every second.
-        self._counts = radio if isinstance(radio, CountsSlots) else None
         self._clock = clock
         self._places: dict[str, _Place] = {}
         self._slots = SlotQueue(self._total)
@@ -101,7 +99,7 @@ class LinkPool:
         self._streams_rest_until_ns = 0
 
     def _total(self) -> int:
-        return MAX_LINKS if self._counts is None else self._counts.slots
+        return self._radio.slots if isinstance(self._radio, CountsSlots) else MAX_LINKS
 
     @property
     def count(self) -> int:

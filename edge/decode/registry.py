@@ -8,7 +8,6 @@ guards of `edge.decode.guard`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Final, TypeVar, cast
 
@@ -29,12 +28,6 @@ _Config = TypeVar("_Config", SensorConfig, WearableConfig)
 _PARTS: Final = ("recognise", "wearable", "sensor")
 
 
-@cache
-def _installed() -> tuple[EntryPoint, ...]:
-    """Looked for once: the metadata of everything that is installed are read for it."""
-    return tuple(entry_points(group=GROUP))
-
-
 class UnusableKindError(ValueError):
     """A kind that cannot be used, or not for this device; the message names it and says why."""
 
@@ -50,7 +43,7 @@ class Registry:
 
     def __init__(self, found: Iterable[EntryPoint] | None = None) -> None:
         self._found: dict[str, list[EntryPoint]] = {}
-        for each in _installed() if found is None else found:
+        for each in entry_points(group=GROUP) if found is None else found:
             self._found.setdefault(each.name, []).append(each)
         self._loaded: dict[str, DeviceKind | UnusableKindError] = {}
 

@@ -106,7 +106,7 @@ def test_each_step_calls_once_in_all_also_when_one_worker_is_killed(make_home, e
 
     async def main():
         await home.mosquitto.start()
-        workers = [home.start("alerts", log=f"alerts-{number}") for number in (1, 2)]
+        workers = [home.start("alerts", log=f"alerts-{number}", typed=True) for number in (1, 2)]
         gateway = FakeGateway(home)
         listening = asyncio.create_task(gateway.run())
         for worker in workers:

@@ -106,7 +106,7 @@ def test_each_step_calls_once_in_all_also_when_one_worker_is_killed(make_home, e
 
     async def main():
         await home.mosquitto.start()
-        workers = [home.start("alerts", log=f"alerts-{number}", typed=True) for number in (1, 2)]
+        workers = [home.start("alerts", log=f"alerts-{number}") for number in (1, 2)]
         gateway = FakeGateway(home)
         listening = asyncio.create_task(gateway.run())
         for worker in workers:
@@ -119,8 +119,10 @@ def test_each_step_calls_once_in_all_also_when_one_worker_is_killed(make_home, e
         for event in sent:
             assert sorted(gateway.receipts[event]) == [Outcome.DUPLICATE, Outcome.STORED]
         await eventually(lambda: phones["mei"] + phones["kin"] >= 6, "the assigned are called")
-        # The one that speaks dies, before the second step is due.
+        # Two that start at once may both speak until each has looked at the other: gateways listen
+        # to the later one (`edge.inbox`). By now one does, and dies before the second step is due.
         await home.clock.sleep(10)
+        gateway.sessions = gateway.sessions[-1:]
         (dying,) = (worker for worker in workers if _speaks(worker))
         spoken = gateway.state.session
         await dying.end(signal.SIGKILL)

@@ -31,6 +31,7 @@ from detectors.travel_shape import (
     Kind,
     classify,
     count_hops,
+    keeps_walking,
     rooms_between,
 )
 
@@ -65,16 +66,6 @@ paces with rests still paces."""
 LEAST_WALK_S: Final = 60
 """Seconds of walking that make it wandering (RTLS definition, SCIENCE 3.1); of a halt the first
 `PAUSE_S` count, as a room that is missed looks like one."""
-
-AT_ONE_ROOM: Final = 0.6
-"""Share of a walk's seconds in one room from which on she was there and hardly walked: who sits or
-washes between two receivers is told to be now here, now there, mostly here. Who goes to and fro
-through a corridor is in it for half of the time."""
-
-MEAN_STAY_S: Final = 25.0
-"""So long in a room on average, and it was no walk either: a room that is walked through takes 5 to
-25 s. The two are chosen on days of the simulated home (`wardlight evaluate simulated-home`), where
-nine of ten walks that wander stay below both, and one in four of those that radio makes."""
 
 LOOK_EACH_S: Final = 4
 """Between two looks at rooms that have come to count and stays that have ended a walk: what is told
@@ -125,7 +116,7 @@ class WanderingEpisode(NamedTuple):
     tortuosity: float
     """Steps walked for each step of the shortest way to the farthest room and to the end."""
     keeps_walking: bool
-    """Whether she went from room to room and did not stay in one (`AT_ONE_ROOM`, `MEAN_STAY_S`); it
+    """Whether she went from room to room and did not stay in one (`travel_shape.keeps_walking`); it
     is to be believed when the walk is over."""
 
 
@@ -415,17 +406,6 @@ class TravelPatterns:
         self._day.add(rows, kind[counts], walked_s, self._steps[rows], self._needed(rows))
         return said
 
-    def _keeps_walking(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Which of these go from room to room, as far as their latest `PATH` visits tell."""
-        path = self._paths(rows)
-        stayed_s = self._in_order(self._stayed_s, rows)
-        stayed_s[np.arange(len(rows)), np.minimum(self._visits[rows], PATH) - 1] = 0
-        stayed_s[path == UNKNOWN] = 0
-        in_one_s = (stayed_s[:, None] * (path[:, :, None] == path[:, None, :])).sum(axis=2).max(1)
-        all_s, stays = stayed_s.sum(axis=1), (stayed_s > 0).sum(axis=1)
-        walks: NDArray[np.bool_] = (in_one_s < AT_ONE_ROOM * all_s) & (all_s < MEAN_STAY_S * stays)
-        return walks
-
     def _episodes(
         self, rows: NDArray[np.int64], ended_s: NDArray[np.int64] | None
     ) -> list[WanderingEpisode]:
@@ -433,7 +413,10 @@ class TravelPatterns:
         if not len(rows):
             return []
         paths = self._paths(rows)
-        kinds, keeps = classify(paths), self._keeps_walking(rows)
+        stayed_s = self._in_order(self._stayed_s, rows)
+        # Of the last room it is of an earlier visit.
+        stayed_s[np.arange(len(rows)), np.minimum(self._visits[rows], PATH) - 1] = 0
+        kinds, keeps = classify(paths), keeps_walking(paths, stayed_s)
         tortuosity = self._steps[rows] / self._needed(rows)
         return [
             WanderingEpisode(

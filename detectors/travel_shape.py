@@ -42,6 +42,16 @@ PACES_ENDS: Final = 0.65
 the rest is rooms that were heard wrongly. Three ends that are alike have two thirds, and at the
 hub of a star that is how pacing and random walks overlap (SCIENCE 3.2)."""
 
+AT_ONE_ROOM: Final = 0.6
+"""Share of a walk's seconds in one room from which on she was there and hardly walked: who sits or
+washes between two receivers is told to be now here, now there, mostly here. Who goes to and fro
+through a corridor is in it for half of the time."""
+
+MEAN_STAY_S: Final = 25.0
+"""So long in a room on average, and it was no walk either: a room that is walked through takes 5 to
+25 s. The two are chosen on days of the simulated home (`wardlight evaluate simulated-home`), where
+nine of ten walks that wander stay below both, and one in four of those that radio makes."""
+
 
 def count_hops(near: NDArray[np.bool_]) -> NDArray[np.int64]:
     """(zones, zones) steps of the shortest way; 1 where no way is known.
@@ -94,6 +104,23 @@ def classify(paths: NDArray[np.int64]) -> NDArray[np.int64]:
     paces = ((same | opposite).sum(axis=1) >= PACES_AGAIN * steps) & (ends >= PACES_ENDS * turns)
     paces &= turns > 1
     return np.where(laps, LAPPING, np.where(paces, PACING, RANDOM))
+
+
+def keeps_walking(paths: NDArray[np.int64], stayed_s: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """(walks,) which of these go from room to room, and do not stay in one.
+
+    Parameters
+    ----------
+    paths
+        As in `classify`.
+    stayed_s
+        (walks, visits) how long each visit was; 0 of one that is not over, or was put in.
+    """
+    stayed_s = np.where(paths == UNKNOWN, 0, stayed_s)
+    is_same = paths[:, :, None] == paths[:, None, :]
+    in_one_s = (stayed_s[:, None] * is_same).sum(axis=2).max(axis=1)
+    all_s, stays = stayed_s.sum(axis=1), (stayed_s > 0).sum(axis=1)
+    return np.asarray((in_one_s < AT_ONE_ROOM * all_s) & (all_s < MEAN_STAY_S * stays))
 
 
 def _turns(paths: NDArray[np.int64], zones: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
